@@ -1,0 +1,77 @@
+/**
+ * What a function asks for, resolved: units in the names, every default filled in, nothing left to interpret.
+ * The public spelling (durations, `"1Gi"`, `concurrency: 4`) is the SDK's; everything after it reads this.
+ */
+export interface FunctionOptions {
+  readonly cpuMillis: number;
+  readonly cpuRequestMillis: number;
+  readonly memoryMib: number;
+  readonly memoryRequestMib: number;
+  readonly env: Readonly<Record<string, string>>;
+  /** Per attempt; for streams between items. Null: none. */
+  readonly timeoutMs: number | null;
+  readonly startupTimeoutMs: number;
+  readonly stopGracePeriodMs: number;
+  readonly queueTimeoutMs: number;
+  readonly drainTimeoutMs: number;
+  readonly retries: RetryPolicy;
+  readonly workers: number;
+  /** Inputs that one worker holds at most. */
+  readonly concurrencyMax: number;
+  /** Inputs per worker that scaling aims at. */
+  readonly concurrencyTarget: number;
+  readonly maxInputsPerWorker: number | null;
+  readonly singleUse: boolean;
+  readonly minContainers: number;
+  /** Null: what the host can hold. */
+  readonly maxContainers: number | null;
+  readonly bufferContainers: number;
+  /** Null: never. */
+  readonly scaledownWindowMs: number | null;
+  /** 0: workers × concurrencyTarget. */
+  readonly tasksPerContainer: number;
+  readonly maxPendingTasks: number;
+  readonly authorized: boolean;
+  readonly idempotent: boolean;
+  readonly headless: boolean;
+}
+
+export interface RetryPolicy {
+  readonly maxRetries: number;
+  readonly initialDelayMs: number;
+  readonly backoff: number;
+  readonly maxDelayMs: number;
+  readonly jitter: boolean;
+}
+
+/** The one table of defaults (docs/lifecycle.md shows it; a test holds the two together). */
+export const DEFAULT_OPTIONS: FunctionOptions = Object.freeze({
+  cpuMillis: 1_000,
+  cpuRequestMillis: 1_000,
+  memoryMib: 512,
+  memoryRequestMib: 512,
+  env: Object.freeze({}),
+  timeoutMs: 300_000,
+  startupTimeoutMs: 300_000,
+  stopGracePeriodMs: 30_000,
+  queueTimeoutMs: 300_000,
+  drainTimeoutMs: 300_000,
+  retries: Object.freeze({ maxRetries: 0, initialDelayMs: 1_000, backoff: 2, maxDelayMs: 60_000, jitter: true }),
+  workers: 1,
+  concurrencyMax: 1,
+  concurrencyTarget: 1,
+  maxInputsPerWorker: null,
+  singleUse: false,
+  minContainers: 0,
+  maxContainers: null,
+  bufferContainers: 0,
+  scaledownWindowMs: 60_000,
+  tasksPerContainer: 0,
+  maxPendingTasks: 1_000,
+  authorized: true,
+  idempotent: false,
+  headless: false,
+});
+
+/** How long onBuild and onDeploy may run. */
+export const BUILD_TIMEOUT_MS = 3_600_000;

@@ -1,0 +1,2 @@
+export * from "./function-table.ts";
+export * from "./input.ts";
