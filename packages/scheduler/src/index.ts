@@ -1,2 +1,3 @@
+export * from "./control-plane.ts";
 export * from "./function-table.ts";
 export * from "./input.ts";
