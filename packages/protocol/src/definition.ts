@@ -1,4 +1,4 @@
-import type { FunctionKind, BatchManifest } from "./manifest.ts";
+import type { AppManifest, FunctionKind, BatchManifest } from "./manifest.ts";
 import type { Phase } from "./lifecycle.ts";
 import type { SerializedError } from "./errors.ts";
 
@@ -11,7 +11,7 @@ import type { SerializedError } from "./errors.ts";
 export const DEFINITION: unique symbol = Symbol.for("samovar.definition") as never;
 /** `globalThis[RUNTIME]`: put there before user code is loaded, by what loads it. */
 export const RUNTIME: unique symbol = Symbol.for("samovar.runtime") as never;
-/** `globalThis[REGISTRY]`: every app and definition made while the module loaded, in order. */
+/** `globalThis[REGISTRY]`: a `Registry`, put there by the SDK in the bundle when it loads. */
 export const REGISTRY: unique symbol = Symbol.for("samovar.registry") as never;
 
 export type AnyFunction = (...args: never[]) => unknown;
@@ -79,6 +79,24 @@ export interface Runtime {
   readonly transport: CallTransport | null;
   /** Local calls (`.local`): runs what registers to be run at exit, such as stop hooks. */
   onExit(run: () => unknown): void;
+}
+
+/**
+ * What the SDK leaves at `globalThis[REGISTRY]`: every app and definition made while the module loaded. Whatever
+ * imports the bundle calls `bind` with the module's namespace before it runs any of the user's code, so that handles know their names.
+ */
+export interface Registry {
+  /** Gives each exported definition its export's name, where it has none of its own. Idempotent. */
+  bind(namespace: Readonly<Record<string, unknown>>): void;
+  /** Binds, checks the app as a whole and describes it. Throws `invalid_definition` with all mistakes. */
+  extract(namespace: Readonly<Record<string, unknown>>, options: ExtractOptions): AppManifest;
+}
+
+export interface ExtractOptions {
+  /** The app's name if the module makes no `new App(name)`. */
+  readonly appName: string;
+  /** The module's file, for messages. */
+  readonly file: string;
 }
 
 export interface CallTarget {
