@@ -65,6 +65,8 @@ export interface FunctionDefinition {
 }
 
 export interface ClassDefinition {
+  /** The class itself: what onDeploy hooks are called on. Absent where they are bound already. */
+  readonly target?: object;
   readonly create: (parameters: readonly unknown[]) => object;
   readonly methods: ReadonlyMap<string, CallableDefinition>;
 }

@@ -4,6 +4,7 @@ export * from "./errors.ts";
 export * from "./frames.ts";
 export * from "./http.ts";
 export * from "./ids.ts";
+export * from "./item-stream.ts";
 export * from "./json.ts";
 export * from "./lifecycle.ts";
 export * from "./manifest.ts";

@@ -17,6 +17,11 @@ export interface HelloMessage {
   readonly runtime: string;
   /** A worker that had been loaded and lost its connection: the server may take it back. */
   readonly resumed: boolean;
+  /**
+   * Inputs of the lost connection that still run in a resumed worker. Their streams ended with the connection and
+   * their answers are dropped, but until they end they take up room: `phase`, `ready` and so on follow as usual.
+   */
+  readonly held?: number;
 }
 
 /** Server → worker. After `reject` the server closes, and the worker stops (or, where it served, drains and stops). */
@@ -80,7 +85,11 @@ export interface DoneMessage {
   readonly value: unknown;
 }
 
-/** Server → worker: take no new inputs. Those it holds go on. */
+/**
+ * Server → worker: take no new inputs. Those it holds go on. Worker → server: it was asked to stop from outside (a
+ * signal), wants no new inputs, and stops by itself when it holds none; an `open` that crosses this on the way is
+ * answered by `error` with the code `drained`.
+ */
 export interface DrainMessage {
   readonly reason: StopReason;
 }
@@ -164,6 +173,8 @@ export interface CallHead {
   readonly method?: string;
   readonly parameters?: readonly unknown[];
   readonly streaming: boolean;
+  /** The body is too large for one frame and follows as `data`, closed by `end`. */
+  readonly streamed?: boolean;
 }
 
 /**
@@ -182,6 +193,16 @@ export interface ErrorMessage {
   readonly error: SerializedError;
   /** Whether the function's retry policy applies: false for what trying again can't mend, and after `on` said no. */
   readonly retryable: boolean;
+  /**
+   * The handler threw it, whatever code it carries (it may pass on what a call to another function threw): callers
+   * see `handler_error`. Absent: the worker raised it and the code is its own.
+   */
+  readonly fromHandler?: true;
+}
+
+/** `end`, worker → server, with a payload only when the items ended with an error that stands in the stream itself. */
+export interface EndMessage {
+  readonly error: SerializedError;
 }
 
 /** `cancel`, either side: the other end left. The worker aborts `ctx.signal`; the stream is closed by `error` or `result`. */
