@@ -1,0 +1,12 @@
+import { enableCompileCache } from "node:module";
+
+// First, so that it covers every import below: the rest of the command is loaded from V8's cache.
+enableCompileCache();
+
+const { createProcessIo } = await import("./process-io.ts");
+const { runCli } = await import("./run-cli.ts");
+
+const io = createProcessIo();
+const exitCode = await runCli(process.argv.slice(2), io);
+// Not left to the event loop: whatever a command failed to close must not keep a finished command alive.
+process.exit(exitCode);

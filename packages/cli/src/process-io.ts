@@ -1,0 +1,36 @@
+import { systemClock } from "@samovar/kit";
+import type { CliIo, CliSignal } from "./io.ts";
+
+/** The real world: the one place of the command line that touches `process`. */
+export function createProcessIo(): CliIo {
+  const listeners = new Set<(signal: CliSignal) => void>();
+  const emit = (signal: CliSignal): void => {
+    for (const listener of [...listeners]) listener(signal);
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => emit(signal));
+
+  // The reader of a pipe left (`samovar logs -f | head -1`): nobody is there to be told anything.
+  process.stdout.on("error", () => emit("SIGPIPE"));
+  process.stderr.on("error", () => {});
+
+  // On an older Node the launcher is a parent that passes signals on; a launcher that was killed can't, and what
+  // it started must not outlive it.
+  if (process.channel) {
+    process.on("disconnect", () => process.exit(129));
+    process.channel.unref();
+  }
+
+  return {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    stdin: process.stdin,
+    env: process.env,
+    cwd: process.cwd(),
+    clock: systemClock,
+    inheritable: true,
+    onSignal(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+}
