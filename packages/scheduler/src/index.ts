@@ -1,3 +1,11 @@
+export * from "./container.ts";
 export * from "./control-plane.ts";
+export { hostCeiling } from "./decisions/host-ceiling.ts";
+export { FAILURES_UNTIL_FAILING } from "./decisions/start-backoff.ts";
+export * from "./function-runtime.ts";
 export * from "./function-table.ts";
+export * from "./hook-run.ts";
 export * from "./input.ts";
+export type { Pool, PoolServices, PoolSpec, StartPolicy } from "./pool.ts";
+export { WorkerHub } from "./worker-hub.ts";
+export type { CallControl, CallReply } from "./worker-peer.ts";

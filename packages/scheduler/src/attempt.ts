@@ -1,0 +1,79 @@
+import type { AnswerHead, ErrorMessage } from "@samovar/protocol";
+import type { Deadline } from "./deadlines.ts";
+import type { Pool, PoolInput } from "./pool.ts";
+import type { HeldInput, Worker } from "./worker.ts";
+import type { AnswerEvents, InputStream } from "./worker-peer.ts";
+
+/**
+ * One try of one input on one worker: what its stream's frames and its worker's end mean. It is fenced by being this
+ * object: once its input goes on without it (timeout, retry), whatever still comes only frees the slot.
+ */
+export class Attempt implements AnswerEvents, HeldInput {
+  readonly input: PoolInput;
+  readonly worker: Worker;
+  readonly startedAtMs: number;
+  stream: InputStream | null = null;
+  deadline: Deadline | null = null;
+  stuck = false;
+  settled = false;
+  headSent = false;
+  readonly #pool: Pool;
+
+  constructor(pool: Pool, input: PoolInput, worker: Worker, startedAtMs: number) {
+    this.#pool = pool;
+    this.input = input;
+    this.worker = worker;
+    this.startedAtMs = startedAtMs;
+  }
+
+  /** It still speaks for its input. */
+  get isCurrent(): boolean {
+    return this.input.attempt === this;
+  }
+
+  result(head: AnswerHead, body: Buffer): void {
+    this.#pool.settle(this, true);
+    if (this.isCurrent) this.#pool.finish(this.input)?.result(head, body);
+  }
+
+  head(head: AnswerHead): void {
+    this.headSent = true;
+    if (!this.isCurrent) return;
+    this.#pool.extendDeadline(this);
+    this.input.sink?.head(head);
+  }
+
+  data(chunk: Buffer): boolean {
+    if (!this.isCurrent || !this.input.sink) return true;
+    this.#pool.extendDeadline(this);
+    const more = this.input.sink.data(chunk);
+    // A reader that doesn't read stops the clock: the handler can't be blamed for the wait.
+    if (!more) this.#pool.suspendDeadline(this);
+    return more;
+  }
+
+  end(ok: boolean): void {
+    this.#pool.settle(this, ok);
+    if (this.isCurrent) this.#pool.finish(this.input)?.end();
+  }
+
+  error(message: ErrorMessage): void {
+    this.#pool.settle(this, false);
+    // The worker was asked to stop from outside while this input was on its way to it.
+    const refused = message.error.code === "drained" && !message.fromHandler;
+    if (this.isCurrent) this.#pool.attemptFailed(this, refused ? { kind: "drained" } : { kind: "thrown", message });
+  }
+
+  lost(reason: string): void {
+    if (this.settled) return;
+    this.#pool.settle(this, false);
+    if (this.isCurrent) this.#pool.attemptFailed(this, { kind: "lost", reason });
+  }
+
+  giveBack(): void {
+    if (this.settled) return;
+    this.stream?.cancel("drained");
+    this.#pool.settle(this, false);
+    if (this.isCurrent) this.#pool.attemptFailed(this, { kind: "drained" });
+  }
+}

@@ -1,0 +1,555 @@
+import { randomBytes } from "node:crypto";
+import {
+  SamovarError,
+  describeExit,
+  fromSerializedError,
+  type CallHead,
+  type ContainerId,
+  type ContainerInfo,
+  type DoneMessage,
+  type ExitStatus,
+  type FailedMessage,
+  type HelloMessage,
+  type LoadMessage,
+  type LogLine,
+  type LogSource,
+  type Phase,
+  type PhaseEvent,
+  type StopReason,
+} from "@samovar/protocol";
+import type { Clock, Logger } from "@samovar/kit";
+import type { CodeMount, ContainerLimits, RunningContainer, RuntimeDriver } from "@samovar/runtime";
+import { LineSplitter } from "./line-splitter.ts";
+import { nextContainerState, type ContainerEvent, type ContainerState } from "./states.ts";
+import { Worker } from "./worker.ts";
+import type { CallControl, CallReply, PeerEvents, WorkerPeer } from "./worker-peer.ts";
+import type { WorkerHub } from "./worker-hub.ts";
+
+/** What all containers of a server share. */
+export interface ContainerHost {
+  readonly driver: RuntimeDriver;
+  readonly hub: WorkerHub;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly serverAddress: string;
+  /** State, phases or counts changed. */
+  containerChanged(container: Container): void;
+  log(line: LogLine): void;
+  /** User code in this container calls a function of its app. */
+  call(container: Container, head: CallHead, body: Buffer, reply: CallReply): CallControl;
+}
+
+export interface ContainerPlan {
+  readonly containerId: ContainerId;
+  readonly load: LoadMessage;
+  readonly code: CodeMount;
+  readonly env: Readonly<Record<string, string>>;
+  readonly limits: ContainerLimits;
+  readonly startupTimeoutMs: number;
+}
+
+/** Why a container never became ready. */
+export interface StartFailure {
+  readonly phase: Phase;
+  readonly hook: string | null;
+  readonly error: SamovarError | Error;
+  readonly lastLines: readonly string[];
+}
+
+/** The pool, or the run of a build or deploy hook. */
+export interface ContainerOwner {
+  /** A worker can take inputs. */
+  workerReady(container: Container): void;
+  /** All workers are ready for the first time. */
+  becameReady(container: Container): void;
+  /** It takes no more inputs, by its own doing: told so that a replacement can start. */
+  retired(container: Container): void;
+  hooksDone(container: Container, message: DoneMessage): void;
+  /** Over, once; nothing is left of it. `failure` where it never became ready and nobody asked it to stop. */
+  ended(container: Container, failure: StartFailure | null): void;
+}
+
+const LAST_LINES = 20;
+/** A connection and its process end within moments of each other; past this the process is ended for it. */
+const EXIT_AFTER_CLOSE_MS = 2_000;
+/** Beyond the user's grace period, for the runner to say goodbye and exit. */
+const STOP_MARGIN_MS = 2_000;
+
+/**
+ * One container: its process tree at the driver, its workers' connections, and its way through the states of
+ * `states.ts`. It decides nothing about how many there are; it carries out start, drain, stop and kill, and tells its
+ * owner what happened.
+ */
+export class Container {
+  readonly id: ContainerId;
+  readonly plan: ContainerPlan;
+  readonly workers: readonly Worker[];
+  readonly startedAtMs: number;
+  readonly phases: PhaseEvent[] = [];
+  readonly inputs = { done: 0, failed: 0 };
+  /** Rises with every input given: the most recently used container is given work first. */
+  lastUsed = 0;
+  /** When it last became idle, or ready; meaningless while it holds inputs. */
+  idleSinceMs: number;
+  readyAtMs: number | null = null;
+  endedAtMs: number | null = null;
+  stopReason: StopReason | null = null;
+  /** Why it failed or ended, for people. */
+  reason: string | null = null;
+
+  readonly #host: ContainerHost;
+  readonly #owner: ContainerOwner;
+  readonly #token = randomBytes(24).toString("base64url");
+  readonly #lastLines: string[] = [];
+  readonly #startedMonotonicMs: number;
+  #state: ContainerState = "starting";
+  #running: RunningContainer | null = null;
+  #mainExit: ExitStatus | null = null;
+  #failure: StartFailure | null = null;
+  #unexpect: () => void = () => {};
+  #cancelTimer: () => void = () => {};
+  #drainStartedMs = 0;
+  #driverStart: Promise<void> | null = null;
+  #killing = false;
+
+  constructor(host: ContainerHost, owner: ContainerOwner, plan: ContainerPlan) {
+    this.#host = host;
+    this.#owner = owner;
+    this.id = plan.containerId;
+    this.plan = plan;
+    this.startedAtMs = host.clock.now();
+    this.#startedMonotonicMs = host.clock.monotonic();
+    this.idleSinceMs = this.startedAtMs;
+    this.workers = Array.from({ length: plan.load.workers }, (_, index) => new Worker(this, index));
+  }
+
+  get state(): ContainerState {
+    return this.#state;
+  }
+
+  /** Takes inputs or will: what counts as capacity. */
+  get isActive(): boolean {
+    return this.#state === "starting" || this.#state === "ready";
+  }
+
+  get heldCount(): number {
+    let count = 0;
+    for (const worker of this.workers) count += worker.held.size;
+    return count;
+  }
+
+  get pid(): number | null {
+    return this.#running?.pid ?? null;
+  }
+
+  /** Where its code lies as its processes see it; null before it was placed. */
+  get codePath(): string | null {
+    return this.#running?.codePath ?? null;
+  }
+
+  start(): void {
+    const { clock, hub, driver } = this.#host;
+    this.#unexpect = hub.expect(this.id, this.#token, { attach: (hello) => this.#attach(hello) });
+    this.#cancelTimer = clock.after(this.plan.startupTimeoutMs, () => {
+      const phase = this.#currentPhase();
+      this.#fail({ phase, hook: null, error: new SamovarError("start_failed", `The container was not ready within ${this.plan.startupTimeoutMs / 1_000} s (phase ${phase}). Make the start quicker, or raise startupTimeout`), lastLines: [] });
+    });
+    this.#driverStart = driver
+      .start(
+        {
+          containerId: this.id,
+          functionName: this.plan.load.functionName,
+          serverAddress: this.#host.serverAddress,
+          token: this.#token,
+          code: this.plan.code,
+          env: this.plan.env,
+          limits: this.plan.limits,
+        },
+        this.#driverEvents(),
+      )
+      .then(
+        (running) => {
+          this.#running = running;
+          this.#host.containerChanged(this);
+          if (this.#killing) void this.#kill();
+        },
+        (error: unknown) => {
+          this.#mainExit ??= { kind: "exit", code: null, signal: null };
+          this.#fail({ phase: "create", hook: null, error: error instanceof Error ? error : new Error(String(error)), lastLines: [] });
+        },
+      );
+    this.#host.containerChanged(this);
+  }
+
+  /**
+   * Takes no new inputs, lets those it holds finish for at most `drainMs` (null: their own timeouts bound them), then
+   * stops. During the start phase there is nothing to drain: it stops at once.
+   */
+  drain(reason: StopReason, drainMs: number | null): void {
+    // A sibling of a starting worker may hold inputs already: then there is something to drain.
+    if (this.#state === "starting" && this.heldCount === 0) return this.stop(reason);
+    if (this.#state === "draining" && drainMs !== null) return this.#boundDrain(drainMs);
+    if (!this.#move("drain")) return;
+    this.stopReason = reason;
+    this.#drainStartedMs = this.#host.clock.monotonic();
+    for (const worker of this.workers) {
+      worker.move("retire");
+      worker.peer?.drain(reason);
+    }
+    if (drainMs !== null) this.#boundDrain(drainMs);
+    this.#host.containerChanged(this);
+    this.checkDrained();
+  }
+
+  #boundDrain(drainMs: number): void {
+    this.#cancelTimer();
+    this.#cancelTimer = this.#host.clock.after(drainMs, () => this.stop(this.stopReason ?? "stop"));
+  }
+
+  /** Hands back what is still held, runs stop hooks, and ends; the tree is killed when that takes too long. */
+  stop(reason: StopReason): void {
+    const wasStarting = this.#state === "starting";
+    if (!this.#move("stop")) return;
+    this.stopReason ??= reason;
+    if (this.#drainStartedMs > 0) this.#record("drain", null, null, this.#host.clock.monotonic() - this.#drainStartedMs, "ok", null);
+    this.#cancelTimer();
+    for (const worker of this.workers) {
+      for (const held of worker.held) held.giveBack();
+      worker.held.clear();
+    }
+    const graceMs = this.plan.load.stopGracePeriodMs;
+    let connected = false;
+    for (const worker of this.workers) {
+      if (!worker.peer) continue;
+      connected = true;
+      worker.move("stop");
+      worker.peer.stop(reason, graceMs);
+    }
+    this.#host.containerChanged(this);
+    // A process that has not said HELLO has run no user code: there is nothing to be graceful about.
+    if (!connected) return void this.#kill();
+    // A start hook that ignores its signal has no promise of a grace period, since no stop hook follows it.
+    this.#cancelTimer = this.#host.clock.after(wasStarting ? STOP_MARGIN_MS : graceMs + STOP_MARGIN_MS, () => {
+      this.reason ??= wasStarting ? "The start phase did not end when it was stopped" : `Stop hooks did not end within ${graceMs / 1_000} s`;
+      this.#record("stop", null, null, graceMs, "failed", "Killed: the grace period was over");
+      void this.#kill();
+    });
+  }
+
+  /** Ends it at once, without stop hooks. */
+  kill(reason: string): void {
+    this.reason ??= reason;
+    this.stopReason ??= "stop";
+    this.#move("stop");
+    void this.#kill();
+  }
+
+  /** Ends one worker at once: its event loop is blocked. Worker 0 takes the container with it when the others are done. */
+  killWorker(worker: Worker, reason: string): void {
+    this.reason ??= worker.index === 0 ? reason : null;
+    worker.lostReason = reason;
+    if (worker.index === 0 || worker.pid === null) {
+      if (this.workers.length === 1 || worker.pid === null) return void this.#kill();
+    }
+    void this.#running?.killProcess(worker.pid).catch((error: unknown) => this.#host.logger.warn({ containerId: this.id, error: String(error) }, "A worker could not be killed"));
+  }
+
+  /** The worker takes no more inputs and ends when it holds none; where it can be started again alone, it is. */
+  retireWorker(worker: Worker, reason: StopReason): void {
+    if (worker.index === 0) {
+      this.#owner.retired(this);
+      return this.drain(reason, null);
+    }
+    if (!worker.move("retire")) return;
+    worker.peer?.drain(reason);
+    this.checkWorkerDrained(worker, reason);
+  }
+
+  /** Called whenever an input ended: whoever waits for the last one goes on. */
+  checkDrained(): void {
+    if (this.#state === "draining") {
+      if (this.workers.every((worker) => worker.state === "gone" || worker.isDone)) this.stop(this.stopReason ?? "stop");
+    } else if (this.#state === "ready") {
+      for (const worker of this.workers) if (worker.state === "retiring") this.checkWorkerDrained(worker, "replaced");
+    }
+  }
+
+  checkWorkerDrained(worker: Worker, reason: StopReason): void {
+    if (worker.state !== "retiring" || !worker.isDone) return;
+    if (!worker.move("stop")) return;
+    worker.peer?.stop(reason, this.plan.load.stopGracePeriodMs);
+    worker.cancelTimer = this.#host.clock.after(this.plan.load.stopGracePeriodMs + STOP_MARGIN_MS, () => this.killWorker(worker, "Stop hooks did not end in time"));
+  }
+
+  info(): ContainerInfo {
+    const { load } = this.plan;
+    return {
+      id: this.id,
+      function: load.functionName,
+      functionId: load.functionId,
+      app: load.app,
+      version: load.version,
+      driver: this.#host.driver.info.name,
+      state: this.#failure && this.#state === "ended" ? "failed" : this.#state,
+      reason: this.reason ?? this.stopReason,
+      startedAtMs: this.startedAtMs,
+      endedAtMs: this.endedAtMs,
+      pid: this.pid,
+      workers: this.workers.length,
+      inputs: { running: this.heldCount, ...this.inputs },
+      parameters: load.parameters,
+      phases: [...this.phases],
+    };
+  }
+
+  // --- what the driver pushes
+
+  #driverEvents(): { output(stream: "stdout" | "stderr", chunk: Buffer): void; mainExited(exit: ExitStatus): void } {
+    const splitters = {
+      stdout: new LineSplitter((text) => this.#log("stdout", text)),
+      stderr: new LineSplitter((text) => this.#log("stderr", text)),
+    };
+    return {
+      output: (stream, chunk) => splitters[stream].push(chunk),
+      mainExited: (exit) => {
+        splitters.stdout.flush();
+        splitters.stderr.flush();
+        this.#onMainExit(exit);
+      },
+    };
+  }
+
+  #onMainExit(exit: ExitStatus): void {
+    if (this.#mainExit) return;
+    this.#mainExit = exit;
+    const text = describeExit(exit);
+    this.#record("exit", null, null, 0, this.#state === "stopping" && exit.kind === "exit" && exit.code === 0 ? "ok" : "failed", text);
+    const main = this.workers[0]!;
+    if (this.#state === "starting") {
+      this.#fail({ phase: this.#currentPhase(), hook: null, error: new SamovarError("start_failed", `The container ended during its start: ${text}`), lastLines: [] });
+      return;
+    }
+    if (this.#state !== "stopping") this.reason ??= text;
+    this.#loseWorker(main, exit);
+    // Siblings are processes of their own: they finish what they hold, then the container is over.
+    if (this.#state === "ready") {
+      this.#owner.retired(this);
+      this.drain("replaced", null);
+    }
+    this.#checkGone();
+  }
+
+  // --- what workers say
+
+  #attach(hello: HelloMessage): { readonly events: PeerEvents; readonly attached: (peer: WorkerPeer) => void } | { readonly refused: string } {
+    const worker = this.workers[hello.workerIndex];
+    if (!worker || worker.peer || this.#state === "stopping" || this.#state === "ended") return { refused: `Container ${this.id} awaits no worker ${hello.workerIndex}` };
+    if (worker.state === "gone" && !worker.move("respawn")) return { refused: "The worker is over" };
+    worker.pid = hello.pid;
+    return {
+      events: this.#peerEvents(worker),
+      attached: (peer) => {
+        worker.peer = peer;
+        worker.helloAtMs = this.#host.clock.monotonic();
+        if (worker.index === 0) this.#record("create", null, null, worker.helloAtMs - this.#startedMonotonicMs, "ok", null, this.startedAtMs);
+        void this.#loadWhenPlaced(worker, peer);
+      },
+    };
+  }
+
+  /** The driver may still be placing the process when it connects; the path of the code is only known after. */
+  async #loadWhenPlaced(worker: Worker, peer: WorkerPeer): Promise<void> {
+    if (!this.#running) await this.#driverStart;
+    if (!this.#running) return;
+    peer.load({ ...this.plan.load, bundlePath: `${this.#running.codePath}/${this.plan.code.entry}` });
+    worker.loadedAtMs = this.#host.clock.monotonic();
+  }
+
+  #peerEvents(worker: Worker): PeerEvents {
+    return {
+      phase: (message) => {
+        this.phases.push({ phase: message.phase, workerIndex: worker.index, hook: message.hook, startedAtMs: message.startedAtMs, durationMs: message.durationMs, outcome: message.outcome, detail: message.error?.message ?? null });
+        if (message.phase === "stop" && message.outcome === "failed") this.reason ??= `Stop hook ${message.hook ?? ""} failed: ${message.error?.message ?? "no reason given"}`;
+        this.#host.containerChanged(this);
+      },
+      ready: () => this.#onReady(worker),
+      failed: (message) => this.#onFailed(worker, message),
+      done: (message) => this.#owner.hooksDone(this, message),
+      drainRequested: () => {
+        if (worker.index === 0) this.#owner.retired(this);
+        if (worker.index === 0) this.drain("interrupt", this.plan.load.stopGracePeriodMs);
+        else this.retireWorker(worker, "interrupt");
+      },
+      stopped: () => {
+        worker.saidGoodbye = true;
+      },
+      pong: () => worker.answerPing(),
+      log: (message) => {
+        if (message.dropped > 0) this.#log("stderr", `${message.dropped} lines of log were dropped: they came faster than they could be kept`, { kind: "system" }, worker.index);
+        for (const line of message.lines) this.#emitLog({ ...line, containerId: this.id, function: this.plan.load.functionName, workerIndex: worker.index });
+      },
+      workerExit: (message) => {
+        const sibling = this.workers[message.workerIndex];
+        if (!sibling || sibling === worker || (sibling.pid !== null && sibling.pid !== message.pid)) return;
+        void this.#siblingExited(sibling, message.code, message.signal);
+      },
+      call: (head, body, reply) => this.#host.call(this, head, body, reply),
+      closed: (error) => this.#onPeerClosed(worker, error),
+    };
+  }
+
+  #onReady(worker: Worker): void {
+    if (!worker.move("ready")) return;
+    worker.failures = 0;
+    if (this.#state === "draining") {
+      worker.move("retire");
+      return;
+    }
+    if (this.workers.every((w) => w.wasReady) && this.#move("all-ready")) {
+      this.#cancelTimer();
+      this.readyAtMs = this.#host.clock.now();
+      this.idleSinceMs = this.readyAtMs;
+      this.#record("ready", null, null, this.#host.clock.monotonic() - this.#startedMonotonicMs, "ok", null, this.startedAtMs);
+      this.#owner.becameReady(this);
+    }
+    this.#host.containerChanged(this);
+    this.#owner.workerReady(this);
+  }
+
+  #onFailed(worker: Worker, message: FailedMessage): void {
+    const error = fromSerializedError(message.error);
+    if (this.#state === "starting") return this.#fail({ phase: message.phase, hook: message.hook, error, lastLines: [] });
+    // A worker that is started again in a running container fails alone; its exit brings the next try.
+    worker.lostReason = `${message.hook ?? message.phase} failed: ${error.message}`;
+  }
+
+  #onPeerClosed(worker: Worker, error: SamovarError | null): void {
+    worker.peer = null;
+    if (error) {
+      worker.lostReason = error.message;
+      this.#log("stderr", `The connection of worker ${worker.index} was ended: ${error.message}`, { kind: "system" }, worker.index);
+    }
+    if (worker.state === "gone" || this.#state === "ended") return;
+    if (worker.saidGoodbye && worker.index !== 0) {
+      this.#loseWorker(worker, { kind: "exit", code: 0, signal: null });
+      return this.#checkGone();
+    }
+    if (worker.index === 0 && this.#mainExit) {
+      this.#loseWorker(worker, this.#mainExit);
+      return this.#checkGone();
+    }
+    // Its exit is about to be told: by the driver for worker 0, by worker 0 for the others. A process that goes on
+    // without its connection is of no use and is ended.
+    worker.cancelTimer();
+    worker.cancelTimer = this.#host.clock.after(error || this.#mainExit ? 0 : EXIT_AFTER_CLOSE_MS, () => {
+      if (worker.index === 0) return void this.#kill();
+      if (worker.pid !== null) void this.#running?.killProcess(worker.pid).catch(() => {});
+      this.#loseWorker(worker, { kind: "lost", code: null, signal: null });
+      this.#checkGone();
+    });
+  }
+
+  async #siblingExited(worker: Worker, code: number | null, signal: string | null): Promise<void> {
+    const oom = signal === "SIGKILL" && worker.lostReason === null && (await this.#running?.tookOom().catch(() => false));
+    this.#loseWorker(worker, { kind: oom ? "oom" : signal ? "signal" : "exit", code, signal });
+    this.#checkGone();
+  }
+
+  /** The worker's process is over. What it held is lost for the reason given; where the container goes on, so does its seat. */
+  #loseWorker(worker: Worker, exit: ExitStatus): void {
+    worker.cancelTimer();
+    const wasStopping = worker.state === "stopping";
+    if (!worker.move("gone")) return;
+    worker.peer?.destroy();
+    worker.peer = null;
+    worker.pid = null;
+    const reason = worker.lostReason ?? describeExit(exit);
+    for (const held of worker.held) held.lost(reason);
+    worker.held.clear();
+    const startFailed = !worker.wasReady;
+    worker.reset();
+    if (this.#state === "starting") {
+      return this.#fail({ phase: this.#currentPhase(), hook: null, error: new SamovarError("start_failed", `Worker ${worker.index} ended during its start: ${reason}`), lastLines: [] });
+    }
+    if (this.#state !== "ready" || worker.index === 0) return;
+    if (startFailed || !wasStopping) worker.failures++;
+    const delayMs = worker.failures === 0 ? 0 : Math.min(60_000, 1_000 * 2 ** (worker.failures - 1));
+    worker.cancelTimer = this.#host.clock.after(delayMs, () => {
+      if (this.#state === "ready") this.workers[0]!.peer?.spawn(worker.index);
+    });
+    this.#host.containerChanged(this);
+  }
+
+  // --- the end
+
+  #fail(failure: StartFailure): void {
+    if (this.#failure || this.#state !== "starting") return;
+    this.#failure = { ...failure, lastLines: [...this.#lastLines] };
+    this.reason = `${failure.hook ?? failure.phase}: ${failure.error.message}`;
+    if (failure.phase === "create" || !this.phases.some((p) => p.phase === failure.phase && p.outcome === "failed")) {
+      this.#record(failure.phase, null, failure.hook, 0, "failed", failure.error.message);
+    }
+    this.#move("stop");
+    void this.#kill();
+  }
+
+  async #kill(): Promise<void> {
+    this.#killing = true;
+    if (!this.#running) await this.#driverStart;
+    try {
+      await this.#running?.kill();
+    } catch (error) {
+      this.#host.logger.error({ containerId: this.id, error: String(error) }, "A container could not be killed");
+    }
+    const exit: ExitStatus = this.#mainExit ?? { kind: "lost", code: null, signal: null };
+    for (const worker of this.workers) this.#loseWorker(worker, exit);
+    this.#finish();
+  }
+
+  /** When no worker is left, what remains of the tree is removed. */
+  #checkGone(): void {
+    if (this.#killing || this.#state === "starting" || this.#state === "ended") return;
+    if (this.#mainExit && this.workers.every((worker) => worker.state === "gone" || (!worker.peer && worker.pid === null))) void this.#kill();
+    else this.checkDrained();
+  }
+
+  #finish(): void {
+    if (!this.#move("gone")) return;
+    this.#cancelTimer();
+    this.#unexpect();
+    this.endedAtMs = this.#host.clock.now();
+    this.#host.containerChanged(this);
+    this.#owner.ended(this, this.#failure);
+  }
+
+  // --- small things
+
+  #move(event: ContainerEvent): boolean {
+    const next = nextContainerState(this.#state, event);
+    if (!next) return false;
+    this.#state = next;
+    return true;
+  }
+
+  #currentPhase(): Phase {
+    if (!this.workers.some((worker) => worker.helloAtMs > 0)) return "create";
+    const mode = this.plan.load.mode;
+    if (mode !== "serve") return this.phases.some((p) => p.phase === "load") ? mode : "load";
+    return this.phases.some((p) => p.phase === "load") ? "start" : "load";
+  }
+
+  #record(phase: Phase, workerIndex: number | null, hook: string | null, durationMs: number, outcome: PhaseEvent["outcome"], detail: string | null, startedAtMs?: number): void {
+    this.phases.push({ phase, workerIndex, hook, startedAtMs: startedAtMs ?? this.#host.clock.now() - durationMs, durationMs, outcome, detail });
+  }
+
+  #log(stream: "stdout" | "stderr", text: string, source: LogSource = { kind: "worker" }, workerIndex: number | null = null): void {
+    this.#emitLog({ atMs: this.#host.clock.now(), containerId: this.id, function: this.plan.load.functionName, workerIndex, stream, level: stream === "stderr" ? "error" : "info", source, text });
+  }
+
+  #emitLog(line: LogLine): void {
+    this.#lastLines.push(line.text);
+    if (this.#lastLines.length > LAST_LINES) this.#lastLines.shift();
+    this.#host.log(line);
+  }
+}
+

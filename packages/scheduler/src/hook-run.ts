@@ -1,0 +1,73 @@
+import { BUILD_TIMEOUT_MS, SamovarError, type ContainerId, type DoneMessage, type FunctionManifest, type LoadMessage } from "@samovar/protocol";
+import type { CodeMount } from "@samovar/runtime";
+import { Container, type ContainerHost, type ContainerOwner, type StartFailure } from "./container.ts";
+
+export interface HookRunSpec {
+  readonly containerId: ContainerId;
+  readonly mode: "build" | "deploy";
+  readonly manifest: FunctionManifest;
+  readonly code: CodeMount;
+  readonly load: Omit<LoadMessage, "mode" | "bundlePath">;
+  readonly signal?: AbortSignal;
+  /** Called with the container's folder when the hooks are done, before it is removed: what a build wrote is taken from there. */
+  readonly keep?: (codePath: string) => Promise<void>;
+}
+
+/**
+ * Runs a version's build or deploy hooks in a container of their own, to its end. Resolves with what they returned;
+ * rejects with `build_failed` or `deploy_failed`, which names the hook and carries its last lines.
+ */
+export async function runHooks(host: ContainerHost, spec: HookRunSpec): Promise<unknown> {
+  const { mode, manifest, load } = spec;
+  const run = new HookRun();
+  const options = manifest.options;
+  const container = new Container(host, run, {
+    containerId: spec.containerId,
+    load: { ...load, mode, workers: 1, bundlePath: "" },
+    code: spec.code,
+    env: options.env,
+    limits: { cpuMillis: options.cpuMillis, memoryMib: options.memoryMib, maxProcesses: 1_024, workers: 1 },
+    startupTimeoutMs: BUILD_TIMEOUT_MS,
+  });
+  const abort = (): void => container.stop("interrupt");
+  spec.signal?.addEventListener("abort", abort, { once: true });
+  container.start();
+  try {
+    const done = await run.done.promise;
+    if (spec.keep && container.codePath) await spec.keep(container.codePath);
+    return done.value;
+  } catch (error) {
+    const failure = run.failure;
+    const code = mode === "build" ? "build_failed" : "deploy_failed";
+    const what = failure?.hook ? `${mode === "build" ? "onBuild" : "onDeploy"} hook ${failure.hook}` : mode === "build" ? "onBuild" : "onDeploy";
+    if (!failure) throw new SamovarError(code, `${what} of ${load.functionName} was stopped before it was done`, { cause: error });
+    throw new SamovarError(code, `${what} of ${load.functionName} failed (phase ${failure.phase}): ${failure.error.message}`, {
+      cause: failure.error,
+      fields: { phase: failure.phase, hook: failure.hook, lastLines: failure.lastLines },
+    });
+  } finally {
+    spec.signal?.removeEventListener("abort", abort);
+    container.stop("done");
+    await run.over.promise;
+  }
+}
+
+class HookRun implements ContainerOwner {
+  readonly done = Promise.withResolvers<DoneMessage>();
+  readonly over = Promise.withResolvers<void>();
+  failure: StartFailure | null = null;
+
+  workerReady(): void {}
+  becameReady(): void {}
+  retired(): void {}
+
+  hooksDone(_container: Container, message: DoneMessage): void {
+    this.done.resolve(message);
+  }
+
+  ended(_container: Container, failure: StartFailure | null): void {
+    this.failure = failure;
+    this.done.reject(failure?.error ?? new Error("The container ended"));
+    this.over.resolve();
+  }
+}

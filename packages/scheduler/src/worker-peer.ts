@@ -1,0 +1,392 @@
+import type { Duplex } from "node:stream";
+import {
+  CHUNK_BYTES,
+  FRAME,
+  FrameDecoder,
+  INITIAL_WINDOW_BYTES,
+  MAX_BODY_BYTES,
+  SamovarError,
+  decodeValue,
+  encodeFrame,
+  encodeHeadBody,
+  encodeValue,
+  splitHeadBody,
+  type AnswerHead,
+  type CallHead,
+  type DoneMessage,
+  type ErrorMessage,
+  type FailedMessage,
+  type Frame,
+  type FrameType,
+  type InputHead,
+  type LoadMessage,
+  type LogMessage,
+  type PhaseMessage,
+  type StopReason,
+  type WorkerExitMessage,
+} from "@samovar/protocol";
+
+/** What a worker says about itself: the frames of stream 0, decoded. */
+export interface PeerEvents {
+  phase(message: PhaseMessage): void;
+  ready(): void;
+  failed(message: FailedMessage): void;
+  done(message: DoneMessage): void;
+  /** The worker was asked to stop by a signal: it wants no more inputs. */
+  drainRequested(): void;
+  stopped(): void;
+  pong(): void;
+  log(message: LogMessage): void;
+  workerExit(message: WorkerExitMessage): void;
+  /** User code calls another function: answered through `CallReply`. */
+  call(head: CallHead, body: Buffer, reply: CallReply): CallControl;
+  /** The connection is over, once: by the worker's end, or because it broke the protocol. */
+  closed(error: SamovarError | null): void;
+}
+
+/** The answer to one input, as it comes from the worker. Exactly one of `result`, `error`, or head, data*, end|error. */
+export interface AnswerEvents {
+  result(head: AnswerHead, body: Buffer): void;
+  head(head: AnswerHead): void;
+  /** Returns how the receiver keeps up: false stops the worker until `resume`. */
+  data(chunk: Buffer): boolean;
+  /** `ok` is false when the items ended with an error that stands in the stream itself. */
+  end(ok: boolean): void;
+  error(message: ErrorMessage): void;
+}
+
+export interface CallReply {
+  result(head: AnswerHead, body: Buffer): void;
+  head(head: AnswerHead): void;
+  data(chunk: Buffer): boolean;
+  end(): void;
+  error(message: ErrorMessage): void;
+}
+
+export interface CallControl {
+  cancel(): void;
+  resume(): void;
+}
+
+/** One input on the wire. */
+export interface InputStream {
+  cancel(reason: "timeout" | "cancelled" | "disconnected" | "drained"): void;
+  resume(): void;
+}
+
+interface Inbound {
+  readonly events: AnswerEvents;
+  /** Bytes received and not yet granted again. */
+  ungranted: number;
+  paused: boolean;
+}
+
+/** A call whose body is still arriving. */
+interface Arriving {
+  readonly head: CallHead;
+  readonly chunks: Buffer[];
+  size: number;
+}
+
+interface Outbound {
+  window: number;
+  wake: (() => void) | null;
+}
+
+/**
+ * The server's end of one worker's connection. It knows frames and streams, nothing of pools.
+ *
+ * States: open → closed, by the socket's end, a malformed frame, or `destroy`. After `closed` was called nothing more
+ * is. Streams that were open then are dropped silently: who holds them hears `closed`.
+ */
+export class WorkerPeer {
+  readonly #socket: Duplex;
+  readonly #events: PeerEvents;
+  readonly #inbound = new Map<number, Inbound>();
+  readonly #outbound = new Map<number, Outbound>();
+  readonly #calls = new Map<number, CallControl>();
+  readonly #arriving = new Map<number, Arriving>();
+  #nextStream = 1;
+  #out: Buffer[] = [];
+  #outBytes = 0;
+  #flushScheduled = false;
+  #closed = false;
+
+  constructor(socket: Duplex, decoder: FrameDecoder, events: PeerEvents) {
+    this.#socket = socket;
+    this.#events = events;
+    socket.on("data", (chunk: Buffer) => {
+      try {
+        decoder.push(chunk, this.#onFrame);
+      } catch (error) {
+        this.#close(error instanceof SamovarError ? error : new SamovarError("protocol_error", "A frame could not be handled", { cause: error }));
+      }
+    });
+    socket.on("error", () => this.#close(null));
+    socket.on("close", () => this.#close(null));
+  }
+
+  /** Frames that came in the same chunk as HELLO, before this peer existed. */
+  replay(frames: readonly Frame[]): void {
+    for (const frame of frames) this.#onFrame(frame);
+  }
+
+  load(message: LoadMessage): void {
+    this.#send(FRAME.load, 0, encodeValue(message));
+  }
+
+  drain(reason: StopReason): void {
+    this.#send(FRAME.drain, 0, encodeValue({ reason }));
+  }
+
+  stop(reason: StopReason, graceMs: number): void {
+    this.#send(FRAME.stop, 0, encodeValue({ reason, graceMs }));
+  }
+
+  ping(): void {
+    this.#send(FRAME.ping, 0);
+  }
+
+  spawn(workerIndex: number): void {
+    this.#send(FRAME.spawn, 0, encodeValue({ workerIndex }));
+  }
+
+  destroy(): void {
+    this.#close(null);
+  }
+
+  /** Gives the worker an input. A `bodyStream` is read as the worker grants room for it. */
+  open(head: InputHead, body: Buffer | null, bodyStream: AsyncIterable<Buffer> | null, events: AnswerEvents): InputStream {
+    const stream = this.#nextStream;
+    this.#nextStream += 2;
+    this.#inbound.set(stream, { events, ungranted: 0, paused: false });
+    this.#send(FRAME.open, stream, ...encodeHeadBody(encodeValue(bodyStream ? { ...head, streamed: true } : head), body));
+    if (bodyStream) void this.#pipe(stream, bodyStream);
+    return {
+      cancel: (reason) => {
+        if (this.#inbound.has(stream)) this.#send(FRAME.cancel, stream, encodeValue({ reason }));
+      },
+      resume: () => {
+        const inbound = this.#inbound.get(stream);
+        if (!inbound?.paused) return;
+        inbound.paused = false;
+        this.#grant(stream, inbound);
+      },
+    };
+  }
+
+  async #pipe(stream: number, source: AsyncIterable<Buffer>): Promise<void> {
+    const outbound: Outbound = { window: INITIAL_WINDOW_BYTES, wake: null };
+    this.#outbound.set(stream, outbound);
+    try {
+      for await (const chunk of source) {
+        for (let at = 0; at < chunk.length; at += CHUNK_BYTES) {
+          if (!this.#inbound.has(stream)) return;
+          const piece = chunk.subarray(at, at + CHUNK_BYTES);
+          while (outbound.window < piece.length && this.#inbound.has(stream)) {
+            await new Promise<void>((wake) => (outbound.wake = wake));
+          }
+          outbound.window -= piece.length;
+          this.#send(FRAME.data, stream, piece);
+        }
+      }
+      this.#send(FRAME.end, stream);
+    } catch {
+      // The caller's upload broke off: who reads it hears so through cancel, which the gateway sends.
+      this.#send(FRAME.cancel, stream, encodeValue({ reason: "disconnected" }));
+    } finally {
+      this.#outbound.delete(stream);
+    }
+  }
+
+  readonly #onFrame = (frame: Frame): void => {
+    if (this.#closed) return;
+    if (frame.stream === 0) this.#onControl(frame);
+    else if (frame.stream % 2 === 1) this.#onAnswer(frame);
+    else this.#onCall(frame);
+  };
+
+  #onControl(frame: Frame): void {
+    const message = (): never => (frame.payload.length === 0 ? {} : decodeValue(frame.payload)) as never;
+    switch (frame.type) {
+      case FRAME.phase:
+        return this.#events.phase(message());
+      case FRAME.ready:
+        return this.#events.ready();
+      case FRAME.failed:
+        return this.#events.failed(message());
+      case FRAME.done:
+        return this.#events.done(message());
+      case FRAME.drain:
+        return this.#events.drainRequested();
+      case FRAME.stopped:
+        return this.#events.stopped();
+      case FRAME.pong:
+        return this.#events.pong();
+      case FRAME.log:
+        return this.#events.log(message());
+      case FRAME.workerExit:
+        return this.#events.workerExit(message());
+      case FRAME.ping:
+        return this.#send(FRAME.pong, 0);
+      default:
+        throw new SamovarError("protocol_error", `A worker sent frame type 0x${frame.type.toString(16)} on stream 0`);
+    }
+  }
+
+  #onAnswer(frame: Frame): void {
+    const inbound = this.#inbound.get(frame.stream);
+    if (frame.type === FRAME.window) return this.#onWindow(frame);
+    // Frames of a stream that is over crossed its end on the way.
+    if (!inbound) return;
+    switch (frame.type) {
+      case FRAME.result: {
+        const { head, body } = splitHeadBody(frame.payload);
+        this.#endStream(frame.stream);
+        return inbound.events.result(decodeValue(head) as AnswerHead, Buffer.from(body));
+      }
+      case FRAME.head:
+        return inbound.events.head(decodeValue(splitHeadBody(frame.payload).head) as AnswerHead);
+      case FRAME.data:
+        inbound.ungranted += frame.payload.length;
+        if (!inbound.events.data(Buffer.from(frame.payload))) inbound.paused = true;
+        else this.#grant(frame.stream, inbound);
+        return;
+      case FRAME.end:
+        this.#endStream(frame.stream);
+        return inbound.events.end(frame.payload.length === 0);
+      case FRAME.error: {
+        const message = decodeValue(frame.payload) as ErrorMessage;
+        this.#endStream(frame.stream);
+        return inbound.events.error(message);
+      }
+      default:
+        throw new SamovarError("protocol_error", `A worker sent frame type 0x${frame.type.toString(16)} as an answer`);
+    }
+  }
+
+  #onWindow(frame: Frame): void {
+    const outbound = this.#outbound.get(frame.stream);
+    if (!outbound) return;
+    outbound.window += (decodeValue(frame.payload) as { bytes: number }).bytes;
+    outbound.wake?.();
+    outbound.wake = null;
+  }
+
+  #onCall(frame: Frame): void {
+    const stream = frame.stream;
+    switch (frame.type) {
+      case FRAME.open: {
+        const { head: headBytes, body } = splitHeadBody(frame.payload);
+        if (this.#calls.has(stream) || this.#arriving.has(stream)) throw new SamovarError("protocol_error", `Stream ${stream} was opened twice`);
+        const head = decodeValue(headBytes) as CallHead;
+        if (head.streamed) return void this.#arriving.set(stream, { head, chunks: [], size: 0 });
+        return this.#beginCall(stream, head, Buffer.from(body));
+      }
+      case FRAME.data: {
+        const arriving = this.#arriving.get(stream);
+        if (!arriving) return;
+        arriving.chunks.push(Buffer.from(frame.payload));
+        arriving.size += frame.payload.length;
+        if (arriving.size > MAX_BODY_BYTES) throw new SamovarError("protocol_error", `A call's input is over ${MAX_BODY_BYTES} bytes`);
+        return this.#send(FRAME.window, stream, encodeValue({ bytes: frame.payload.length }));
+      }
+      case FRAME.end: {
+        const arriving = this.#arriving.get(stream);
+        if (!arriving) return;
+        this.#arriving.delete(stream);
+        return this.#beginCall(stream, arriving.head, Buffer.concat(arriving.chunks, arriving.size));
+      }
+      case FRAME.cancel:
+        this.#arriving.delete(stream);
+        return this.#calls.get(stream)?.cancel();
+      case FRAME.window:
+        return this.#onWindow(frame);
+      default:
+        throw new SamovarError("protocol_error", `A worker sent frame type 0x${frame.type.toString(16)} on a call`);
+    }
+  }
+
+  #beginCall(stream: number, head: CallHead, body: Buffer): void {
+    const outbound: Outbound = { window: INITIAL_WINDOW_BYTES, wake: null };
+    this.#outbound.set(stream, outbound);
+    this.#calls.set(stream, this.#events.call(head, body, this.#reply(stream, outbound)));
+  }
+
+  #reply(stream: number, outbound: Outbound): CallReply {
+    const over = (): void => {
+      this.#outbound.delete(stream);
+      // Deferred: an answer can come before `call` returned its control.
+      queueMicrotask(() => this.#calls.delete(stream));
+    };
+    return {
+      result: (head, body) => {
+        over();
+        this.#send(FRAME.result, stream, ...encodeHeadBody(encodeValue(head), body));
+      },
+      head: (head) => this.#send(FRAME.head, stream, ...encodeHeadBody(encodeValue(head), null)),
+      data: (chunk) => {
+        for (let at = 0; at < chunk.length; at += CHUNK_BYTES) this.#send(FRAME.data, stream, chunk.subarray(at, at + CHUNK_BYTES));
+        outbound.window -= chunk.length;
+        if (outbound.window > 0) return true;
+        outbound.wake = () => {
+          if (outbound.window > 0) this.#calls.get(stream)?.resume();
+        };
+        return false;
+      },
+      end: () => {
+        over();
+        this.#send(FRAME.end, stream);
+      },
+      error: (message) => {
+        over();
+        this.#send(FRAME.error, stream, encodeValue(message));
+      },
+    };
+  }
+
+  #grant(stream: number, inbound: Inbound): void {
+    if (inbound.ungranted < INITIAL_WINDOW_BYTES / 2) return;
+    const bytes = inbound.ungranted;
+    inbound.ungranted = 0;
+    this.#send(FRAME.window, stream, encodeValue({ bytes }));
+  }
+
+  #endStream(stream: number): void {
+    this.#inbound.delete(stream);
+    const outbound = this.#outbound.get(stream);
+    outbound?.wake?.();
+  }
+
+  /** Frames of one turn of the event loop go out in one write: under load that is most of what a call costs. */
+  #send(type: FrameType, stream: number, ...payload: readonly Uint8Array[]): void {
+    if (this.#closed) return;
+    const frame = encodeFrame(type, stream, ...payload);
+    this.#out.push(frame);
+    this.#outBytes += frame.length;
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    setImmediate(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#flushScheduled = false;
+    if (this.#out.length === 0 || this.#closed) return;
+    this.#socket.write(this.#out.length === 1 ? this.#out[0]! : Buffer.concat(this.#out, this.#outBytes));
+    this.#out = [];
+    this.#outBytes = 0;
+  };
+
+  #close(error: SamovarError | null): void {
+    if (this.#closed) return;
+    if (!error) this.#flush();
+    this.#closed = true;
+    this.#socket.destroy();
+    for (const control of this.#calls.values()) control.cancel();
+    this.#calls.clear();
+    this.#inbound.clear();
+    for (const outbound of this.#outbound.values()) outbound.wake?.();
+    this.#outbound.clear();
+    this.#events.closed(error);
+  }
+}
