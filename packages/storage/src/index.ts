@@ -1,1 +1,2 @@
+export { openSqliteStorage, type SqliteStorage, type SqliteStorageOptions } from "./sqlite-storage.ts";
 export * from "./storage.ts";

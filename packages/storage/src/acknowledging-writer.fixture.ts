@@ -1,0 +1,16 @@
+/** Inserts without end and prints the id of every insert once it is acknowledged: for the test that kills it. */
+import { writeSync } from "node:fs";
+import { silentLogger, systemClock } from "@samovar/kit";
+import { openSqliteStorage } from "./sqlite-storage.ts";
+
+const storage = await openSqliteStorage({ file: process.argv[2]!, logger: silentLogger, clock: systemClock });
+
+await Promise.all(
+  Array.from({ length: 8 }, async (_, writer) => {
+    for (let i = 0; ; i++) {
+      const id = `to_${writer}_${i}`;
+      await storage.tokens.insert({ id, hash: id, name: "n", scopes: ["invoke"], createdAtMs: i });
+      writeSync(1, `${id}\n`);
+    }
+  }),
+);

@@ -1,0 +1,4 @@
+import { tokensAndContainers } from "./0001-tokens-and-containers.ts";
+
+/** In order: the n-th takes a file from schema n - 1 to schema n. What was released is never edited, only followed. */
+export const MIGRATIONS: readonly string[] = [tokensAndContainers];

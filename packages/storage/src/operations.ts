@@ -1,0 +1,65 @@
+import type { TokenRecord } from "./storage.ts";
+
+/** A container as its table holds it. The main thread translates, so that the storage thread only stores. */
+export interface ContainerRow {
+  readonly id: string;
+  readonly functionId: string;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number | null;
+  /** The ContainerInfo without its parameters, as JSON. */
+  readonly info: string;
+  /** The parameters as an encoded value. */
+  readonly parameters: Uint8Array;
+}
+
+export type StoredContainer = Pick<ContainerRow, "info" | "parameters">;
+
+/** What the storage thread does: each has its result beside it. */
+export interface Operations {
+  "tokens.insert": { readonly asked: { readonly token: TokenRecord }; readonly answered: undefined };
+  "tokens.list": { readonly asked: object; readonly answered: readonly TokenRecord[] };
+  "tokens.delete": { readonly asked: { readonly id: string }; readonly answered: boolean };
+  "containers.record": { readonly asked: { readonly rows: readonly ContainerRow[]; readonly nowMs: number }; readonly answered: undefined };
+  "containers.get": { readonly asked: { readonly id: string }; readonly answered: StoredContainer | undefined };
+  "containers.list": {
+    readonly asked: { readonly functionId: string | null; readonly includeEnded: boolean; readonly limit: number };
+    readonly answered: readonly StoredContainer[];
+  };
+  "containers.endAllLiving": { readonly asked: { readonly reason: string; readonly atMs: number }; readonly answered: number };
+  /** Does nothing: its answer says that all before it is on disk. */
+  flush: { readonly asked: object; readonly answered: undefined };
+  close: { readonly asked: object; readonly answered: undefined };
+}
+
+export type OperationKind = keyof Operations;
+export type Operation = { [K in OperationKind]: { readonly kind: K } & Operations[K]["asked"] }[OperationKind];
+export type Answered<K extends OperationKind> = Operations[K]["answered"];
+
+/** Main thread → storage thread. */
+export interface Request {
+  readonly id: number;
+  readonly operation: Operation;
+}
+
+export interface Failure {
+  readonly code: "conflict" | "storage_failed";
+  readonly message: string;
+}
+
+export type Outcome = { readonly ok: true; readonly value: Answered<OperationKind> } | { readonly ok: false; readonly failure: Failure };
+
+/** Storage thread → main thread. */
+export type Report =
+  | { readonly type: "opened"; readonly schemaBefore: number; readonly schemaNow: number }
+  | { readonly type: "refused"; readonly failure: Failure }
+  /** The answers of one batch, after its commit; `commits` counts those that wrote, since the start. */
+  | { readonly type: "answers"; readonly commits: number; readonly answers: readonly { readonly id: number; readonly outcome: Outcome }[] };
+
+/** What the storage thread is started with. */
+export interface SqliteSettings {
+  readonly file: string;
+  readonly retentionMs: number;
+  readonly maxEndedContainers: number;
+  /** How long another process that holds the file (a backup, a curious operator) is waited for. */
+  readonly busyTimeoutMs: number;
+}

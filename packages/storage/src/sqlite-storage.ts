@@ -1,0 +1,97 @@
+import type { Clock, Logger } from "@samovar/kit";
+import { ContainerRecords, toContainerInfo } from "./container-records.ts";
+import type { ContainerStore, Storage, TokenStore } from "./storage.ts";
+import { openStorageThread, startSqliteWorker, type StorageThread } from "./storage-thread.ts";
+
+export interface SqliteStorageOptions {
+  /** Its folder must be there. `-wal` and `-shm` files come beside it. */
+  readonly file: string;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** How long an ended container stays in the history. Default 7 days. */
+  readonly retentionMs?: number;
+  /** How many ended containers stay in the history. Default 10,000. */
+  readonly maxEndedContainers?: number;
+  /** Called once if the storage thread dies: every call rejects from then on. */
+  readonly onFailure?: (error: Error) => void;
+}
+
+export interface SqliteStorage extends Storage {
+  /** Transactions that wrote something, since it was opened: far fewer than callers when many come at once. */
+  readonly commits: number;
+}
+
+const DEFAULTS = Object.freeze({ retentionMs: 7 * 24 * 60 * 60 * 1000, maxEndedContainers: 10_000, busyTimeoutMs: 5_000 });
+
+/**
+ * Opens the file, migrating it where it is older. Rejects with `storage_failed` when it is damaged, belongs to
+ * another program or was written by a newer version; the file is then left as it was.
+ */
+export async function openSqliteStorage(options: SqliteStorageOptions): Promise<SqliteStorage> {
+  const { file, logger, retentionMs = DEFAULTS.retentionMs, maxEndedContainers = DEFAULTS.maxEndedContainers } = options;
+  const worker = startSqliteWorker({ file, retentionMs, maxEndedContainers, busyTimeoutMs: DEFAULTS.busyTimeoutMs });
+  const { thread, schemaBefore, schemaNow } = await openStorageThread(worker, file);
+  if (schemaBefore !== schemaNow) logger.info({ file, schemaBefore, schemaNow }, "Storage was migrated");
+  return createThreadStorage(thread, options);
+}
+
+/** Of a thread that is open already: apart so that a test can end the thread under it. */
+export function createThreadStorage(thread: StorageThread, options: SqliteStorageOptions): SqliteStorage {
+  const { file, logger, clock } = options;
+  const records = new ContainerRecords(thread, clock, logger);
+  thread.onFailure = (error) => {
+    logger.error({ err: error, file }, "The storage thread died");
+    options.onFailure?.(error);
+  };
+
+  /** In the order asked: a question sees every record made before it. */
+  const call: StorageThread["call"] = (operation) => {
+    records.send();
+    return thread.call(operation);
+  };
+
+  const flush = async (): Promise<void> => {
+    await call<"flush">({ kind: "flush" });
+    if (records.failure) throw records.failure;
+  };
+
+  /** Calls and records that came while the flush waited are taken along. */
+  const end = (): Promise<void> => {
+    records.send();
+    return thread.end();
+  };
+
+  let closed: Promise<void> | undefined;
+  return {
+    tokens: createTokenStore(call),
+    containers: createContainerStore(call, records),
+    get commits() {
+      return thread.commits;
+    },
+    flush,
+    close: () => (closed ??= flush().finally(end)),
+  };
+}
+
+function createTokenStore(call: StorageThread["call"]): TokenStore {
+  return {
+    insert: (token) => call<"tokens.insert">({ kind: "tokens.insert", token }),
+    list: () => call<"tokens.list">({ kind: "tokens.list" }),
+    delete: (id) => call<"tokens.delete">({ kind: "tokens.delete", id }),
+  };
+}
+
+function createContainerStore(call: StorageThread["call"], records: ContainerRecords): ContainerStore {
+  return {
+    record: (container) => records.add(container),
+    async get(id) {
+      const stored = await call<"containers.get">({ kind: "containers.get", id });
+      return stored && toContainerInfo(stored);
+    },
+    async list({ functionId = null, includeEnded, limit }) {
+      const stored = await call<"containers.list">({ kind: "containers.list", functionId, includeEnded, limit });
+      return stored.map(toContainerInfo);
+    },
+    endAllLiving: (reason, atMs) => call<"containers.endAllLiving">({ kind: "containers.endAllLiving", reason, atMs }),
+  };
+}
