@@ -46,6 +46,8 @@ export interface DriverCapabilities {
   /** `enforced`: the kernel holds it. `watched`: measured and killed. */
   readonly memoryLimit: "enforced" | "watched" | "none";
   readonly cpuLimit: "enforced" | "none";
+  /** How many processes and threads a container may have. */
+  readonly processLimit: "enforced" | "none";
   /** A whole process tree ends, also what left its process group. */
   readonly killTree: boolean;
   readonly networkModes: readonly ("host" | "isolated" | "none")[];

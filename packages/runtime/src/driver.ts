@@ -10,11 +10,12 @@ export interface RuntimeDriver {
   /** Detected once, at creation of the driver. */
   readonly info: DriverInfo;
   /**
-   * Starts a container: its main process is the runner. Resolves as soon as the process exists; that it is usable
-   * is the runner's HELLO, not this. Rejects with a SamovarError when nothing was started, and leaves nothing behind.
+   * Starts a container: its main process is the runner. Resolves when the process exists and its code is in place;
+   * that it is usable is the runner's HELLO, which may come before this resolves: nothing may be loaded from
+   * `codePath` until it has. Rejects with a SamovarError when nothing was started, and leaves nothing behind.
    */
   start(spec: ContainerSpec, events: ContainerEvents): Promise<RunningContainer>;
-  /** Kills what still runs and removes what is left. Idempotent. */
+  /** Kills what still runs and removes what is left; starts on their way are rejected. Idempotent. */
   dispose(): Promise<void>;
 }
 
@@ -27,7 +28,10 @@ export interface ContainerSpec {
   readonly token: string;
   /** The code's files; the driver gives the container a working folder made of them (see `materialize`). */
   readonly code: CodeMount;
-  /** The user's variables. The driver adds its few own (PATH, HOME, TMPDIR, LANG, TZ); nothing is inherited. */
+  /**
+   * The user's variables. Beside them stand the driver's defaults (PATH, HOME, TMPDIR, LANG, TZ), which they may
+   * replace, and SAMOVAR_CONTAINER_ID, SAMOVAR_TOKEN and SAMOVAR_SERVER, which they may not; nothing is inherited.
+   */
   readonly env: Readonly<Record<string, string>>;
   readonly limits: ContainerLimits;
 }
@@ -38,22 +42,26 @@ export interface CodeMount {
   readonly sourceDir: string;
   /** Relative to `sourceDir`. */
   readonly entry: string;
-  /** Absolute folders that appear as `node_modules`, read only. */
+  /** Absolute folders that appear, merged, as the code's `node_modules`; for names in several the first one counts. */
   readonly nodeModules: readonly string[];
 }
 
 export interface ContainerLimits {
   readonly cpuMillis: number;
   readonly memoryMib: number;
+  /** Processes and threads, as the kernel counts them: a Node process has about a dozen. */
   readonly maxProcesses: number;
   readonly workers: number;
 }
 
-/** Pushed by the driver. `exited` is the last, exactly once, after the whole tree is gone or given up. */
+/** Pushed by the driver, only between the call of `start` and the end of `kill`. What they throw is logged, not passed on. */
 export interface ContainerEvents {
   /** What processes of the container wrote to file descriptors 1 and 2, as it comes: not cut into lines. */
   output(stream: "stdout" | "stderr", chunk: Buffer): void;
-  /** The main process ended. Other processes of the container may live on until `kill`. */
+  /**
+   * The main process ended; exactly once, after the output it wrote, and before `kill` resolves. Other processes of
+   * the container may live on, and its folder stays, until `kill`: always call it.
+   */
   mainExited(exit: ExitStatus): void;
 }
 
@@ -61,15 +69,18 @@ export interface RunningContainer {
   readonly pid: number | null;
   /** Path of the code as processes in the container see it: where `entry` is found. */
   readonly codePath: string;
-  /** SIGTERM to the main process: the runner stops gracefully. Resolves when it was sent. */
+  /** SIGTERM to the main process: the runner stops gracefully. Resolves when it was sent; harmless when it has ended. */
   terminate(): Promise<void>;
   /** Ends the whole tree at once and removes all that the container left. Resolves when nothing is left. Idempotent. */
   kill(): Promise<void>;
-  /** Ends one process of the container (a worker whose event loop is blocked), by its pid inside the container. */
+  /**
+   * Ends one process of the container (a worker whose event loop is blocked), by its pid inside the container.
+   * A pid that is not, or no longer, a process of this container is left alone.
+   */
   killProcess(pid: number): Promise<void>;
   /** Memory and cpu used so far by the whole tree. */
   stats(): Promise<ContainerStats>;
-  /** Whether a process of this container was ended for want of memory since the last call. */
+  /** Whether a process of this container was ended for want of memory since the last call. Answers after `kill` too. */
   tookOom(): Promise<boolean>;
 }
 

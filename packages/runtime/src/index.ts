@@ -1,1 +1,2 @@
 export * from "./driver.ts";
+export { createProcessDriver, type ProcessDriverOptions } from "./process-driver.ts";

@@ -1,0 +1,101 @@
+import { access, constants, mkdir, readFile, readdir, rmdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Logger } from "@samovar/kit";
+import type { CgroupHierarchy, CgroupPlan, FileView } from "./cgroup-detect.ts";
+import { ContainerCgroup } from "./container-cgroup.ts";
+import type { ContainerLimits } from "./driver.ts";
+import { isAlive } from "./process-table.ts";
+
+export const realFiles: FileView = {
+  read: (path) => readFile(path, "utf8").catch(() => null),
+  writable: (path) =>
+    access(path, constants.W_OK).then(
+      () => true,
+      () => false,
+    ),
+};
+
+const NAME = /^samovar-(\d+)\.\d+$/;
+let opened = 0;
+
+/**
+ * The control groups of one driver: `samovar-<pid of the server>.<n>/<container id>` in every tree of the plan.
+ */
+export class Cgroups {
+  readonly #hierarchies: readonly CgroupHierarchy[];
+  readonly #name: string;
+  /**
+   * Moves go one after another: after a pause the first waits for the kernel some 10 ms, those right behind it do
+   * not, and a burst of starts must not take every thread of the file system pool for waiting.
+   */
+  #moves: Promise<unknown> = Promise.resolve();
+
+  private constructor(hierarchies: readonly CgroupHierarchy[], name: string) {
+    this.#hierarchies = hierarchies;
+    this.#name = name;
+  }
+
+  /** Makes the driver's own groups. Trees in which that fails are left out; null when none is left. */
+  static async open(plan: CgroupPlan, logger: Logger): Promise<{ readonly cgroups: Cgroups; readonly plan: CgroupPlan } | null> {
+    const name = `samovar-${process.pid}.${opened++}`;
+    const usable: CgroupHierarchy[] = [];
+    for (const hierarchy of plan.hierarchies) {
+      const dir = join(hierarchy.parentDir, name);
+      try {
+        const handOn = hierarchy.controllers.map((controller) => `+${controller}`).join(" ");
+        if (hierarchy.enable.length > 0) await writeFile(join(hierarchy.parentDir, "cgroup.subtree_control"), hierarchy.enable.map((controller) => `+${controller}`).join(" "));
+        await mkdir(dir);
+        if (hierarchy.version === 2 && handOn) await writeFile(join(dir, "cgroup.subtree_control"), handOn);
+        usable.push(hierarchy);
+      } catch (error) {
+        await rmdir(dir).catch(() => {});
+        logger.info({ dir, error }, "A control group can't be made here: going on without it");
+      }
+    }
+    if (usable.length === 0) return null;
+    return { cgroups: new Cgroups(usable, name), plan: { layout: plan.layout, hierarchies: usable } };
+  }
+
+  async create(containerId: string, limits: ContainerLimits): Promise<ContainerCgroup> {
+    const groups = this.#hierarchies.map((hierarchy) => ({ ...hierarchy, dir: join(hierarchy.parentDir, this.#name, containerId) }));
+    const cgroup = new ContainerCgroup(groups, (move) => this.#enqueue(move));
+    try {
+      await cgroup.make(limits);
+      return cgroup;
+    } catch (error) {
+      await cgroup.remove().catch(() => {});
+      throw error;
+    }
+  }
+
+  async dispose(): Promise<void> {
+    await Promise.all(this.#hierarchies.map((hierarchy) => removeGroup(join(hierarchy.parentDir, this.#name))));
+  }
+
+  #enqueue<T>(move: () => Promise<T>): Promise<T> {
+    const done = this.#moves.then(move);
+    this.#moves = done.catch(() => {});
+    return done;
+  }
+}
+
+/** Removes what servers that are gone left behind, as far as no process is in it. */
+export async function removeStaleCgroups(plan: CgroupPlan): Promise<void> {
+  await Promise.all(
+    plan.hierarchies.map(async ({ parentDir }) => {
+      for (const name of await readdir(parentDir).catch(() => [])) {
+        const pid = NAME.exec(name)?.[1];
+        if (pid === undefined || isAlive(Number(pid))) continue;
+        const dir = join(parentDir, name);
+        for (const entry of await readdir(dir, { withFileTypes: true }).catch(() => [])) if (entry.isDirectory()) await removeGroup(join(dir, entry.name)).catch(() => {});
+        await removeGroup(dir).catch(() => {});
+      }
+    }),
+  );
+}
+
+async function removeGroup(dir: string): Promise<void> {
+  await rmdir(dir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+  });
+}

@@ -1,0 +1,236 @@
+import type { ChildProcess } from "node:child_process";
+import type { Readable } from "node:stream";
+import type { Clock, Logger } from "@samovar/kit";
+import { SamovarError } from "@samovar/protocol";
+import type { ContainerCgroup } from "./container-cgroup.ts";
+import { removeFolder, type ContainerFolder } from "./container-folder.ts";
+import type { ContainerEvents, ContainerSpec, ContainerStats, RunningContainer } from "./driver.ts";
+import { toExitStatus } from "./exit-status.ts";
+import { HeapExhaustion } from "./heap-exhaustion.ts";
+import type { MemoryWatch } from "./memory-watch.ts";
+import { familyOf, findByContainerId, isAlive, readProcessTable, type ProcessEntry } from "./process-table.ts";
+
+/** Output of an ended process may be on its way still; its children may hold the pipe open for ever. */
+const OUTPUT_GRACE_MS = 100;
+/** A process that SIGKILL does not end within this hangs in the kernel. */
+const KILL_TIMEOUT_MS = 10_000;
+
+export interface ProcessContainerOptions {
+  readonly spec: ContainerSpec;
+  readonly child: ChildProcess & { readonly pid: number };
+  readonly folder: ContainerFolder;
+  /** Settles when the process is in its group; null when there is none. Never rejects. */
+  readonly placed: Promise<ContainerCgroup | null>;
+  readonly events: ContainerEvents;
+  readonly watch: MemoryWatch;
+  /** Whether the groups hold the memory limit. */
+  readonly memoryEnforced: boolean;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  onGone(): void;
+}
+
+/**
+ * One container of the process driver.
+ *
+ * States: running → ended (the main process exited; told by `mainExited`) → gone (`kill` has removed all). `kill`
+ * leads from any state to gone, by way of ended.
+ */
+export class ProcessContainer implements RunningContainer {
+  readonly pid: number;
+  readonly codePath: string;
+  readonly #options: ProcessContainerOptions;
+  readonly #heap = new HeapExhaustion();
+  /** The main process exited and `mainExited` was called. */
+  readonly #ended: Promise<void>;
+  #isEnded = false;
+  /** Once all of a process group have ended its number may be given to another, which must not be hit. */
+  #hasGroup = true;
+  #killedByUs = false;
+  #killing: Promise<void> | null = null;
+  #gone = false;
+  #stopWatching: () => void = () => {};
+  #watchKills = 0;
+  /** What the group had counted when it was removed. */
+  #lastOomKills = 0;
+  #oomTold = 0;
+
+  constructor(options: ProcessContainerOptions) {
+    this.#options = options;
+    this.pid = options.child.pid;
+    this.codePath = options.folder.work;
+    const { stdout, stderr } = options.child;
+    stdout!.on("data", (chunk: Buffer) => this.#output("stdout", chunk));
+    stderr!.on("data", (chunk: Buffer) => {
+      this.#heap.push(chunk);
+      this.#output("stderr", chunk);
+    });
+    const drained = Promise.all([closed(stdout!), closed(stderr!)]);
+    this.#ended = new Promise((resolve) => {
+      options.child.once("exit", (code, signal) => void this.#onExit(code, signal, drained).then(resolve));
+    });
+    void options.placed.then((cgroup) => {
+      if (!(cgroup && options.memoryEnforced)) this.#watchMemory();
+    });
+  }
+
+  async terminate(): Promise<void> {
+    if (!this.#isEnded) this.#options.child.kill("SIGTERM");
+  }
+
+  kill(): Promise<void> {
+    this.#killing ??= this.#kill().catch((error: unknown) => {
+      // Another call may try again.
+      this.#killing = null;
+      throw error;
+    });
+    return this.#killing;
+  }
+
+  async killProcess(pid: number): Promise<void> {
+    if (this.#gone || !(await this.#pids()).includes(pid)) return;
+    if (pid === this.pid) this.#killedByUs = true;
+    signal(pid);
+  }
+
+  async stats(): Promise<ContainerStats> {
+    if (this.#gone) return { memoryBytes: 0, cpuMs: 0, processes: 0 };
+    const cgroup = await this.#options.placed;
+    const [pids, memoryBytes, cpuMs] = await Promise.all([this.#pids(), cgroup?.memoryBytes() ?? null, cgroup?.cpuMs() ?? null]);
+    if (memoryBytes !== null && cpuMs !== null) return { memoryBytes, cpuMs, processes: pids.length };
+    const table = await readProcessTable();
+    const entries = pids.flatMap((pid) => table.get(pid) ?? []);
+    return {
+      memoryBytes: memoryBytes ?? entries.reduce((sum, entry) => sum + entry.memoryBytes, 0),
+      cpuMs: cpuMs ?? entries.reduce((sum, entry) => sum + entry.cpuMs, 0),
+      processes: pids.length,
+    };
+  }
+
+  async tookOom(): Promise<boolean> {
+    const count = (await this.#oomKills()) + this.#heap.count;
+    const rose = count > this.#oomTold;
+    this.#oomTold = count;
+    return rose;
+  }
+
+  #output(stream: "stdout" | "stderr", chunk: Buffer): void {
+    if (!this.#gone) this.#tell(() => this.#options.events.output(stream, chunk));
+  }
+
+  async #onExit(code: number | null, exitSignal: string | null, drained: Promise<unknown>): Promise<void> {
+    this.#isEnded = true;
+    this.#hasGroup = isAlive(-this.pid);
+    const killedByUs = this.#killedByUs;
+    await this.#within(drained, OUTPUT_GRACE_MS);
+    const status = toExitStatus({ code, signal: exitSignal, killedByUs, oomKills: await this.#oomKills(), heapExhausted: this.#heap.count > 0 });
+    this.#tell(() => this.#options.events.mainExited(status));
+  }
+
+  async #kill(): Promise<void> {
+    // In this order: what runs is ended before anything is taken away from it, counts are read before their group
+    // goes, and the folder goes last, when nobody can write to it any more.
+    if (!this.#isEnded) this.#killedByUs = true;
+    this.#signalGroup();
+    const cgroup = await this.#options.placed;
+    await this.#endTree(cgroup);
+    await this.#ended;
+    this.#stopWatching();
+    this.#lastOomKills = (await cgroup?.oomKills()) ?? this.#lastOomKills;
+    await cgroup?.remove();
+    this.#gone = true;
+    this.#options.child.stdout!.destroy();
+    this.#options.child.stderr!.destroy();
+    await removeFolder(this.#options.folder.root);
+    this.#options.onGone();
+  }
+
+  /** Until nothing is left: a process may fork between the look and the signal. */
+  async #endTree(cgroup: ContainerCgroup | null): Promise<void> {
+    const { clock, spec } = this.#options;
+    const startedMs = clock.monotonic();
+    for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 50)) {
+      const left = cgroup ? await cgroup.signalAll() : await this.#signalFamily();
+      if (left === 0 && this.#isEnded) return;
+      if (clock.monotonic() - startedMs > KILL_TIMEOUT_MS) throw new SamovarError("internal", `Container ${spec.containerId} can't be ended: ${left} processes survive SIGKILL`);
+      await this.#within(this.#isEnded ? null : this.#ended, pauseMs);
+    }
+  }
+
+  async #signalFamily(): Promise<number> {
+    const pids = await this.#family();
+    this.#signalGroup();
+    for (const pid of pids) signal(pid);
+    return pids.length;
+  }
+
+  async #pids(): Promise<number[]> {
+    const cgroup = await this.#options.placed;
+    return cgroup ? cgroup.pids() : this.#family();
+  }
+
+  /** Processes of this container where no group knows them. */
+  async #family(): Promise<number[]> {
+    const { containerId } = this.#options.spec;
+    const [table, byId] = await Promise.all([readProcessTable(), findByContainerId(new Set([containerId]))]);
+    const alive = (byId.get(containerId) ?? []).filter((pid) => table.has(pid));
+    const family = this.#hasGroup ? familyOf(table, this.pid).map((entry) => entry.pid) : [];
+    return [...new Set([...alive, ...family])];
+  }
+
+  #signalGroup(): void {
+    if (this.#hasGroup) signal(-this.pid);
+  }
+
+  async #oomKills(): Promise<number> {
+    const cgroup = await this.#options.placed;
+    if (!this.#gone && cgroup) this.#lastOomKills = Math.max(this.#lastOomKills, await cgroup.oomKills());
+    return this.#lastOomKills + this.#watchKills;
+  }
+
+  #watchMemory(): void {
+    if (this.#isEnded || this.#killing) return;
+    const { watch, spec, logger } = this.#options;
+    this.#stopWatching = watch.add({
+      pid: this.pid,
+      limitBytes: spec.limits.memoryMib * 1024 * 1024,
+      onOverLimit: (largest: ProcessEntry) => {
+        this.#watchKills++;
+        logger.info({ containerId: spec.containerId, pid: largest.pid, memoryBytes: largest.memoryBytes }, "A process is ended: its container is over its memory limit");
+        signal(largest.pid);
+      },
+    });
+  }
+
+  #tell(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#options.logger.error({ containerId: this.#options.spec.containerId, error }, "A listener of container events threw");
+    }
+  }
+
+  /** Waits for `work`, at most this long. */
+  async #within(work: Promise<unknown> | null, delayMs: number): Promise<void> {
+    let cancel = (): void => {};
+    const late = new Promise<void>((resolve) => (cancel = this.#options.clock.after(delayMs, resolve)));
+    await (work ? Promise.race([work, late]) : late);
+    cancel();
+  }
+}
+
+function closed(stream: Readable): Promise<void> {
+  return new Promise((resolve) => {
+    stream.once("close", () => resolve());
+    // A pipe that breaks ends like one that closes.
+    stream.on("error", () => resolve());
+  });
+}
+
+function signal(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // Gone already: what was wanted.
+  }
+}

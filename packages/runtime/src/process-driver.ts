@@ -1,0 +1,210 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdir } from "node:fs/promises";
+import { disposeAll, type Clock, type Logger } from "@samovar/kit";
+import { SamovarError, type DriverInfo } from "@samovar/protocol";
+import { NO_CGROUPS, detectCgroups } from "./cgroup-detect.ts";
+import { Cgroups, realFiles, removeStaleCgroups } from "./cgroups.ts";
+import type { ContainerCgroup } from "./container-cgroup.ts";
+import { fillFolder, makeFolder, planCode, removeFolder, toContainerFolder, type CodePlan, type ContainerFolder } from "./container-folder.ts";
+import { toArguments, toEnvironment } from "./container-process.ts";
+import type { CodeMount, ContainerEvents, ContainerSpec, RunningContainer, RuntimeDriver } from "./driver.ts";
+import { MemoryWatch } from "./memory-watch.ts";
+import { ProcessContainer } from "./process-container.ts";
+import { toProcessInfo } from "./process-info.ts";
+import { StaleContainers } from "./stale-containers.ts";
+
+export interface ProcessDriverOptions {
+  /** Where containers get their folders. Belongs to this driver alone: what it finds there is left from a dead server. */
+  readonly home: string;
+  /** The `node` that containers run. */
+  readonly nodePath: string;
+  /** The runner, one file. */
+  readonly runnerFile: string;
+  /** Arguments of `node` before the runner's file. */
+  readonly nodeArguments?: readonly string[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** `off`: limits are watched and processes found without control groups, as on machines that have none. Default `auto`. */
+  readonly cgroups?: "auto" | "off";
+}
+
+/** Plans of code folders that are kept; the oldest goes. */
+const PLANS_KEPT = 64;
+const SAFE_ID = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
+
+/**
+ * The driver that needs nothing: a container is a process with its own group, folder and environment, on the same
+ * files and as the same user as the server. Clears what a dead server left in `home`.
+ */
+export async function createProcessDriver(options: ProcessDriverOptions): Promise<RuntimeDriver> {
+  await mkdir(options.home, { recursive: true, mode: 0o700 });
+  const detected = options.cgroups === "off" ? NO_CGROUPS : await detectCgroups(realFiles);
+  const opened = detected.hierarchies.length > 0 ? await Cgroups.open(detected, options.logger) : null;
+  const plan = opened?.plan ?? NO_CGROUPS;
+  const onCleared = (): Promise<void> => removeStaleCgroups(plan);
+  const stale = await StaleContainers.clear({ containersDir: options.home, clock: options.clock, logger: options.logger, onCleared });
+  await onCleared();
+  return new ProcessDriver(options, toProcessInfo(plan, process.platform, options.cgroups === "off"), opened?.cgroups ?? null, stale);
+}
+
+/** States: open → disposed. `start` is refused when disposed, and one that is under way then ends what it made. */
+class ProcessDriver implements RuntimeDriver {
+  readonly info: DriverInfo;
+  readonly #options: ProcessDriverOptions;
+  readonly #cgroups: Cgroups | null;
+  readonly #stale: StaleContainers;
+  readonly #watch: MemoryWatch;
+  readonly #containers = new Set<ProcessContainer>();
+  readonly #starting = new Set<Promise<unknown>>();
+  /** Of all that are starting or not yet gone. */
+  readonly #ids = new Set<string>();
+  readonly #plans = new Map<string, Promise<CodePlan>>();
+  #disposing: Promise<void> | null = null;
+
+  constructor(options: ProcessDriverOptions, info: DriverInfo, cgroups: Cgroups | null, stale: StaleContainers) {
+    this.info = info;
+    this.#options = options;
+    this.#cgroups = cgroups;
+    this.#stale = stale;
+    this.#watch = new MemoryWatch(options.clock, options.logger);
+  }
+
+  async start(spec: ContainerSpec, events: ContainerEvents): Promise<RunningContainer> {
+    this.#assertOpen();
+    if (!SAFE_ID.test(spec.containerId)) throw new SamovarError("internal", `A container's id must do as a file name, but is ${JSON.stringify(spec.containerId)}`);
+    if (this.#ids.has(spec.containerId)) throw new SamovarError("internal", `A container with the id ${spec.containerId} is there already`);
+    this.#ids.add(spec.containerId);
+    const starting = this.#start(spec, events);
+    this.#starting.add(starting);
+    try {
+      return await starting;
+    } catch (error) {
+      this.#ids.delete(spec.containerId);
+      throw error;
+    } finally {
+      this.#starting.delete(starting);
+    }
+  }
+
+  dispose(): Promise<void> {
+    this.#disposing ??= disposeAll([
+      // Starts first, so that none appears behind the back of the kills; groups last, since containers lie in them.
+      () => this.#stale.dispose(),
+      () => Promise.allSettled(this.#starting),
+      () => Promise.all([...this.#containers].map((container) => container.kill())),
+      () => this.#cgroups?.dispose(),
+    ]);
+    return this.#disposing;
+  }
+
+  async #start(spec: ContainerSpec, events: ContainerEvents): Promise<RunningContainer> {
+    const folder = toContainerFolder(this.#options.home, spec.containerId);
+    const planned = this.#plan(spec.code);
+    const grouped = this.#group(spec);
+    // Awaited below; until then a failure must not count as unhandled.
+    planned.catch(() => {});
+    let container: ProcessContainer | null = null;
+    try {
+      await makeFolder(folder);
+      const child = await this.#spawn(spec, folder);
+      container = this.#adopt(spec, events, folder, child, grouped);
+      // The code is copied while Node boots: start() resolves when both are there.
+      await fillFolder(folder.work, spec.code.sourceDir, await planned);
+      this.#assertOpen();
+      return container;
+    } catch (error) {
+      if (container) await container.kill();
+      else {
+        await (await grouped)?.remove();
+        await removeFolder(folder.root);
+      }
+      throw error;
+    }
+  }
+
+  async #spawn(spec: ContainerSpec, folder: ContainerFolder): Promise<ChildProcess & { readonly pid: number }> {
+    const { nodePath, nodeArguments = [], runnerFile } = this.#options;
+    let child: ChildProcess;
+    try {
+      child = spawn(nodePath, toArguments(spec, nodeArguments, runnerFile), {
+        cwd: folder.work,
+        env: toEnvironment(spec, folder, nodePath),
+        stdio: ["ignore", "pipe", "pipe"],
+        // A process group of its own, so that a Ctrl-C at the server's terminal is not for it.
+        detached: true,
+      });
+      if (child.pid !== undefined) {
+        child.on("error", (error) => this.#options.logger.warn({ containerId: spec.containerId, error }, "A signal could not be sent"));
+        return child as ChildProcess & { readonly pid: number };
+      }
+    } catch (error) {
+      throw cantStart(nodePath, error);
+    }
+    throw cantStart(nodePath, await new Promise((resolve) => child.once("error", resolve)));
+  }
+
+  #adopt(spec: ContainerSpec, events: ContainerEvents, folder: ContainerFolder, child: ChildProcess & { readonly pid: number }, grouped: Promise<ContainerCgroup | null>): ProcessContainer {
+    const { clock, logger } = this.#options;
+    const container: ProcessContainer = new ProcessContainer({
+      spec,
+      child,
+      folder,
+      events,
+      clock,
+      logger,
+      placed: grouped.then((cgroup) => this.#place(spec, child, cgroup)),
+      watch: this.#watch,
+      memoryEnforced: this.info.capabilities.memoryLimit === "enforced",
+      onGone: () => {
+        this.#containers.delete(container);
+        this.#ids.delete(spec.containerId);
+      },
+    });
+    this.#containers.add(container);
+    return container;
+  }
+
+  /** Made while the folder is made. Null where groups can't be had: then the container is watched instead. */
+  async #group(spec: ContainerSpec): Promise<ContainerCgroup | null> {
+    try {
+      return (await this.#cgroups?.create(spec.containerId, spec.limits)) ?? null;
+    } catch (error) {
+      this.#options.logger.warn({ containerId: spec.containerId, error }, "The container's control group can't be made: its memory is watched instead");
+      return null;
+    }
+  }
+
+  async #place(spec: ContainerSpec, child: ChildProcess & { readonly pid: number }, cgroup: ContainerCgroup | null): Promise<ContainerCgroup | null> {
+    if (!cgroup) return null;
+    try {
+      await cgroup.place(child.pid);
+      return cgroup;
+    } catch (error) {
+      // It had ended before it could be moved: nothing is left to be limited.
+      if (child.exitCode !== null || child.signalCode !== null || (error as NodeJS.ErrnoException).code === "ESRCH") return cgroup;
+      this.#options.logger.warn({ containerId: spec.containerId, error }, "The container can't be moved to its control group: its memory is watched instead");
+      await cgroup.remove().catch(() => {});
+      return null;
+    }
+  }
+
+  #plan(code: CodeMount): Promise<CodePlan> {
+    const key = JSON.stringify([code.codeId, code.sourceDir, code.nodeModules]);
+    let plan = this.#plans.get(key);
+    if (!plan) {
+      plan = planCode(code);
+      plan.catch(() => this.#plans.delete(key));
+      this.#plans.set(key, plan);
+      if (this.#plans.size > PLANS_KEPT) this.#plans.delete(this.#plans.keys().next().value!);
+    }
+    return plan;
+  }
+
+  #assertOpen(): void {
+    if (this.#disposing) throw new SamovarError("shutting_down", "No container is started any more: the driver was disposed");
+  }
+}
+
+function cantStart(nodePath: string, cause: unknown): SamovarError {
+  return new SamovarError("start_failed", `The container's process can't be started with ${nodePath}: ${(cause as Error).message}`, { cause });
+}

@@ -1,0 +1,82 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock, Logger } from "@samovar/kit";
+import { removeFolder } from "./container-folder.ts";
+import { findByContainerId } from "./process-table.ts";
+
+/**
+ * After these pauses it is looked whether leftovers are gone. A runner waits 10 s for its server and then stops by
+ * itself, which may take its grace period; what outlives the last look is killed.
+ */
+const LOOKS_AFTER_MS = [11_000, 9_000, 25_000] as const;
+
+export interface StaleContainersOptions {
+  readonly containersDir: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Called when containers were cleared: their control groups may be empty now. */
+  onCleared(): Promise<void>;
+}
+
+/**
+ * What a server that died left in the containers' folder. Containers without a process go at once; the others are
+ * left alone until their runner has ended itself. They are not taken back: without their pipes and exit event a
+ * driver would have to guess.
+ *
+ * States: waiting (some are left, a timer is set) → done. `dispose` ends the waiting and leaves them to the next server.
+ */
+export class StaleContainers {
+  readonly #options: StaleContainersOptions;
+  readonly #left: Set<string>;
+  #cancelTimer: () => void = () => {};
+  #disposed = false;
+
+  private constructor(options: StaleContainersOptions, left: Set<string>) {
+    this.#options = options;
+    this.#left = left;
+  }
+
+  static async clear(options: StaleContainersOptions): Promise<StaleContainers> {
+    const stale = new StaleContainers(options, new Set(await readdir(options.containersDir)));
+    await stale.#look(false);
+    stale.#wait(0);
+    return stale;
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    this.#cancelTimer();
+  }
+
+  #wait(round: number): void {
+    const delayMs = LOOKS_AFTER_MS[round];
+    if (this.#left.size === 0 || delayMs === undefined || this.#disposed) return;
+    this.#cancelTimer = this.#options.clock.after(delayMs, () => {
+      const last = round === LOOKS_AFTER_MS.length - 1;
+      this.#look(last).then(
+        () => this.#wait(round + 1),
+        (error: unknown) => this.#options.logger.warn({ error }, "Leftovers of an earlier server can't be removed"),
+      );
+    });
+  }
+
+  async #look(kill: boolean): Promise<void> {
+    if (this.#left.size === 0) return;
+    const alive = await findByContainerId(this.#left);
+    if (kill) for (const pids of alive.values()) for (const pid of pids) endProcess(pid);
+    for (const id of [...this.#left]) {
+      if (alive.has(id) && !kill) continue;
+      await removeFolder(join(this.#options.containersDir, id));
+      this.#left.delete(id);
+    }
+    await this.#options.onCleared();
+  }
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // Ended by itself.
+  }
+}
