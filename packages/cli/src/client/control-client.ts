@@ -1,0 +1,89 @@
+import type { AppRequest, AppResponse, ContainerInfo, FunctionInfo, LogLine, ServerInfo, SessionRequest } from "@samovar/protocol";
+import { CONTENT_TYPES } from "@samovar/protocol";
+import { HttpClient } from "./http-client.ts";
+import { readNdjson } from "./ndjson.ts";
+import { openSession, type Session } from "./session.ts";
+
+const API = "/api/v1";
+const JSON_BODY = { "content-type": CONTENT_TYPES.json };
+
+/** The control API of one server, typed: one method for each route of protocol's `api.ts`. */
+export class ControlClient {
+  readonly http: HttpClient;
+
+  private constructor(http: HttpClient) {
+    this.http = http;
+  }
+
+  static async create(url: string, token: string | null): Promise<ControlClient> {
+    return new ControlClient(await HttpClient.create(url, token));
+  }
+
+  server(signal?: AbortSignal): Promise<ServerInfo> {
+    return this.http.json({ method: "GET", path: `${API}/server`, signal });
+  }
+
+  async shutdown(signal?: AbortSignal): Promise<void> {
+    await this.http.json({ method: "POST", path: `${API}/shutdown`, body: JSON.stringify({ reason: "stop" }), headers: JSON_BODY, signal });
+  }
+
+  async missingBlobs(sha256: readonly string[], signal?: AbortSignal): Promise<readonly string[]> {
+    const answer = await this.http.json<{ sha256: string[] }>({ method: "POST", path: `${API}/blobs/missing`, body: JSON.stringify({ sha256 }), headers: JSON_BODY, signal });
+    return answer.sha256;
+  }
+
+  async putBlob(sha256: string, content: Uint8Array | AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
+    const { body } = await this.http.send({ method: "PUT", path: `${API}/blobs/${sha256}`, body: content, headers: { "content-type": "application/octet-stream" }, signal });
+    body.resume();
+  }
+
+  /** The session lasts until it is closed, or this process ends. */
+  openSession(request: SessionRequest, signal?: AbortSignal): Promise<Session> {
+    return openSession(this.http, API, request, signal);
+  }
+
+  putApp(sessionId: string, request: AppRequest, signal?: AbortSignal): Promise<AppResponse> {
+    return this.http.json({ method: "PUT", path: `${API}/sessions/${sessionId}/app`, body: JSON.stringify(request), headers: JSON_BODY, signal });
+  }
+
+  async functions(signal?: AbortSignal): Promise<readonly FunctionInfo[]> {
+    const answer = await this.http.json<{ functions: FunctionInfo[] }>({ method: "GET", path: `${API}/functions`, signal });
+    return answer.functions;
+  }
+
+  async containers(options: { readonly all: boolean }, signal?: AbortSignal): Promise<readonly ContainerInfo[]> {
+    const answer = await this.http.json<{ containers: ContainerInfo[] }>({ method: "GET", path: `${API}/containers${options.all ? "?all=1" : ""}`, signal });
+    return answer.containers;
+  }
+
+  container(id: string, signal?: AbortSignal): Promise<ContainerInfo> {
+    return this.http.json({ method: "GET", path: `${API}/containers/${encodeURIComponent(id)}`, signal });
+  }
+
+  async stopContainer(id: string, options: { readonly force: boolean }, signal?: AbortSignal): Promise<void> {
+    await this.http.json({ method: "POST", path: `${API}/containers/${encodeURIComponent(id)}/stop${options.force ? "?force=1" : ""}`, signal });
+  }
+
+  /** Lines that were logged, then, with `follow`, those that come. Ends when there are no more, or with an error when the server goes. */
+  async *logs(query: LogQuery, signal?: AbortSignal): AsyncGenerator<LogLine> {
+    const search = new URLSearchParams();
+    if (query.follow) search.set("follow", "1");
+    if (query.tail !== undefined) search.set("tail", String(query.tail));
+    if (query.name) search.set("name", query.name);
+    const path = query.containerId ? `${API}/containers/${encodeURIComponent(query.containerId)}/logs` : `${API}/logs`;
+    const { body } = await this.http.send({ method: "GET", path: search.size > 0 ? `${path}?${search}` : path, headers: { accept: CONTENT_TYPES.ndjson }, signal });
+    yield* readNdjson<LogLine>(body);
+  }
+
+  dispose(): void {
+    this.http.dispose();
+  }
+}
+
+export interface LogQuery {
+  readonly follow: boolean;
+  readonly tail?: number | undefined;
+  /** A function's name. */
+  readonly name?: string | undefined;
+  readonly containerId?: string | undefined;
+}

@@ -1,0 +1,59 @@
+import type { FunctionInfo, PoolState } from "@samovar/protocol";
+import type { CommandContext, ExitCode } from "../command-context.ts";
+import type { Colors } from "../output/colors.ts";
+import { renderTable } from "../output/table.ts";
+import type { JsonFlag } from "../program.ts";
+import { connectServer } from "../server-link/open-server.ts";
+
+/** Every function that a server knows, with the reason for each that is not serving. */
+export async function ps(context: CommandContext, options: JsonFlag): Promise<ExitCode> {
+  const { screen } = context;
+  const client = await connectServer(context);
+  try {
+    const functions = await client.functions(context.interrupt.signal);
+    if (options.json) screen.print(`${JSON.stringify({ functions })}\n`);
+    else if (functions.length > 0) screen.print(renderFunctions(functions, screen.colors));
+    else screen.note("Nothing runs here: `samovar serve FILE` or `samovar run FILE` bring functions");
+    return 0;
+  } finally {
+    client.dispose();
+  }
+}
+
+function renderFunctions(functions: readonly FunctionInfo[], colors: Colors): string {
+  return renderTable(
+    functions,
+    [
+      { title: "NAME", cell: (fn) => fn.name },
+      { title: "KIND", cell: (fn) => fn.kind },
+      { title: "APP", cell: (fn) => fn.app },
+      { title: "VERSION", align: "right", cell: (fn) => String(fn.version) },
+      { title: "STATE", cell: (fn) => paintState(fn.state, colors) },
+      { title: "CONTAINERS", cell: (fn) => describeContainers(fn) },
+      { title: "PENDING", align: "right", cell: (fn) => String(fn.pending) },
+      { title: "RUNNING", align: "right", cell: (fn) => String(fn.running) },
+      { title: "SESSION", cell: (fn) => fn.session ?? "" },
+    ],
+    (fn) => fn.reason,
+  );
+}
+
+function describeContainers(fn: FunctionInfo): string {
+  const { ready, starting, draining } = fn.containers;
+  const parts = [ready > 0 ? `${ready} ready` : "", starting > 0 ? `${starting} starting` : "", draining > 0 ? `${draining} draining` : ""];
+  return parts.filter((part) => part !== "").join(", ") || "0";
+}
+
+function paintState(state: PoolState, colors: Colors): string {
+  switch (state) {
+    case "ready":
+      return colors.green(state);
+    case "failing":
+      return colors.red(state);
+    case "starting":
+      return colors.yellow(state);
+    case "idle":
+    case "stopped":
+      return colors.dim(state);
+  }
+}

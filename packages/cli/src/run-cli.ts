@@ -1,0 +1,70 @@
+import { CommanderError } from "commander";
+import { createRequire } from "node:module";
+import type { CommandContext } from "./command-context.ts";
+import { createInterrupt, InterruptedError, orAborted } from "./interrupt.ts";
+import type { CliIo } from "./io.ts";
+import { renderError } from "./output/error-report.ts";
+import { Screen } from "./output/screen.ts";
+import { createProgram, type Invocation } from "./program.ts";
+import { parseSettings } from "./settings.ts";
+
+/** This package's own version. */
+export const CLI_VERSION: string = (createRequire(import.meta.url)("../package.json") as { version: string }).version;
+
+/**
+ * Runs one command line in this process and returns its exit code. Never throws: whatever goes wrong is told on
+ * stderr, here and nowhere else.
+ */
+export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
+  const parsed = parseCommandLine(argv, io);
+  if (typeof parsed === "number") return parsed;
+
+  const interrupt = createInterrupt(io);
+  let screen = new Screen(io, undefined);
+  let debug = false;
+  try {
+    const settings = parseSettings(io);
+    debug = settings.debug;
+    screen = new Screen(io, settings.color);
+    const context: CommandContext = { io, settings, screen, interrupt };
+    return await orAborted(parsed(context), interrupt.forced);
+  } catch (error) {
+    screen.dispose();
+    if (error instanceof InterruptedError) return error.exitCode;
+    screen.note(renderError(error, { colors: screen.noteColors, debug }));
+    return 1;
+  } finally {
+    screen.dispose();
+    interrupt.dispose();
+  }
+}
+
+/** What to run; or, where there is nothing left to do (help, version, a usage error), the exit code. */
+function parseCommandLine(argv: readonly string[], io: CliIo): Invocation | number {
+  let invocation: Invocation | undefined;
+  const program = createProgram(CLI_VERSION, (chosen) => (invocation = chosen));
+  const configure = (command: typeof program): void => {
+    command.exitOverride().configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+      getOutHelpWidth: () => io.stdout.columns ?? 100,
+      getErrHelpWidth: () => io.stderr.columns ?? 100,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
+    for (const child of command.commands) configure(child);
+  };
+  configure(program);
+  if (argv.length === 0) {
+    program.outputHelp();
+    return 0;
+  }
+  try {
+    program.parse(argv, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0) io.stderr.write("  → `samovar --help` lists the commands, `samovar COMMAND --help` the options of one\n");
+    return error.exitCode;
+  }
+  return invocation ?? 1;
+}
