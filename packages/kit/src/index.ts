@@ -4,3 +4,4 @@ export * from "./emitter.ts";
 export * from "./fake-clock.ts";
 export * from "./logger.ts";
 export * from "./retry-delay.ts";
+export * from "./safe-path.ts";

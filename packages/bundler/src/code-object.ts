@@ -1,0 +1,47 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { Readable } from "node:stream";
+import type { CodeFile, CodeObject } from "@samovar/protocol";
+import type { Bundle } from "./bundle.ts";
+import type { CollectedFile } from "./collect-files.ts";
+
+export interface Code {
+  readonly object: CodeObject;
+  /**
+   * One content, by its SHA-256. Throws for one that isn't part of the code. A file that changed since it was hashed
+   * gives other bytes: the server refuses them, and collecting again helps.
+   */
+  readContent(sha256: string): Readable;
+}
+
+/** Bundle and files as what a server is sent. Where both have the same path, the bundle's is taken. */
+export function createCode(bundle: Bundle, files: readonly CollectedFile[]): Code {
+  const contents = new Map<string, () => Readable>();
+  const byPath = new Map<string, CodeFile>();
+  for (const { path, sha256, sizeBytes, mode, source } of files) {
+    byPath.set(path, { path, sha256, sizeBytes, mode });
+    contents.set(sha256, () => createReadStream(source));
+  }
+  for (const [path, bytes] of [
+    [bundle.entry, bundle.code],
+    [`${bundle.entry}.map`, bundle.map],
+  ] as const) {
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    byPath.set(path, { path, sha256, sizeBytes: bytes.length, mode: 0o644 });
+    contents.set(sha256, () => Readable.from([bytes], { objectMode: false }));
+  }
+  const rest = { files: [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1)), entry: bundle.entry, nodeModules: bundle.nodeModules };
+  return {
+    object: { codeId: createHash("sha256").update(canonical(rest)).digest("hex"), ...rest },
+    readContent(sha256) {
+      const open = contents.get(sha256);
+      if (!open) throw new Error(`No file of this code has the content ${sha256}`);
+      return open();
+    },
+  };
+}
+
+/** Fields in a fixed order: the id must not depend on how an object was put together. */
+function canonical(code: Omit<CodeObject, "codeId">): string {
+  return JSON.stringify([code.entry, code.nodeModules, code.files.map((file) => [file.path, file.sha256, file.mode])]);
+}

@@ -1,0 +1,67 @@
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { packageDir } from "./resolve-imports.ts";
+import { isInside } from "./project.ts";
+
+interface SourceMap {
+  sources: string[];
+  sourcesContent?: (string | null)[];
+}
+
+/**
+ * A map for use away from this machine. Its sources are relative to the entry module's folder, so that stack traces
+ * name the author's files; packages, wherever they were found, are named `node_modules/…`. The text of packages is
+ * left out: nobody reads it in a trace, and it is what makes maps large.
+ */
+export function toPortableMap(map: Uint8Array, options: { readonly root: string; readonly outDir: string }): Uint8Array {
+  const { root, outDir } = options;
+  const parsed = JSON.parse(Buffer.from(map).toString("utf8")) as SourceMap;
+  const up = path.relative(outDir, root);
+  const foreign: boolean[] = [];
+  parsed.sources = parsed.sources.map((source, i) => {
+    const file = path.resolve(outDir, decode(source));
+    const inPackages = file.split(path.sep).lastIndexOf("node_modules");
+    foreign[i] = inPackages >= 0 || source.startsWith("samovar-module:");
+    if (source.startsWith("samovar-module:")) return toUrl(path.join(up, "node_modules", ".samovar", path.basename(source)));
+    if (inPackages >= 0) return toUrl(path.join(up, ...file.split(path.sep).slice(inPackages)));
+    if (isInside(root, file)) return toUrl(path.relative(outDir, file));
+    const name = ourPackage(file);
+    if (name === undefined) return pathToFileURL(file).href;
+    foreign[i] = true;
+    return toUrl(path.join(up, "node_modules", name.name, path.relative(name.dir, file)));
+  });
+  if (parsed.sourcesContent) parsed.sourcesContent = parsed.sourcesContent.map((text, i) => (foreign[i] ? null : text));
+  return Buffer.from(JSON.stringify(parsed));
+}
+
+/** The same map for a bundle that runs away from its place, on this machine: sources are the author's own files. */
+export function toLocalMap(map: Uint8Array, outDir: string): Uint8Array {
+  const parsed = JSON.parse(Buffer.from(map).toString("utf8")) as SourceMap;
+  const base = pathToFileURL(`${outDir}/`);
+  parsed.sources = parsed.sources.map((source) => new URL(source, base).href);
+  return Buffer.from(JSON.stringify(parsed));
+}
+
+function toUrl(relative: string): string {
+  return relative.split(path.sep).map(encodeURIComponent).join("/");
+}
+
+/** esbuild escapes some characters of a path, not all that a URL needs escaped. */
+function decode(source: string): string {
+  try {
+    return decodeURIComponent(source);
+  } catch {
+    return source;
+  }
+}
+
+/** Ours in a checkout: the SDK and what it is made of, which don't lie in `node_modules` there. */
+function ourPackage(file: string): { name: string; dir: string } | undefined {
+  const dir = packageDir(file);
+  const manifest = path.join(dir, "package.json");
+  if (!existsSync(manifest)) return undefined;
+  const { name } = JSON.parse(readFileSync(manifest, "utf8")) as { name?: string };
+  return name === "samovar" || name?.startsWith("@samovar/") ? { name, dir } : undefined;
+}
+
