@@ -6,3 +6,4 @@ export * from "./collect-files.ts";
 export { HashCache, type HashedFile } from "./hash-cache.ts";
 export * from "./app-host.ts";
 export type { TransportSettings } from "./app-host-messages.ts";
+export * from "./type-check.ts";

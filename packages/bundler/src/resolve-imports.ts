@@ -47,7 +47,8 @@ export function setUpImports(build: PluginBuild, options: ResolveImportsOptions)
 
 const OURS = Symbol("resolved by us");
 
-function hasPackage(name: string, fromDir: string): boolean {
+/** Whether an import of this package finds one from here. */
+export function hasPackage(name: string, fromDir: string): boolean {
   for (const dir of ancestors(fromDir)) if (existsSync(path.join(dir, "node_modules", name, "package.json"))) return true;
   return false;
 }
