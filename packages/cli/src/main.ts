@@ -6,6 +6,9 @@ enableCompileCache();
 const { createProcessIo } = await import("./process-io.ts");
 const { runCli } = await import("./run-cli.ts");
 
+// Timers of the command never keep it alive by themselves; what it waits for may have nothing else.
+setInterval(() => {}, 2 ** 30);
+
 const io = createProcessIo();
 const exitCode = await runCli(process.argv.slice(2), io);
 // Not left to the event loop: whatever a command failed to close must not keep a finished command alive.

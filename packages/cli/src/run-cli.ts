@@ -30,7 +30,12 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
     return await orAborted(parsed(context), interrupt.forced);
   } catch (error) {
     screen.dispose();
-    if (error instanceof InterruptedError) return error.exitCode;
+    // After Ctrl-C, things fail because they were interrupted: that is not told as an error.
+    const reason: unknown = interrupt.signal.aborted ? interrupt.signal.reason : error;
+    if (reason instanceof InterruptedError) {
+      if (debug && reason !== error) screen.note(renderError(error, { colors: screen.noteColors, debug }));
+      return reason.exitCode;
+    }
     screen.note(renderError(error, { colors: screen.noteColors, debug }));
     return 1;
   } finally {

@@ -112,12 +112,6 @@ async function readText(body: AsyncIterable<Uint8Array>, url: string): Promise<s
   return (await readBytes(body, url)).toString("utf8");
 }
 
-/** What the function's own code threw, as told by the server. `cause` is the error to raise again. */
-export class RemoteError extends SamovarError {
-  constructor(problem: ProblemDocument, error: SerializedError) {
-    super("handler_error", problem.detail, { cause: fromSerializedError(error), fields: problem });
-  }
-}
 
 async function toProblemError(incoming: IncomingMessage, status: number): Promise<Error> {
   const text = await readText(incoming, "").catch(() => "");
@@ -127,7 +121,6 @@ async function toProblemError(incoming: IncomingMessage, status: number): Promis
     return new SamovarError(code, `The server answered ${status}${text ? `: ${text.slice(0, 200)}` : ""}`);
   }
   const raised = problem.error as SerializedError | undefined;
-  if (problem.code === "handler_error" && raised) return new RemoteError(problem, raised);
   const code = (Object.hasOwn(ERROR_CATALOGUE, problem.code) ? problem.code : "internal") as ErrorCode;
   const { type: _type, title: _title, status: _status, detail, code: _code, error: _error, ...fields } = problem;
   return new SamovarError(code, detail, { fields, ...(raised ? { cause: fromSerializedError(raised) } : {}) });
