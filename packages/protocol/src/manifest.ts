@@ -92,3 +92,8 @@ export interface CodeObject {
    */
   readonly nodeModules: readonly string[];
 }
+
+/** What a code object's id is the SHA-256 of: equal code has equal ids, whoever computes them. */
+export function canonicalCode(code: Omit<CodeObject, "codeId">): string {
+  return JSON.stringify([code.entry, code.nodeModules, code.files.map((file) => [file.path, file.sha256, file.mode])]);
+}

@@ -34,7 +34,7 @@ export interface ContainerHost {
   readonly serverAddress: string;
   /** State, phases or counts changed. */
   containerChanged(container: Container): void;
-  log(line: LogLine): void;
+  log(line: LogLine, container: Container): void;
   /** User code in this container calls a function of its app. */
   call(container: Container, head: CallHead, body: Buffer, reply: CallReply): CallControl;
 }
@@ -46,6 +46,8 @@ export interface ContainerPlan {
   readonly env: Readonly<Record<string, string>>;
   readonly limits: ContainerLimits;
   readonly startupTimeoutMs: number;
+  /** How long inputs may still run when a stop was asked for. */
+  readonly drainTimeoutMs: number;
 }
 
 /** Why a container never became ready. */
@@ -549,7 +551,7 @@ export class Container {
   #emitLog(line: LogLine): void {
     this.#lastLines.push(line.text);
     if (this.#lastLines.length > LAST_LINES) this.#lastLines.shift();
-    this.#host.log(line);
+    this.#host.log(line, this);
   }
 }
 

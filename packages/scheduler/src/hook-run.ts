@@ -28,6 +28,7 @@ export async function runHooks(host: ContainerHost, spec: HookRunSpec): Promise<
     env: options.env,
     limits: { cpuMillis: options.cpuMillis, memoryMib: options.memoryMib, maxProcesses: 1_024, workers: 1 },
     startupTimeoutMs: BUILD_TIMEOUT_MS,
+    drainTimeoutMs: 0,
   });
   const abort = (): void => container.stop("interrupt");
   spec.signal?.addEventListener("abort", abort, { once: true });

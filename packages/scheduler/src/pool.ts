@@ -486,6 +486,7 @@ export class Pool implements ContainerOwner {
       env: options.env,
       limits: { cpuMillis: options.cpuMillis, memoryMib: options.memoryMib, maxProcesses: 1_024, workers: options.workers },
       startupTimeoutMs: options.startupTimeoutMs,
+      drainTimeoutMs: options.drainTimeoutMs,
     });
     this.#containers.add(container);
     container.start();

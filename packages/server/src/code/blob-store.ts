@@ -1,0 +1,58 @@
+import { createHash, randomUUID } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { access, mkdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { SamovarError } from "@samovar/protocol";
+
+const SHA256 = /^[0-9a-f]{64}$/;
+
+/** Contents by their SHA-256. A content is there whole or not at all. */
+export class BlobStore {
+  readonly #dir: string;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  path(sha256: string): string {
+    if (!SHA256.test(sha256)) throw new SamovarError("invalid_request", `Not a SHA-256 in lower-case hex: ${JSON.stringify(sha256.slice(0, 80))}`);
+    return join(this.#dir, sha256.slice(0, 2), sha256);
+  }
+
+  async missing(all: readonly string[]): Promise<string[]> {
+    const checked = await Promise.all([...new Set(all)].map(async (sha256) => ((await exists(this.path(sha256))) ? null : sha256)));
+    return checked.filter((sha256) => sha256 !== null);
+  }
+
+  async put(sha256: string, content: AsyncIterable<Buffer>): Promise<void> {
+    const path = this.path(sha256);
+    await mkdir(join(path, ".."), { recursive: true, mode: 0o700 });
+    const partial = `${path}.${randomUUID()}.partial`;
+    const hash = createHash("sha256");
+    try {
+      await pipeline(
+        content,
+        async function* (source: AsyncIterable<Buffer>) {
+          for await (const chunk of source) {
+            hash.update(chunk);
+            yield chunk;
+          }
+        },
+        createWriteStream(partial, { mode: 0o600 }),
+      );
+      const actual = hash.digest("hex");
+      if (actual !== sha256) throw new SamovarError("invalid_request", `The content sent as ${sha256} hashes to ${actual}: it changed on the way, send it again`);
+      await rename(partial, path);
+    } finally {
+      await rm(partial, { force: true });
+    }
+  }
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

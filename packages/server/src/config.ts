@@ -1,0 +1,51 @@
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { z } from "zod";
+import { DEFAULT_HOST, DEFAULT_PORT, MAX_BODY_BYTES, SamovarError, parseMemoryMib } from "@samovar/protocol";
+
+/** What the server reads from its environment, once, here. */
+const schema = z.object({
+  /** Where all state lies. Default ~/.samovar. */
+  SAMOVAR_HOME: z.string().min(1).optional(),
+  /** Interface to listen on. Default 127.0.0.1: only this machine. */
+  SAMOVAR_HOST: z.string().min(1).default(DEFAULT_HOST),
+  /** 0: any free port. Default 8700. */
+  SAMOVAR_PORT: z.coerce.number().int().min(0).max(65_535).default(DEFAULT_PORT),
+  /** Which runtime driver. Default: the best that this machine can do. */
+  SAMOVAR_DRIVER: z.enum(["process"]).default("process"),
+  /** Set by `run` and `serve`: the server ends with its last session. */
+  SAMOVAR_EMBEDDED: z.enum(["0", "1"]).default("0"),
+  /** What the server's own log tells. Default info. */
+  SAMOVAR_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
+  /** The largest body a call may send, such as "100Mi". */
+  SAMOVAR_MAX_BODY: z.string().optional(),
+});
+
+export interface ServerConfig {
+  readonly home: string;
+  readonly host: string;
+  readonly port: number;
+  readonly driver: "process";
+  readonly embedded: boolean;
+  readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
+  readonly maxBodyBytes: number;
+}
+
+/** Throws `invalid_option`, naming every variable that is wrong. */
+export function parseServerConfig(env: Readonly<Record<string, string | undefined>>): ServerConfig {
+  const parsed = schema.safeParse(env);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message} (it is ${JSON.stringify(env[String(issue.path[0])])})`);
+    throw new SamovarError("invalid_option", `The environment has a mistake: ${problems.join("; ")}`);
+  }
+  const values = parsed.data;
+  return {
+    home: resolve(values.SAMOVAR_HOME ?? join(homedir(), ".samovar")),
+    host: values.SAMOVAR_HOST,
+    port: values.SAMOVAR_PORT,
+    driver: values.SAMOVAR_DRIVER,
+    embedded: values.SAMOVAR_EMBEDDED === "1",
+    logLevel: values.SAMOVAR_LOG_LEVEL,
+    maxBodyBytes: values.SAMOVAR_MAX_BODY === undefined ? MAX_BODY_BYTES : parseMemoryMib(values.SAMOVAR_MAX_BODY, "SAMOVAR_MAX_BODY") * 1024 * 1024,
+  };
+}

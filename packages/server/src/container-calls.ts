@@ -1,0 +1,50 @@
+import { SamovarError, toSerializedError, type CallHead, type IdSource } from "@samovar/protocol";
+import type { CallControl, CallReply, Container, InputSink } from "@samovar/scheduler";
+import type { FunctionRegistry } from "./sessions/function-registry.ts";
+
+/**
+ * Calls that user code in a container makes to other functions of its app, over its own connection: they need no
+ * network and no token, and reach the functions of the same deploy only.
+ */
+export function createContainerCalls(registry: FunctionRegistry, ids: IdSource): (container: Container, head: CallHead, body: Buffer, reply: CallReply) => CallControl {
+  return (container, head, body, reply) => {
+    const functionId = head.functionId ?? container.plan.load.functionIds[head.functionName];
+    const entry = functionId !== undefined && Object.values(container.plan.load.functionIds).includes(functionId) ? registry.byId(functionId) : undefined;
+    const refuse = (error: SamovarError): CallControl => {
+      reply.error({ error: toSerializedError(error), retryable: false });
+      return { cancel() {}, resume() {} };
+    };
+    if (!entry) return refuse(new SamovarError("not_found", `${head.functionName} is not a function of this deploy (it may have been replaced by a newer version)`));
+    if (entry.manifest.kind === "cls" && (head.method === undefined || !Object.hasOwn(entry.manifest.methods, head.method))) {
+      return refuse(new SamovarError("not_found", `${head.functionName} has no method ${head.method ?? ""}`));
+    }
+    const ticket = entry.submit(
+      head.parameters ?? [],
+      {
+        taskId: ids("task"),
+        method: head.method ?? null,
+        encoding: body.length > 0 ? "value" : "none",
+        reply: "value",
+        stream: "values",
+        request: null,
+        body: body.length > 0 ? body : null,
+        bodyStream: null,
+        retries: true,
+        headless: entry.manifest.options.headless,
+      },
+      toSink(reply),
+    );
+    return { cancel: () => ticket.cancel("disconnected"), resume: () => ticket.resume() };
+  };
+}
+
+function toSink(reply: CallReply): InputSink {
+  return {
+    started() {},
+    result: (head, body) => reply.result(head, body),
+    head: (head) => reply.head(head),
+    data: (chunk) => reply.data(chunk),
+    end: () => reply.end(),
+    error: (failure) => reply.error({ error: failure.thrown ?? toSerializedError(failure.error), retryable: false }),
+  };
+}

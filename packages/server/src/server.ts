@@ -1,0 +1,221 @@
+import { rmSync } from "node:fs";
+import { createServer as createSocketServer, type Server as SocketServer } from "node:net";
+import { join } from "node:path";
+import { createAuthenticator, createGateway, type Gateway } from "@samovar/gateway";
+import { disposeAll, systemClock, type Clock, type Logger } from "@samovar/kit";
+import { createIdSource, type ServerInfo, type StopReason } from "@samovar/protocol";
+import { bundleRunner } from "@samovar/runner";
+import { createProcessDriver, type RuntimeDriver } from "@samovar/runtime";
+import { WorkerHub, type Container, type ContainerHost } from "@samovar/scheduler";
+import { openSqliteStorage, type Storage } from "@samovar/storage";
+import { BlobStore } from "./code/blob-store.ts";
+import { BuildStore } from "./code/build-store.ts";
+import { CodeStore } from "./code/code-store.ts";
+import type { ServerConfig } from "./config.ts";
+import { createContainerCalls } from "./container-calls.ts";
+import { Control } from "./control.ts";
+import { ensureAdminToken } from "./home/admin-token.ts";
+import { acquireHomeLock, type HomeLock } from "./home/lock.ts";
+import { createHome, type HomePaths } from "./home/paths.ts";
+import { hostImageId } from "./image-id.ts";
+import { LogStore } from "./logs/log-store.ts";
+import { AppDeployer } from "./sessions/app-deployer.ts";
+import { FunctionRegistry } from "./sessions/function-registry.ts";
+import { Sessions } from "./sessions/sessions.ts";
+import { SERVER_VERSION } from "./version.ts";
+
+export interface ServerOptions {
+  readonly config: ServerConfig;
+  readonly logger: Logger;
+  readonly clock?: Clock;
+  /** In place of the driver that the configuration names: for tests. */
+  readonly createDriver?: (home: HomePaths, runnerFile: string) => Promise<RuntimeDriver>;
+}
+
+export interface SamovarServer {
+  readonly url: string;
+  readonly adminToken: string;
+  readonly info: ServerInfo;
+  /** Graceful: inputs finish, stop hooks run. The second call ends it at once. */
+  shutdown(reason: StopReason): void;
+  /** Resolves when nothing of it is left; rejects with what went wrong on the way. */
+  readonly closed: Promise<void>;
+}
+
+/** An embedded server to which no session came ends by itself. */
+const EMBEDDED_LONELY_MS = 10_000;
+const MAX_DRAIN_MS = 300_000;
+
+/**
+ * Builds everything and owns its start and stop. Order of the start: lock, then what needs nothing from each other side
+ * by side, then the front door. The stop goes the other way.
+ */
+export async function startServer(options: ServerOptions): Promise<SamovarServer> {
+  const { config, logger } = options;
+  const clock = options.clock ?? systemClock;
+  const home = createHome(config.home);
+  const lock = acquireHomeLock(home);
+  try {
+    return await startLocked(options, clock, home, lock, logger);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths, lock: HomeLock, logger: Logger): Promise<SamovarServer> {
+  const { config } = options;
+  const startedAtMs = clock.now();
+  const ids = createIdSource();
+  const undo: (() => unknown)[] = [() => lock.release()];
+  const runnerFile = join(home.cache, `runner-${process.pid}.mjs`);
+  const storing = openSqliteStorage({ file: home.database, logger, clock });
+  // Whichever fails first is told; the storage must then be closed all the same.
+  storing.catch(() => {});
+  try {
+    const [storage, driver] = await Promise.all([
+      storing,
+      bundleRunner(runnerFile).then(() =>
+        options.createDriver ? options.createDriver(home, runnerFile) : createProcessDriver({ home: home.containers, nodePath: process.execPath, runnerFile, clock, logger }),
+      ),
+    ]);
+    undo.unshift(() => storage.close(), () => rmSync(runnerFile, { force: true }), () => driver.dispose());
+    await storage.containers.endAllLiving("server-lost", startedAtMs);
+    const { token: adminToken, records } = await ensureAdminToken(home.adminToken, storage, ids, clock);
+
+    const hub = new WorkerHub({ clock, logger });
+    const workerSocket = await listenForWorkers(home.workerSocket, hub);
+    undo.unshift(() => closeSocket(workerSocket, hub, home.workerSocket));
+
+    const registry = new FunctionRegistry();
+    const logs = new LogStore(home.logs, logger);
+    const blobs = new BlobStore(home.blobs);
+    const living = new Map<string, Container>();
+    const host: ContainerHost = {
+      driver,
+      hub,
+      clock,
+      logger,
+      serverAddress: home.workerSocket,
+      containerChanged: (container) => {
+        if (container.state === "ended") living.delete(container.id);
+        else living.set(container.id, container);
+        const info = container.info();
+        storage.containers.record(info);
+        sessions.containerChanged(info);
+      },
+      log: (line, container) => {
+        logs.append(line);
+        sessions.logged(line, container.plan.load.functionId);
+      },
+      call: createContainerCalls(registry, ids),
+    };
+    const deployer = new AppDeployer({ host, ids, code: new CodeStore(home.code, blobs), builds: new BuildStore(home.builds, hostImageId()), compileCacheDir: join(home.cache, "compile") });
+    const server = new RunningServer();
+    let url = "";
+    const sessions = new Sessions({
+      registry,
+      deployer,
+      clock,
+      newSessionId: () => ids("session"),
+      url: () => url,
+      onLast: () => {
+        if (config.embedded) server.shutdown("done");
+      },
+    });
+    const info = (): ServerInfo => ({ version: SERVER_VERSION, pid: process.pid, startedAtMs, home: home.root, url, embedded: config.embedded, driver: driver.info });
+    const control = new Control({ info, shutdown: (reason) => server.shutdown(reason), blobs, sessions, registry, logs, storage, living });
+    const gateway: Gateway = createGateway({ functions: registry, control, authenticator: createAuthenticator(records), clock, logger, ids, maxBodyBytes: config.maxBodyBytes });
+    undo.unshift(() => gateway.dispose({ graceMs: 2_000 }));
+    url = await gateway.listen(config.host, config.port);
+    lock.announce({ pid: process.pid, url, startedAtMs });
+    if (config.embedded) {
+      clock.after(EMBEDDED_LONELY_MS, () => {
+        if (sessions.size === 0) server.shutdown("done");
+      });
+    }
+    server.begin({
+      url,
+      adminToken,
+      info,
+      drain: (reason, drainMs) => {
+        gateway.setDraining?.();
+        return sessions.closeAll(reason, drainMs);
+      },
+      finish: () => disposeAll([() => logs.flush(), () => storage.flush(), ...undo]),
+    });
+    logger.info({ url, home: home.root, driver: driver.info.name }, "Samovar is ready");
+    return server;
+  } catch (error) {
+    // Nothing of a start that failed may stay: not the storage, nor what was made after it.
+    if (undo.length === 1) await storing.then((storage: Storage) => storage.close()).catch(() => {});
+    await disposeAll(undo.slice(0, -1)).catch((cause: unknown) => logger.error({ error: String(cause) }, "A failed start could not be undone"));
+    throw error;
+  }
+}
+
+interface Running {
+  readonly url: string;
+  readonly adminToken: string;
+  readonly info: () => ServerInfo;
+  readonly drain: (reason: StopReason, drainMs: number) => Promise<void>;
+  readonly finish: () => Promise<void>;
+}
+
+/** States: starting → running → draining → finishing → closed. `shutdown` moves it on; a second one ends the drain. */
+class RunningServer implements SamovarServer {
+  readonly #closed = Promise.withResolvers<void>();
+  #running: Running | null = null;
+  #draining = false;
+  #asked: StopReason | null = null;
+
+  begin(running: Running): void {
+    this.#running = running;
+    if (this.#asked) this.shutdown(this.#asked);
+  }
+
+  get url(): string {
+    return this.#running!.url;
+  }
+
+  get adminToken(): string {
+    return this.#running!.adminToken;
+  }
+
+  get info(): ServerInfo {
+    return this.#running!.info();
+  }
+
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  shutdown(reason: StopReason): void {
+    this.#asked ??= reason;
+    const running = this.#running;
+    if (!running) return;
+    if (this.#draining) return void running.drain(reason, 0);
+    this.#draining = true;
+    running
+      .drain(reason, MAX_DRAIN_MS)
+      .then(() => running.finish())
+      .then(this.#closed.resolve, this.#closed.reject);
+  }
+}
+
+async function listenForWorkers(path: string, hub: WorkerHub): Promise<SocketServer> {
+  // The home's lock is ours, so whatever stands there is left from a server that died.
+  rmSync(path, { force: true });
+  const server = createSocketServer((socket) => hub.accept(socket));
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ path, backlog: 1_024 }, resolve);
+  });
+  return server;
+}
+
+function closeSocket(server: SocketServer, hub: WorkerHub, path: string): void {
+  server.close();
+  hub.dispose();
+  rmSync(path, { force: true });
+}

@@ -1,0 +1,143 @@
+import { availableParallelism, totalmem } from "node:os";
+import {
+  type AppRequest,
+  type FunctionId,
+  type FunctionManifest,
+  type IdSource,
+  type LoadMessage,
+} from "@samovar/protocol";
+import { FunctionRuntime, hostCeiling, runHooks, type ContainerHost, type FunctionSpec, type PoolServices } from "@samovar/scheduler";
+import type { CodeMount } from "@samovar/runtime";
+import type { BuildStore } from "../code/build-store.ts";
+import type { CodeStore } from "../code/code-store.ts";
+import type { Session } from "./session.ts";
+
+export interface DeployerServices {
+  readonly host: ContainerHost;
+  readonly ids: IdSource;
+  readonly code: CodeStore;
+  readonly builds: BuildStore;
+  /** Where V8's compile caches lie. */
+  readonly compileCacheDir: string;
+}
+
+interface Prepared {
+  readonly manifest: FunctionManifest;
+  readonly functionId: FunctionId;
+  readonly name: string;
+  readonly code: CodeMount;
+  readonly load: Omit<LoadMessage, "mode" | "bundlePath" | "parameters">;
+}
+
+/**
+ * Makes the next version of a session's app: places its code, runs what onBuild and onDeploy hooks must run, and only
+ * then makes its functions. Whatever fails, nothing was changed.
+ */
+export class AppDeployer {
+  readonly #services: DeployerServices;
+  readonly #pools: PoolServices;
+
+  constructor(services: DeployerServices) {
+    this.#services = services;
+    this.#pools = { host: services.host, newContainerId: () => services.ids("container"), random: Math.random };
+  }
+
+  async prepare(session: Session, request: AppRequest): Promise<{ create(onUse: () => void): FunctionRuntime[]; deployed: Session["deployed"] }> {
+    const { ids } = this.#services;
+    const version = session.version + 1;
+    const code = await this.#services.code.place(request.code);
+    const named = request.manifest.functions.map((manifest) => ({ manifest, functionId: ids("function"), name: this.#publicName(session, manifest) }));
+    for (const { functionId } of named) session.functionIds.add(functionId);
+    const functionIds = Object.fromEntries(named.map(({ manifest, functionId }) => [manifest.name, functionId]));
+    const prepared: Prepared[] = [];
+    for (const { manifest, functionId, name } of named) {
+      const load: Prepared["load"] = {
+        app: request.manifest.app,
+        functionId,
+        functionName: name,
+        functionKind: manifest.kind,
+        deployment: name,
+        version,
+        exportName: manifest.exportName,
+        compileCacheDir: `${this.#services.compileCacheDir}/${code.codeId}`,
+        onDeployValue: undefined,
+        workers: manifest.options.workers,
+        concurrencyMax: manifest.options.concurrencyMax,
+        timeoutMs: manifest.options.timeoutMs,
+        stopGracePeriodMs: manifest.options.stopGracePeriodMs,
+        functionIds,
+        development: true,
+      };
+      prepared.push({ manifest, functionId, name, load, code: await this.#build(session, request, manifest, code, load) });
+    }
+    const deployed = await this.#deploy(session, request, prepared);
+    return {
+      deployed,
+      create: (onUse) => prepared.map((one) => new FunctionRuntime(this.#toSpec(session, request, version, one, deployed.values.get(one.manifest.name)), this.#pools, onUse)),
+    };
+  }
+
+  #publicName(session: Session, manifest: FunctionManifest): string {
+    return session.request.kind === "serve" ? `${manifest.name}-dev` : manifest.name;
+  }
+
+  /** onBuild: once per image content and hook text. The code that follows lies on top of what it wrote. */
+  async #build(session: Session, request: AppRequest, manifest: FunctionManifest, code: CodeMount, load: Prepared["load"]): Promise<CodeMount> {
+    if (manifest.hooks.onBuild.length === 0) return code;
+    const { builds, host, ids } = this.#services;
+    const key = builds.key(manifest, []);
+    let build = request.forceBuild ? undefined : await builds.find(key);
+    if (build) {
+      session.emit({ type: "progress", message: `onBuild of ${load.functionName} cached from ${new Date(build.builtAtMs).toISOString()}` });
+    } else {
+      session.emit({ type: "progress", message: `onBuild of ${load.functionName}` });
+      await runHooks(host, {
+        containerId: ids("container"),
+        mode: "build",
+        manifest,
+        code,
+        load: { ...load, parameters: [] },
+        signal: session.abort.signal,
+        keep: async (workDir) => void (build = await builds.keep(key, workDir, code, host.clock.now())),
+      });
+    }
+    return build ? this.#services.code.onTopOf(code, `${key}-${build.builtAtMs}`, build.dir) : code;
+  }
+
+  /** onDeploy: once per version; under `serve` once per session and again when it changed. */
+  async #deploy(session: Session, request: AppRequest, prepared: readonly Prepared[]): Promise<Session["deployed"]> {
+    const key = request.deployKey ?? null;
+    const unchanged = key !== null && key === session.deployed.key;
+    const values = new Map<string, unknown>();
+    for (const { manifest, code, load } of prepared) {
+      if (manifest.hooks.onDeploy.length === 0) continue;
+      if (unchanged && session.deployed.values.has(manifest.name)) {
+        values.set(manifest.name, session.deployed.values.get(manifest.name));
+        continue;
+      }
+      session.emit({ type: "progress", message: `onDeploy of ${load.functionName}` });
+      const { host, ids } = this.#services;
+      values.set(manifest.name, await runHooks(host, { containerId: ids("container"), mode: "deploy", manifest, code, load: { ...load, parameters: [] }, signal: session.abort.signal }));
+    }
+    return { key, values };
+  }
+
+  #toSpec(session: Session, request: AppRequest, version: number, { manifest, functionId, name, code, load }: Prepared, onDeployValue: unknown): FunctionSpec {
+    const host = { memoryMib: totalmem() / 1024 / 1024, cpuMillis: availableParallelism() * 1_000 };
+    return {
+      functionId,
+      name,
+      app: request.manifest.app,
+      version,
+      manifest,
+      code,
+      load: { ...load, onDeployValue },
+      session: session.request.label,
+      development: true,
+      hostCeiling: hostCeiling(host, { memoryMib: manifest.options.memoryRequestMib, cpuMillis: manifest.options.cpuRequestMillis }),
+      // `run` fails at the first; `serve` waits for an edit.
+      startPolicy: { failuresUntilFailing: 1, retries: false },
+    };
+  }
+}
+

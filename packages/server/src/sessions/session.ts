@@ -1,0 +1,22 @@
+import type { SessionEvent, SessionId, SessionRequest } from "@samovar/protocol";
+import type { FunctionRuntime } from "@samovar/scheduler";
+
+/** A `run` or `serve` that is going on: its functions end with it. Owned by `Sessions`. */
+export interface Session {
+  readonly id: SessionId;
+  readonly request: SessionRequest;
+  readonly emit: (event: SessionEvent) => void;
+  functions: readonly FunctionRuntime[];
+  /** Earlier versions whose containers still drain. */
+  readonly leaving: Set<FunctionRuntime>;
+  /** Ids of all functions that are or were this session's, also of a version that is only being made. */
+  readonly functionIds: Set<string>;
+  version: number;
+  /** What onDeploy returned at the last deploy, by function, and what that depended on. */
+  deployed: { readonly key: string | null; readonly values: ReadonlyMap<string, unknown> };
+  closing: Promise<void> | null;
+  /** Ends what is being put, when the session closes meanwhile. */
+  readonly abort: AbortController;
+  /** One `putApp` after another. */
+  turn: Promise<unknown>;
+}
