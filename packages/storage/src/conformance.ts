@@ -49,7 +49,12 @@ export function describeStorage(name: string, make: StorageFactory): void {
           storage.tokens.insert(token("to_3", { hash: token("to_1").hash })),
           storage.tokens.insert(token("to_4")),
         ]);
-        expect(results.map((result) => (result.status === "rejected" ? (result.reason as { code: string }).code : "ok"))).toEqual(["ok", "conflict", "conflict", "ok"]);
+        expect(results.map((result) => (result.status === "rejected" ? (result.reason as { code: string }).code : "ok"))).toEqual([
+          "ok",
+          "conflict",
+          "conflict",
+          "ok",
+        ]);
         expect((await storage.tokens.list()).map((each) => each.id)).toEqual(["to_1", "to_2", "to_4"]);
       });
 

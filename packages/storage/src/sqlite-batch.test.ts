@@ -53,7 +53,9 @@ test("a full disk is named, and what does not fit is not kept", () => {
   const pages = Number(database.prepare("PRAGMA page_count").get()!["page_count"]);
   database.exec(`PRAGMA max_page_count = ${pages}`);
   const { outcomes } = run(insert("to_2", "x".repeat(1_000_000)));
-  expect(outcomes).toEqual([{ ok: false, failure: { code: "storage_failed", message: "The disk of samovar.db is full, free some space: database or disk is full" } }]);
+  expect(outcomes).toEqual([
+    { ok: false, failure: { code: "storage_failed", message: "The disk of samovar.db is full, free some space: database or disk is full" } },
+  ]);
   expect(run({ kind: "tokens.list" }).outcomes).toMatchObject([{ value: [{ id: "to_1" }] }]);
   database.exec(`PRAGMA max_page_count = ${pages + 1_000}`);
   expect(run(insert("to_2", "x".repeat(1_000_000))).outcomes).toEqual([{ ok: true, value: undefined }]);

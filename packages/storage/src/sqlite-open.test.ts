@@ -65,7 +65,7 @@ describe("schemas", () => {
 });
 
 describe("a file that can't be used is refused by name and left as it was", () => {
-  const refused = async (words: string): Promise<void> => {
+  const expectRefused = async (words: string): Promise<void> => {
     const before = await readFile(file);
     await expect(open(file)).rejects.toMatchObject({ code: "storage_failed", message: expect.stringContaining(`${file} ${words}`) as string });
     expect(before.equals(await readFile(file))).toBe(true);
@@ -73,7 +73,7 @@ describe("a file that can't be used is refused by name and left as it was", () =
 
   test("text where the header should be", async () => {
     await writeFile(file, "this was a database once\n".repeat(100));
-    await refused("is damaged");
+    await expectRefused("is damaged");
   });
 
   test("a file that lost its second half", async () => {
@@ -81,7 +81,7 @@ describe("a file that can't be used is refused by name and left as it was", () =
     await Promise.all(Array.from({ length: 500 }, (_, i) => storage.tokens.insert(token(`to_${i}`))));
     await storage.close();
     await truncate(file, 12_288);
-    await refused("is damaged");
+    await expectRefused("is damaged");
   });
 
   test("a page overwritten", async () => {
@@ -91,18 +91,21 @@ describe("a file that can't be used is refused by name and left as it was", () =
     const bytes = await readFile(file);
     bytes.fill(0x5a, 8_192, 12_288);
     await writeFile(file, bytes);
-    await refused("is damaged");
+    await expectRefused("is damaged");
   });
 
   test("another program's database", async () => {
     const database = new DatabaseSync(file);
     database.exec("CREATE TABLE recipes (id TEXT)");
     database.close();
-    await refused("is a database of another program");
+    await expectRefused("is a database of another program");
   });
 
   test("a folder that is not there", async () => {
     const lost = path.join(folder, "nowhere", "samovar.db");
-    await expect(open(lost)).rejects.toMatchObject({ code: "storage_failed", message: expect.stringContaining(`${lost} could not be read or written`) as string });
+    await expect(open(lost)).rejects.toMatchObject({
+      code: "storage_failed",
+      message: expect.stringContaining(`${lost} could not be read or written`) as string,
+    });
   });
 });

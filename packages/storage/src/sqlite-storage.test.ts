@@ -106,7 +106,10 @@ describe("when writing fails", () => {
     other.close();
     await storage.flush();
     expect((await storage.containers.list({ includeEnded: false, limit: 10 })).map((each) => each.id)).toEqual(["ct_2", "ct_1"]);
-    expect(logged).toEqual(["The history of containers could not be written, it is kept in memory and tried again", "The history of containers is written again"]);
+    expect(logged).toEqual([
+      "The history of containers could not be written, it is kept in memory and tried again",
+      "The history of containers is written again",
+    ]);
   });
 
   test("a storage thread that dies rejects what was asked and all that comes, and tells once", async () => {
@@ -117,7 +120,12 @@ describe("when writing fails", () => {
     const logged: string[] = [];
     const logger: Logger = { ...silentLogger, error: (_, message) => void logged.push(message) };
     const storage = createThreadStorage(thread, { file, logger, clock: systemClock, onFailure: (error) => told.push(error) });
-    const pending = Array.from({ length: 50 }, (_, i) => storage.tokens.insert(tokenSample(`to_${i}`)).then(() => "kept", (error: unknown) => error));
+    const pending = Array.from({ length: 50 }, (_, i) =>
+      storage.tokens.insert(tokenSample(`to_${i}`)).then(
+        () => "kept",
+        (error: unknown) => error,
+      ),
+    );
     const exited = once(worker, "exit");
     await worker.terminate();
     await exited;

@@ -56,9 +56,17 @@ export function createThreadStorage(thread: StorageThread, options: SqliteStorag
   };
 
   /** Calls and records that came while the flush waited are taken along. */
-  const end = (): Promise<void> => {
+  const end = async (): Promise<void> => {
     records.send();
-    return thread.end();
+    await thread.end();
+  };
+
+  const close = async (): Promise<void> => {
+    try {
+      await flush();
+    } finally {
+      await end();
+    }
   };
 
   let closed: Promise<void> | undefined;
@@ -69,7 +77,7 @@ export function createThreadStorage(thread: StorageThread, options: SqliteStorag
       return thread.commits;
     },
     flush,
-    close: () => (closed ??= flush().finally(end)),
+    close: () => (closed ??= close()),
   };
 }
 

@@ -72,7 +72,8 @@ function createContainerTable(database: DatabaseSync, limits: HistoryLimits) {
     ON CONFLICT (id) DO UPDATE SET function_id = excluded.function_id, started_at_ms = excluded.started_at_ms,
       ended_at_ms = excluded.ended_at_ms, info = excluded.info, parameters = excluded.parameters`);
   const get = database.prepare("SELECT info, parameters FROM containers WHERE id = ?");
-  const list = (where: string): StatementSync => database.prepare(`SELECT info, parameters FROM containers ${where} ORDER BY started_at_ms DESC, id DESC LIMIT ?`);
+  const list = (where: string): StatementSync =>
+    database.prepare(`SELECT info, parameters FROM containers ${where} ORDER BY started_at_ms DESC, id DESC LIMIT ?`);
   const listAll = list("");
   const listLiving = list("WHERE ended_at_ms IS NULL");
   const listOfFunction = list("WHERE function_id = ?");
@@ -102,9 +103,7 @@ function createContainerTable(database: DatabaseSync, limits: HistoryLimits) {
     },
     list(functionId: string | null, includeEnded: boolean, limit: number): StoredContainer[] {
       const rows =
-        functionId === null
-          ? (includeEnded ? listAll : listLiving).all(limit)
-          : (includeEnded ? listOfFunction : listLivingOfFunction).all(functionId, limit);
+        functionId === null ? (includeEnded ? listAll : listLiving).all(limit) : (includeEnded ? listOfFunction : listLivingOfFunction).all(functionId, limit);
       return rows.map(toStored);
     },
     endAllLiving(reason: string, atMs: number): number {

@@ -36,7 +36,7 @@ function serve(port: MessagePort, settings: SqliteSettings): void {
 function receiveWaiting(port: MessagePort, max: number): Request[] {
   const requests: Request[] = [];
   while (requests.length < max) {
-    const received = receiveMessageOnPort(port) as { readonly message: Request } | undefined;
+    const received: { readonly message: Request } | undefined = receiveMessageOnPort(port);
     if (!received) break;
     requests.push(received.message);
   }

@@ -75,7 +75,7 @@ export class StorageThread {
 
   call<K extends OperationKind>(operation: Extract<Operation, { kind: K }>): Promise<Answered<K>> {
     if (this.#state !== "open") return Promise.reject(this.#failure ?? new SamovarError("storage_failed", `The storage of ${this.#file} is closed`));
-    return this.#send(operation) as Promise<Answered<K>>;
+    return this.#send(operation);
   }
 
   /** Everything asked before is answered, the file is closed, the thread is gone. */
