@@ -1,0 +1,60 @@
+import { CONTENT_TYPES, SamovarError, encodeJson, encodeValue } from "@samovar/protocol";
+import type { ReplyStream } from "./reply-stream.ts";
+
+const toHead = (status: number, contentType: string | null): Uint8Array => encodeValue({ status, headers: contentType === null ? [] : [["content-type", contentType]] });
+
+// Encoded once: nearly every answer begins with one of these.
+const JSON_HEAD = toHead(200, CONTENT_TYPES.json);
+const VALUE_HEAD = toHead(200, CONTENT_TYPES.value);
+const TEXT_HEAD = toHead(200, "text/plain; charset=utf-8");
+const BYTES_HEAD = toHead(200, "application/octet-stream");
+const EMPTY_HEAD = toHead(204, null);
+
+/** Answers an HTTP caller: a string, bytes or a Response as they are, nothing as 204, all else as JSON. */
+export function answerHttp(reply: ReplyStream, result: unknown): Promise<void> | void {
+  if (result === undefined) return reply.result(EMPTY_HEAD, null);
+  if (typeof result === "string") return reply.result(TEXT_HEAD, result);
+  if (typeof result === "object" && result !== null) {
+    if (result instanceof Uint8Array) return reply.result(BYTES_HEAD, result);
+    if (result instanceof ArrayBuffer) return reply.result(BYTES_HEAD, new Uint8Array(result));
+    if (ArrayBuffer.isView(result)) return reply.result(BYTES_HEAD, new Uint8Array(result.buffer, result.byteOffset, result.byteLength));
+    if (isResponse(result)) return answerResponse(reply, result);
+    if (isReadableStream(result)) return answerResponse(reply, new Response(result, { headers: { "content-type": "application/octet-stream" } }));
+  }
+  return reply.result(JSON_HEAD, encodeJson(result));
+}
+
+/** Answers a handle: one value, whatever it is. */
+export function answerValue(reply: ReplyStream, result: unknown): Promise<void> | void {
+  if (isResponse(result)) {
+    throw new SamovarError("unserializable_result", "The result is a Response, which only an HTTP caller can get. Return plain data for callers that use the handle");
+  }
+  return reply.result(VALUE_HEAD, encodeValue(result));
+}
+
+async function answerResponse(reply: ReplyStream, response: Response): Promise<void> {
+  const head = { status: response.status, headers: [...response.headers] as [string, string][] };
+  if (response.body === null) return reply.result(encodeValue(head), null);
+  if (response.bodyUsed) throw new SamovarError("unserializable_result", "The body of the returned Response was read already. Return response.clone(), or a new Response");
+  reply.head(head);
+  const reader = (response.body as ReadableStream<unknown>).getReader();
+  for (;;) {
+    await reply.room();
+    const { done, value } = await reader.read();
+    if (done) return reply.end();
+    if (!(value instanceof Uint8Array)) throw new SamovarError("unserializable_result", "A stream of bytes held something else. Enqueue Uint8Array only");
+    if (await reply.data(value)) continue;
+    // The caller left: what feeds the body is told, so that it can stop too.
+    await reader.cancel().catch(() => {});
+    return;
+  }
+}
+
+// By shape besides instanceof: user code may bring a Response of its own (a polyfill, another realm).
+function isResponse(value: unknown): value is Response {
+  return value instanceof Response || Object.prototype.toString.call(value) === "[object Response]";
+}
+
+function isReadableStream(value: unknown): value is ReadableStream<Uint8Array> {
+  return value instanceof ReadableStream;
+}

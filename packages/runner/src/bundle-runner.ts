@@ -1,0 +1,29 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+/** The runner's entry point: the source in a checkout, the compiled file in a published package. */
+export function runnerEntryPath(): string {
+  const source = fileURLToPath(new URL("./main.ts", import.meta.url));
+  return existsSync(source) ? source : fileURLToPath(new URL("./main.js", import.meta.url));
+}
+
+/**
+ * Writes the runner as one file, which depends on nothing but Node. Give it the extension `.mjs`. esbuild is loaded
+ * here and not above, as most who import this package never bundle.
+ */
+export async function bundleRunner(outFile: string): Promise<void> {
+  const { build } = await import("esbuild");
+  await build({
+    entryPoints: [runnerEntryPath()],
+    outfile: outFile,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node26",
+    conditions: ["samovar-source"],
+    sourcemap: false,
+    minify: false,
+    legalComments: "none",
+    logLevel: "silent",
+  });
+}

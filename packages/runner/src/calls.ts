@@ -1,0 +1,168 @@
+import {
+  CHUNK_BYTES,
+  CONTENT_TYPES,
+  FRAME,
+  ItemDecoder,
+  MAX_FRAME_BYTES,
+  SamovarError,
+  decodeValue,
+  encodeValue,
+  fromSerializedError,
+  splitHeadBody,
+  type AnswerHead,
+  type CallHead,
+  type CallTarget,
+  type CallTransport,
+  type ErrorMessage,
+  type Frame,
+  type WindowMessage,
+} from "@samovar/protocol";
+import { ReceiveQueue, SendWindow } from "./flow.ts";
+import type { ServerLink } from "./server-link.ts";
+
+interface OpenCall {
+  readonly body: ReceiveQueue;
+  readonly window: SendWindow;
+  /** Settles when the answer begins: with its head, or with what went wrong. */
+  begin(head: AnswerHead): void;
+  fail(error: unknown): void;
+}
+
+/** Leaves room for the head in a frame that carries a whole input. */
+const MAX_INLINE_INPUT_BYTES = MAX_FRAME_BYTES - 64 * 1024;
+
+/** Calls that user code makes to functions of its app: streams with even numbers, which the worker opens. */
+export class Calls implements CallTransport {
+  readonly #link: ServerLink;
+  readonly #open = new Map<number, OpenCall>();
+  readonly #functionIds: () => Readonly<Record<string, string>>;
+  #nextStream = 2;
+
+  constructor(link: ServerLink, functionIds: () => Readonly<Record<string, string>>) {
+    this.#link = link;
+    this.#functionIds = functionIds;
+  }
+
+  async call(target: CallTarget, input: unknown, options: { readonly signal?: AbortSignal }): Promise<unknown> {
+    const { body, begun, dispose } = this.#begin(target, input, false, options.signal);
+    try {
+      const head = await begun;
+      const bytes = await body.readAll();
+      return bytes.length === 0 && head.status === 204 ? undefined : decodeValue(bytes);
+    } finally {
+      dispose();
+    }
+  }
+
+  async *stream(target: CallTarget, input: unknown, options: { readonly signal?: AbortSignal }): AsyncGenerator<unknown> {
+    const { body, begun, dispose } = this.#begin(target, input, true, options.signal);
+    try {
+      const head = await begun;
+      const type = head.headers.find(([name]) => name === "content-type")?.[1];
+      if (type !== CONTENT_TYPES.values) throw new SamovarError("protocol_error", `${target.name} answered with ${type ?? "nothing"}, not a stream of values. Is it a generator?`);
+      const items = new ItemDecoder();
+      for await (const chunk of body) yield* items.push(chunk);
+      items.finish();
+    } finally {
+      dispose();
+    }
+  }
+
+  frame(frame: Frame): void {
+    const call = this.#open.get(frame.stream);
+    // What belongs to a call that is over crossed its end on the way.
+    if (!call) return;
+    switch (frame.type) {
+      case FRAME.result: {
+        const { head, body } = splitHeadBody(frame.payload);
+        this.#open.delete(frame.stream);
+        call.begin(decodeValue(head) as AnswerHead);
+        call.body.push(body);
+        return call.body.end();
+      }
+      case FRAME.head:
+        return call.begin(decodeValue(splitHeadBody(frame.payload).head) as AnswerHead);
+      case FRAME.data:
+        return call.body.push(frame.payload);
+      case FRAME.end:
+        this.#open.delete(frame.stream);
+        return call.body.end();
+      case FRAME.error: {
+        this.#open.delete(frame.stream);
+        return call.fail(fromSerializedError((decodeValue(frame.payload) as ErrorMessage).error));
+      }
+      case FRAME.window:
+        return call.window.grant((decodeValue(frame.payload) as WindowMessage).bytes);
+      default:
+        throw new SamovarError("protocol_error", `A server sent frame type 0x${frame.type.toString(16)} on a call`);
+    }
+  }
+
+  /** The connection is gone, and every call with it. */
+  lost(): void {
+    const calls = [...this.#open.values()];
+    this.#open.clear();
+    for (const call of calls) call.fail(new SamovarError("server_unreachable", "The connection to the server was lost during the call. Call again"));
+  }
+
+  #begin(target: CallTarget, input: unknown, streaming: boolean, signal: AbortSignal | undefined): { body: ReceiveQueue; begun: Promise<AnswerHead>; dispose: () => void } {
+    signal?.throwIfAborted();
+    if (!this.#link.isOpen) throw new SamovarError("server_unreachable", `${target.name} can't be called: the server is away. Call again`);
+    const bytes = encodeValue(input, "unserializable_input");
+    const stream = this.#nextStream;
+    this.#nextStream += 2;
+    const { promise: begun, resolve, reject } = Promise.withResolvers<AnswerHead>();
+    // Whoever reads the body hears the failure too; that one of them does is enough.
+    begun.catch(() => {});
+    const body = new ReceiveQueue(this.#link, stream);
+    const window = new SendWindow();
+    const fail = (error: unknown): void => {
+      reject(error);
+      body.fail(error);
+      window.close();
+    };
+    this.#open.set(stream, { body, window, begin: resolve, fail });
+
+    const cancel = (): void => {
+      if (this.#open.delete(stream)) this.#link.send(FRAME.cancel, stream, encodeValue({ reason: "cancelled" }));
+    };
+    const onAbort = (): void => {
+      cancel();
+      fail(signal?.reason);
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+
+    const functionId = this.#functionIds()[target.name];
+    const streamed = bytes.length > MAX_INLINE_INPUT_BYTES;
+    const head: CallHead = {
+      functionName: target.name,
+      ...(functionId === undefined ? {} : { functionId }),
+      ...(target.method === undefined ? {} : { method: target.method }),
+      ...(target.parameters === undefined ? {} : { parameters: target.parameters }),
+      streaming,
+      ...(streamed ? { streamed } : {}),
+    };
+    this.#link.sendHeadBody(FRAME.open, stream, encodeValue(head, "unserializable_input"), streamed ? null : bytes);
+    if (streamed) void this.#upload(stream, window, bytes);
+    return {
+      body,
+      begun,
+      dispose: () => {
+        signal?.removeEventListener("abort", onAbort);
+        cancel();
+      },
+    };
+  }
+
+  async #upload(stream: number, window: SendWindow, bytes: Buffer): Promise<void> {
+    for (let at = 0; at < bytes.length; ) {
+      if (window.room <= 0) await window.wait();
+      if (!this.#open.has(stream)) return;
+      const size = Math.min(CHUNK_BYTES, window.room, bytes.length - at);
+      this.#link.send(FRAME.data, stream, bytes.subarray(at, at + size));
+      window.take(size);
+      at += size;
+    }
+    this.#link.send(FRAME.end, stream, null);
+  }
+}

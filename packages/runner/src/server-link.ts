@@ -1,0 +1,159 @@
+import type { Duplex } from "node:stream";
+import { FRAME, decodeValue, encodeValue, type Frame, type FrameType, type HelloMessage, type RejectMessage } from "@samovar/protocol";
+import type { Clock } from "@samovar/kit";
+import { Connection } from "./connection.ts";
+
+/** A server that stays away this long is lost: the worker drains, runs its stop hooks and ends. */
+const GIVE_UP_MS = 10_000;
+const FIRST_RETRY_MS = 20;
+const MAX_RETRY_MS = 1_600;
+
+export interface LinkEvents {
+  /** The server took us (back). */
+  welcomed(): void;
+  frame(frame: Frame): void;
+  /** The connection broke; streams ended with it. */
+  lost(): void;
+  /** For good: refused, or away for too long. */
+  gone(reason: string): void;
+}
+
+export interface LinkOptions {
+  readonly connect: () => Promise<Duplex>;
+  readonly clock: Clock;
+  /** What to say first; asked anew at every connection. */
+  readonly hello: () => HelloMessage;
+  readonly events: LinkEvents;
+}
+
+/**
+ * The worker's hold on its server, across connections.
+ *
+ * States: dialing → greeting (HELLO sent) → open; from any of these back to dialing when the connection breaks, with
+ * growing pauses, until GIVE_UP_MS have passed since it was last open; then, or at REJECT, gone. `close` ends it from
+ * any state. Frames of stream 0 that are sent while not open wait for the next WELCOME; frames of other streams are
+ * dropped, as their streams ended with the connection.
+ */
+export class ServerLink {
+  readonly #options: LinkOptions;
+  #state: "dialing" | "greeting" | "open" | "gone" = "dialing";
+  #connection: Connection | null = null;
+  #waiting: { type: FrameType; payload: Uint8Array | null }[] = [];
+  #retryMs = FIRST_RETRY_MS;
+  #cancelGiveUp: (() => void) | null = null;
+  #cancelRetry: (() => void) | null = null;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+  }
+
+  get isOpen(): boolean {
+    return this.#state === "open";
+  }
+
+  get backlogBytes(): number {
+    return this.#connection?.backlogBytes ?? 0;
+  }
+
+  start(): void {
+    this.#cancelGiveUp = this.#options.clock.after(GIVE_UP_MS, () => this.#goneFor(`The server stayed away for ${GIVE_UP_MS / 1_000} s`));
+    this.#dial();
+  }
+
+  /** A frame of stream 0. */
+  control(type: FrameType, payload: Uint8Array | null): void {
+    if (this.#state === "open") this.#connection!.send(type, 0, payload);
+    else if (this.#state !== "gone") this.#waiting.push({ type, payload });
+  }
+
+  send(type: FrameType, stream: number, payload: Uint8Array | null): void {
+    if (this.#state === "open") this.#connection!.send(type, stream, payload);
+  }
+
+  sendHeadBody(type: FrameType, stream: number, head: Uint8Array, body: Uint8Array | string | null): void {
+    if (this.#state === "open") this.#connection!.sendHeadBody(type, stream, head, body);
+  }
+
+  flush(): void {
+    this.#connection?.flush();
+  }
+
+  /** Sends what was gathered, then closes. */
+  async close(): Promise<void> {
+    const connection = this.#state === "open" ? this.#connection : null;
+    this.#stop();
+    await connection?.end();
+  }
+
+  #dial(): void {
+    this.#state = "dialing";
+    this.#options.connect().then(
+      (socket) => {
+        if (this.#state !== "dialing") return void socket.destroy();
+        this.#greet(socket);
+      },
+      () => this.#retry(),
+    );
+  }
+
+  #greet(socket: Duplex): void {
+    this.#state = "greeting";
+    const connection = new Connection(socket, {
+      frame: (frame) => this.#onFrame(frame),
+      closed: () => {
+        if (this.#connection === connection) this.#onClosed();
+      },
+    });
+    this.#connection = connection;
+    connection.send(FRAME.hello, 0, encodeValue(this.#options.hello()));
+    connection.flush();
+  }
+
+  #onFrame(frame: Frame): void {
+    if (this.#state === "open") return this.#options.events.frame(frame);
+    if (frame.type === FRAME.reject) return this.#goneFor((decodeValue(frame.payload) as RejectMessage).reason);
+    if (frame.type !== FRAME.welcome) return;
+    this.#state = "open";
+    this.#retryMs = FIRST_RETRY_MS;
+    this.#cancelGiveUp?.();
+    this.#cancelGiveUp = null;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { type, payload } of waiting) this.#connection!.send(type, 0, payload);
+    this.#options.events.welcomed();
+  }
+
+  #onClosed(): void {
+    const wasOpen = this.#state === "open";
+    this.#connection = null;
+    this.#state = "dialing";
+    if (wasOpen) {
+      this.#cancelGiveUp = this.#options.clock.after(GIVE_UP_MS, () => this.#goneFor(`The server stayed away for ${GIVE_UP_MS / 1_000} s`));
+      this.#options.events.lost();
+    }
+    this.#retry();
+  }
+
+  #retry(): void {
+    if (this.#state !== "dialing") return;
+    this.#cancelRetry = this.#options.clock.after(this.#retryMs, () => this.#dial());
+    this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS);
+  }
+
+  #goneFor(reason: string): void {
+    if (this.#state === "gone") return;
+    this.#stop();
+    this.#options.events.gone(reason);
+  }
+
+  #stop(): void {
+    const connection = this.#connection;
+    const ended = this.#state === "open";
+    this.#state = "gone";
+    this.#connection = null;
+    this.#waiting = [];
+    this.#cancelGiveUp?.();
+    this.#cancelRetry?.();
+    if (!ended) connection?.destroy();
+  }
+}
