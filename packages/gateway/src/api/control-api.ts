@@ -1,0 +1,144 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { getRequestListener } from "@hono/node-server";
+import { Hono, type Context } from "hono";
+import type { z } from "zod";
+import { CONTENT_TYPES, SamovarError } from "@samovar/protocol";
+import type { Clock, Logger } from "@samovar/kit";
+import type { ControlPlane } from "@samovar/scheduler";
+import { hasScope, unauthorized, type Authenticator, type Principal } from "../authenticator.ts";
+import { tooLarge } from "../body-limits.ts";
+import { BodyStream } from "../body-stream.ts";
+import { encodeProblem, problemHeaders, sendProblem, toProblem, toSamovarError } from "../problem.ts";
+import { dropRest } from "../request-body.ts";
+import type { ApiCall, ApiContext, ApiRoute } from "./api-route.ts";
+import { createHostCheck } from "./host-check.ts";
+import { createOpenApi } from "./openapi.ts";
+import { ROUTES } from "./routes.ts";
+
+export interface ControlApiOptions {
+  readonly control: ControlPlane;
+  readonly authenticator: Authenticator;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly hosts: readonly string[];
+  readonly maxBlobBytes: number;
+  readonly bodyIdleMs: number;
+  readonly lingerMs: number;
+  isDraining(): boolean;
+}
+
+type Env = { Bindings: { incoming: IncomingMessage; outgoing: ServerResponse } };
+
+/** Of JSON bodies. An app's manifest and file list are the largest. */
+const MAX_JSON_BYTES = 16 * 1024 * 1024;
+const BASE = "/api/v1";
+
+/** What Hono's adapter takes as "the handler has answered by itself". */
+const ALREADY_SENT = { "x-hono-already-sent": "true" };
+
+/** The control API as a listener of a `node:http` server. */
+export function createControlApi(options: ControlApiOptions): (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean) => void {
+  const assertHost = createHostCheck(options.hosts);
+  let openApi: unknown;
+  const context: ApiContext = {
+    control: options.control,
+    clock: options.clock,
+    sessions: new Map(),
+    isDraining: options.isDraining,
+    openApi: () => (openApi ??= createOpenApi(ROUTES, options.control.server().version)),
+  };
+  const app = new Hono<Env>();
+  for (const route of ROUTES) app.on(route.method.toUpperCase(), BASE + route.path.replace(/\{(\w+)\}/g, ":$1"), (c) => serve(route, c, context, options));
+  for (const path of new Set(ROUTES.map((route) => route.path))) {
+    const allow = allowOf(path);
+    app.all(BASE + path.replace(/\{(\w+)\}/g, ":$1"), (c) => {
+      authenticate(c, options.authenticator);
+      throw new SamovarError("method_not_allowed", `${c.req.method} is not served at ${BASE}${path}: use ${allow.join(", ")}`, { fields: { allow } });
+    });
+  }
+  app.notFound((c) => {
+    authenticate(c, options.authenticator);
+    throw new SamovarError("not_found", `The control API has nothing at ${JSON.stringify(c.req.path)}: ${BASE}/openapi.json lists what there is`);
+  });
+  const onError = (thrown: unknown): Response => {
+    const error = toSamovarError(thrown);
+    if (error.code === "internal") options.logger.error({ error: thrown }, "A request to the control API failed");
+    return problemResponse(error);
+  };
+  app.onError(onError);
+  // Globals stay what they are, and bodies are read and dropped here, with bounds.
+  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false, autoCleanupIncoming: false, errorHandler: onError });
+
+  return (req, res, expectsContinue) => {
+    res.once("finish", () => dropRest(req, options.clock, options.lingerMs));
+    try {
+      assertHost(req.headers.host);
+    } catch (error) {
+      return sendProblem(res, toSamovarError(error));
+    }
+    if (expectsContinue) res.writeContinue();
+    void listener(req, res);
+  };
+}
+
+async function serve(route: ApiRoute, c: Context<Env>, context: ApiContext, options: ControlApiOptions): Promise<Response> {
+  const principal = authenticate(c, options.authenticator);
+  if (!hasScope(principal, ...route.scopes)) {
+    throw new SamovarError("forbidden", `The token "${principal.name}" may not do this: it lacks the scope ${route.scopes.join(" or ")}`);
+  }
+  const { incoming: req, outgoing: res } = c.env;
+  const params = route.params ? validate(route.params, c.req.param(), "path") : undefined;
+  const query = route.query ? validate(route.query, c.req.query(), "query") : undefined;
+  const body = route.body ? await readBody(route, req, options) : undefined;
+  const answer = await route.handle(context, { params, query, body, req, res } as ApiCall<never, never, never>);
+  if (answer === "streaming") return new Response(null, { headers: ALREADY_SENT });
+  if (answer.json === null) return new Response(null, { status: answer.status });
+  return new Response(JSON.stringify(answer.json), { status: answer.status, headers: { "content-type": CONTENT_TYPES.json, "cache-control": "no-store" } });
+}
+
+function authenticate(c: Context<Env>, authenticator: Authenticator): Principal {
+  const { authorization } = c.env.incoming.headers;
+  const principal = authenticator.authenticate(authorization);
+  if (!principal) throw unauthorized(authorization);
+  return principal;
+}
+
+async function readBody(route: ApiRoute, req: IncomingMessage, options: ControlApiOptions): Promise<unknown> {
+  const bytes = route.body === "bytes";
+  const maxBytes = bytes ? options.maxBlobBytes : MAX_JSON_BYTES;
+  const declared = Number(req.headers["content-length"] ?? 0);
+  if (declared > maxBytes) throw tooLarge(declared, maxBytes);
+  const stream = new BodyStream(req, { maxBytes, gatherMs: options.bodyIdleMs, idleMs: options.bodyIdleMs }, options.clock, [], () => {});
+  if (bytes) return stream;
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return validate(route.body as z.ZodType, parseJson(Buffer.concat(chunks), route), "body");
+}
+
+function parseJson(body: Buffer, route: ApiRoute): unknown {
+  if (body.length === 0 && route.bodyRequired === false) return {};
+  try {
+    return JSON.parse(body.toString("utf8"));
+  } catch (error) {
+    throw new SamovarError("invalid_json", `The body is not JSON: ${(error as Error).message}`);
+  }
+}
+
+function validate(schema: z.ZodType, value: unknown, where: "path" | "query" | "body"): unknown {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issues = result.error.issues.map(({ message, path }) => ({ message, path: path.map((key) => (typeof key === "number" ? key : String(key))) }));
+  const listed = issues.slice(0, 5).map(({ message, path }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`));
+  throw new SamovarError("invalid_request", `The ${where} is not as the API describes it: ${listed.join("; ")}${issues.length > 5 ? `; and ${issues.length - 5} more` : ""}`, { fields: { issues: issues.slice(0, 100) } });
+}
+
+function problemResponse(error: SamovarError): Response {
+  const headers = new Headers({ "content-type": CONTENT_TYPES.problem, "cache-control": "no-store" });
+  const flat = problemHeaders(error);
+  for (let i = 0; i < flat.length; i += 2) headers.set(String(flat[i]), String(flat[i + 1]));
+  return new Response(encodeProblem(toProblem(error)) as Uint8Array<ArrayBuffer>, { status: error.status, headers });
+}
+
+function allowOf(path: string): string[] {
+  return ROUTES.filter((route) => route.path === path).flatMap((route) => (route.method === "get" ? ["GET", "HEAD"] : [route.method.toUpperCase()]));
+}

@@ -1,0 +1,30 @@
+import { STATUS_CODES, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { CONTENT_TYPES } from "@samovar/protocol";
+import { problemType } from "./problem.ts";
+
+/** Node keeps the response under way here, and has no public name for it: its own default handler reads it too. */
+type HttpSocket = Duplex & { _httpMessage?: ServerResponse };
+
+/** Answers what the HTTP parser refused, on the bare socket: there is no request to answer on. */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+  const under = (socket as HttpSocket)._httpMessage;
+  if (!socket.writable || under?.headersSent || error.code === "ECONNRESET") return void socket.destroy();
+  const { status, detail } = describe(error);
+  const body = JSON.stringify({ type: problemType("invalid_request"), title: "Request is malformed", status, detail, code: "invalid_request" });
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${CONTENT_TYPES.problem}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    () => socket.destroy(),
+  );
+}
+
+function describe(error: NodeJS.ErrnoException): { status: number; detail: string } {
+  switch (error.code) {
+    case "HPE_HEADER_OVERFLOW":
+      return { status: 431, detail: "The request's headers are too large: send less" };
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return { status: 408, detail: "The request's headers did not come in time" };
+    default:
+      return { status: 400, detail: `The request is not HTTP/1.1: ${error.message}` };
+  }
+}

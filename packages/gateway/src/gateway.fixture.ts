@@ -1,0 +1,91 @@
+import { connect, type Socket } from "node:net";
+import { createCountingIds } from "@samovar/protocol";
+import { silentLogger } from "@samovar/kit";
+import { createAuthenticator } from "./authenticator.ts";
+import { ADMIN_TOKEN, FakeControl, TOKENS, createFakeTable, type FakeFunction } from "./fakes.fixture.ts";
+import { createGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
+
+export interface TestGateway {
+  readonly url: string;
+  readonly port: number;
+  readonly gateway: Gateway;
+  readonly control: FakeControl;
+  /** With the admin's token unless the headers say otherwise; `authorization: ""` sends none. */
+  request(path: string, init?: RequestInit & { duplex?: "half" }): Promise<Response>;
+}
+
+const opened: Gateway[] = [];
+
+/** A gateway on a real port, over fakes. `disposeGateways` ends all. */
+export async function startGateway(functions: readonly FakeFunction[], options: Partial<GatewayOptions> = {}): Promise<TestGateway> {
+  const control = new FakeControl();
+  const gateway = createGateway({ functions: createFakeTable(...functions), control, authenticator: createAuthenticator(TOKENS), ids: createCountingIds(), logger: silentLogger, ...options });
+  opened.push(gateway);
+  const url = await gateway.listen("127.0.0.1", 0);
+  return {
+    url,
+    port: Number(new URL(url).port),
+    gateway,
+    control,
+    request(path, init = {}) {
+      const headers = new Headers(init.headers);
+      if (headers.get("authorization") === "") headers.delete("authorization");
+      else if (!headers.has("authorization")) headers.set("authorization", `Bearer ${ADMIN_TOKEN}`);
+      return fetch(url + path, { ...init, headers });
+    },
+  };
+}
+
+export async function disposeGateways(): Promise<void> {
+  await Promise.all(opened.splice(0).map((gateway) => gateway.dispose({ graceMs: 0 })));
+}
+
+/** A bare socket to the gateway, for what no client library would send. */
+export class RawClient {
+  readonly socket: Socket;
+  #text = "";
+  #wake: (() => void) | null = null;
+  #ended = false;
+
+  constructor(port: number) {
+    this.socket = connect(port, "127.0.0.1");
+    this.socket.setEncoding("latin1");
+    this.socket.on("data", (text: string) => {
+      this.#text += text;
+      this.#wake?.();
+    });
+    this.socket.on("error", () => {});
+    this.socket.on("close", () => {
+      this.#ended = true;
+      this.#wake?.();
+    });
+  }
+
+  get received(): string {
+    return this.#text;
+  }
+
+  send(...lines: readonly string[]): this {
+    this.socket.write(lines.join("\r\n"), "latin1");
+    return this;
+  }
+
+  /** All that came, as soon as it matches; rejects if the connection ends before. */
+  async until(pattern: RegExp): Promise<string> {
+    while (!pattern.test(this.#text)) {
+      if (this.#ended) throw new Error(`The connection ended before ${pattern}: ${JSON.stringify(this.#text.slice(0, 500))}`);
+      await this.#change();
+    }
+    return this.#text;
+  }
+
+  /** All that came, when the server has closed. */
+  async closed(): Promise<string> {
+    while (!this.#ended) await this.#change();
+    return this.#text;
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => (this.#wake = resolve));
+  }
+}

@@ -1,0 +1,77 @@
+import type { IncomingMessage } from "node:http";
+import { INLINE_BODY_BYTES, SamovarError } from "@samovar/protocol";
+import type { Clock } from "@samovar/kit";
+import { tooLarge, type BodyLimits } from "./body-limits.ts";
+import { BodyStream } from "./body-stream.ts";
+
+/** Exactly one of `whole` and `stream`, or `failed`; after `stream`, `failed` may still come. */
+export interface BodyReceiver {
+  whole(body: Buffer | null): void;
+  stream(body: BodyStream): void;
+  failed(error: SamovarError): void;
+}
+
+/**
+ * Takes the body in. Small ones come whole; those over `INLINE_BODY_BYTES`, and with `streaming` those of unknown
+ * length, as a stream under the reader's pace. A client that leaves is told by the response's `close`, not here.
+ */
+export function receiveBody(req: IncomingMessage, limits: BodyLimits, clock: Clock, streaming: boolean, receiver: BodyReceiver): void {
+  const declared = req.headers["content-length"];
+  const length = declared === undefined ? undefined : Number(declared);
+  if (length === 0 || (length === undefined && req.headers["transfer-encoding"] === undefined)) return receiver.whole(null);
+  if (length !== undefined && length > limits.maxBytes) return receiver.failed(tooLarge(length, limits.maxBytes));
+  if (length === undefined ? streaming : length > INLINE_BODY_BYTES) return receiver.stream(new BodyStream(req, limits, clock, [], receiver.failed));
+  gather(req, limits, clock, receiver);
+}
+
+function gather(req: IncomingMessage, limits: BodyLimits, clock: Clock, receiver: BodyReceiver): void {
+  let first: Buffer | null = null;
+  let more: Buffer[] | null = null;
+  let size = 0;
+  let cancelTimer: (() => void) | undefined;
+
+  const finish = (): void => {
+    req.off("data", onData);
+    req.off("end", onEnd);
+    req.off("close", onClose);
+    cancelTimer?.();
+  };
+  const onData = (chunk: Buffer): void => {
+    size += chunk.length;
+    if (!first) first = chunk;
+    else (more ??= [first]).push(chunk);
+    if (size <= INLINE_BODY_BYTES) return;
+    finish();
+    req.pause();
+    if (size > limits.maxBytes) receiver.failed(tooLarge(size, limits.maxBytes));
+    else receiver.stream(new BodyStream(req, limits, clock, more ?? [chunk], receiver.failed));
+  };
+  const onEnd = (): void => {
+    finish();
+    receiver.whole(more ? Buffer.concat(more, size) : first);
+  };
+  const onClose = (): void => finish();
+
+  req.on("data", onData);
+  req.on("end", onEnd);
+  // Nearly every small body comes in the segment of its head: only the others are worth a timer.
+  process.nextTick(() => {
+    if (req.complete || req.destroyed) return;
+    req.on("close", onClose);
+    cancelTimer = clock.after(limits.gatherMs, () => {
+      finish();
+      receiver.failed(new SamovarError("invalid_request", `The body was not whole after ${limits.gatherMs / 1_000} s: ${size} bytes had come`));
+    });
+  });
+}
+
+/** What an answer leaves unread is read and dropped, so that the client sees the answer; but not for ever. */
+export function dropRest(req: IncomingMessage, clock: Clock, lingerMs: number): void {
+  if (req.readableEnded || req.destroyed) return;
+  req.removeAllListeners("data");
+  req.resume();
+  if (req.complete) return;
+  const cancelTimer = clock.after(lingerMs, () => req.socket.destroy());
+  req.once("close", cancelTimer);
+  req.once("end", cancelTimer);
+}

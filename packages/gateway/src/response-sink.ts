@@ -1,0 +1,227 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { HEADERS, SamovarError, type AnswerHead, type SerializedError, type TaskId } from "@samovar/protocol";
+import type { Clock } from "@samovar/kit";
+import type { FunctionEntry, InputFailure, InputRequest, InputSink, InputTicket, StartedInfo } from "@samovar/scheduler";
+import { appendAnswerHeaders, declaredLength } from "./answer-headers.ts";
+import { ItemStream } from "./item-stream.ts";
+import { sendProblem, toProblem, type FlatHeaders } from "./problem.ts";
+import { dropRest } from "./request-body.ts";
+import { serverTiming } from "./server-timing.ts";
+
+/** What all calls of a gateway share. */
+export interface SinkContext {
+  readonly clock: Clock;
+  /** How long what is left of a body may come after its answer. */
+  readonly lingerMs: number;
+  readonly draining: boolean;
+  /** A response is over, by its end or by the client's. */
+  closed(): void;
+}
+
+/** What one call is. */
+export interface SinkCall {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly entry: FunctionEntry;
+  readonly taskId: TaskId;
+  readonly stream: InputRequest["stream"];
+  /** Whether this caller may see stacks. */
+  readonly stacks: boolean;
+  /** On the monotonic clock. */
+  readonly arrivedMs: number;
+}
+
+/**
+ * Writes the answer to one input to its HTTP response.
+ *
+ * States: waiting → over by `result`, `error`, `fail` or the client's hang-up; waiting → streaming by `head`;
+ * streaming → over by `end`, `error` or the hang-up. What comes when it is over is dropped: after a hang-up or a
+ * failure of our own the pool may still have something on its way.
+ */
+export class ResponseSink implements InputSink {
+  readonly #context: SinkContext;
+  readonly #call: SinkCall;
+  #state: "waiting" | "streaming" | "over" = "waiting";
+  #started: StartedInfo | null = null;
+  #coldStart = false;
+  #ticket: InputTicket | null = null;
+  #cancelWait: (() => void) | null = null;
+  #items: ItemStream | null = null;
+  /** Bytes that the declared length still has; Infinity where none is declared. */
+  #left = Infinity;
+
+  constructor(context: SinkContext, call: SinkCall) {
+    this.#context = context;
+    this.#call = call;
+    call.res.on("close", () => this.#closed());
+  }
+
+  get over(): boolean {
+    return this.#state === "over";
+  }
+
+  /** Gives the sink its hold on the input; a caller that left meanwhile cancels it at once. */
+  attach(ticket: InputTicket): void {
+    this.#ticket = ticket;
+    if (this.#state === "over" && this.#call.res.destroyed) ticket.cancel("disconnected");
+  }
+
+  /** Bounds the time to the first sign of an answer. */
+  limitWait(waitMs: number): void {
+    this.#cancelWait = this.#context.clock.after(waitMs, () =>
+      this.fail(new SamovarError("timeout", `No result came within the ${waitMs / 1_000} s that Prefer: wait allows: the call was cancelled`)),
+    );
+  }
+
+  /** Ends the call for a reason of the gateway's own. */
+  fail(error: SamovarError): void {
+    if (this.#state === "over") return;
+    this.#refuse(error, null);
+    this.#ticket?.cancel("cancelled");
+  }
+
+  started(info: StartedInfo): void {
+    this.#started = info;
+    this.#coldStart ||= info.coldStart;
+  }
+
+  result(head: AnswerHead, body: Buffer): void {
+    if (!this.#answers()) return;
+    const bodiless = head.status === 204 || head.status === 304;
+    const headers = this.#ownHeaders();
+    if (!bodiless) headers.push("content-length", body.length);
+    if (!this.#writeHead(head, headers)) return;
+    this.#finish();
+    const { res } = this.#call;
+    // Node sends a string in one piece with its head, and bytes in a second one; latin1 keeps every byte.
+    if (bodiless) res.end();
+    else if (body.length <= 4_096) res.end(body.toString("latin1"), "latin1");
+    else res.end(body);
+  }
+
+  head(head: AnswerHead): void {
+    if (!this.#answers()) return;
+    const { req, res, stream } = this.#call;
+    const headers = this.#ownHeaders();
+    const length = declaredLength(head.headers);
+    if (length !== undefined) {
+      headers.push("content-length", length);
+      this.#left = length;
+    }
+    if (!this.#writeHead(head, headers)) return;
+    if (req.method === "HEAD" || head.status === 204 || head.status === 304) {
+      this.#finish();
+      res.end();
+      this.#ticket?.cancel("disconnected");
+      return;
+    }
+    this.#state = "streaming";
+    if (head.items) this.#items = new ItemStream(stream);
+    res.on("drain", () => this.#ticket?.resume());
+    // Between a socket's end and `close` a write is an error event; `close` then says all there is to say.
+    res.on("error", () => {});
+    res.flushHeaders();
+  }
+
+  data(chunk: Buffer): boolean {
+    const { res } = this.#call;
+    if (this.#state !== "streaming" || res.destroyed) return true;
+    if (chunk.length > this.#left) {
+      this.#break();
+      return true;
+    }
+    this.#left -= chunk.length;
+    this.#items?.track(chunk);
+    return res.write(chunk);
+  }
+
+  end(): void {
+    if (this.#state !== "streaming") return;
+    if (this.#left > 0 && this.#left !== Infinity) return this.#break();
+    this.#finish();
+    this.#call.res.end();
+  }
+
+  error(failure: InputFailure): void {
+    if (this.#state === "over") return;
+    this.#refuse(failure.error, failure.thrown, failure.containerId);
+  }
+
+  #refuse(error: SamovarError, thrown: SerializedError | null, containerId: string | null = null): void {
+    const { res, stacks } = this.#call;
+    if (this.#state === "streaming") return this.#failStream(error, thrown);
+    if (!this.#answers()) return;
+    this.#finish();
+    const headers = this.#ownHeaders();
+    if (!this.#started && containerId !== null) headers.push(HEADERS.containerId, containerId);
+    sendProblem(res, error, { thrown, stacks, headers });
+  }
+
+  /** A stream of items ends with the error in its own form; of any other, breaking off is the only sign there is. */
+  #failStream(error: SamovarError, thrown: SerializedError | null): void {
+    const { res, stacks } = this.#call;
+    const shown = toProblem(error, { thrown, stacks })["error"] as SerializedError | undefined;
+    const last = this.#items?.toFailure(shown ?? { name: error.name, message: error.message, code: error.code });
+    if (!last || res.destroyed) return this.#break();
+    this.#finish();
+    res.end(last);
+  }
+
+  #break(): void {
+    this.#finish();
+    this.#ticket?.cancel("cancelled");
+    this.#call.res.destroy();
+  }
+
+  /** Whether an answer may still begin. */
+  #answers(): boolean {
+    return this.#state === "waiting" && !this.#call.res.destroyed;
+  }
+
+  #writeHead(head: AnswerHead, headers: FlatHeaders): boolean {
+    const { res } = this.#call;
+    try {
+      if (!Number.isInteger(head.status) || head.status < 200 || head.status > 599) throw new RangeError(`The status ${head.status} is not one of an answer`);
+      res.writeHead(head.status, appendAnswerHeaders(headers, head.headers) as string[]);
+      this.#endWait();
+      return true;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#refuse(new SamovarError("unserializable_result", `The answer's head can't be sent: ${why}`, { cause: error }), null);
+      this.#ticket?.cancel("cancelled");
+      return false;
+    }
+  }
+
+  #ownHeaders(): FlatHeaders {
+    const { entry, taskId, arrivedMs } = this.#call;
+    const started = this.#started;
+    const headers: FlatHeaders = [HEADERS.taskId, taskId, HEADERS.version, entry.version];
+    if (started) {
+      headers.push(HEADERS.containerId, started.containerId, HEADERS.coldStart, this.#coldStart ? "1" : "0");
+      headers.push(HEADERS.serverTiming, serverTiming(started, this.#context.clock.monotonic() - arrivedMs));
+    }
+    if (this.#context.draining) headers.push("connection", "close");
+    return headers;
+  }
+
+  #finish(): void {
+    this.#state = "over";
+    this.#endWait();
+    const { req } = this.#call;
+    if (!req.readableEnded && req.method === "POST") dropRest(req, this.#context.clock, this.#context.lingerMs);
+  }
+
+  #endWait(): void {
+    this.#cancelWait?.();
+    this.#cancelWait = null;
+  }
+
+  #closed(): void {
+    this.#context.closed();
+    if (this.#state === "over") return;
+    this.#state = "over";
+    this.#endWait();
+    this.#ticket?.cancel("disconnected");
+  }
+}

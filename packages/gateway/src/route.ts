@@ -1,0 +1,113 @@
+import { KIND_SEGMENTS, SamovarError, type FunctionKind, type FunctionManifest } from "@samovar/protocol";
+import type { FunctionEntry, FunctionTable } from "@samovar/scheduler";
+import { describeNear } from "./near-names.ts";
+import { show } from "./show.ts";
+
+/** What a path of the data plane names, before anything is looked up. */
+export interface Route {
+  readonly kind: FunctionKind;
+  /** The id when `byId`, else the name. */
+  readonly name: string;
+  readonly byId: boolean;
+  readonly version: number | undefined;
+  /** What follows the name, decoded, without the slash; empty for none. */
+  readonly rest: string;
+}
+
+const KINDS = new Map(Object.entries(KIND_SEGMENTS).map(([kind, segment]) => [segment, kind as FunctionKind]));
+const VERSION = /^[1-9]\d{0,8}$/;
+
+/** The path of a request target, origin form or absolute form; the query stays outside. */
+export function splitTarget(url: string): { path: string; query: string } {
+  if (url.charCodeAt(0) !== 0x2f) url = toOriginForm(url);
+  const at = url.indexOf("?");
+  return at < 0 ? { path: url, query: "" } : { path: url.slice(0, at), query: url.slice(at + 1) };
+}
+
+/** `/{kind}/{name}[@{n}][/…]` or `/{kind}/id/{id}[/…]`. Undefined when the first segment is no kind. */
+export function parseRoute(path: string): Route | undefined {
+  const parts = path.split("/");
+  const kind = KINDS.get(parts[1]!);
+  if (kind === undefined) return undefined;
+  const encoded = path.includes("%");
+  const byId = parts[2] === "id";
+  const first = byId ? 3 : 2;
+  const raw = parts[first];
+  if (raw === undefined || raw === "") throw new SamovarError("not_found", `The path ${show(path)} names no function: use /${parts[1]}/{name}`);
+  let name = encoded ? decodeSegment(raw, path) : raw;
+  let version: number | undefined;
+  const at = byId ? -1 : name.indexOf("@");
+  if (at >= 0) {
+    const text = name.slice(at + 1);
+    if (!VERSION.test(text)) throw new SamovarError("not_found", `${show(text)} is not a version: use a number, as in /${parts[1]}/${name.slice(0, at)}@1`);
+    version = Number(text);
+    name = name.slice(0, at);
+  }
+  const more = parts.slice(first + 1);
+  // One slash at the end is the same resource; people and tools add it.
+  if (more.at(-1) === "") more.pop();
+  const rest = more.length === 0 ? "" : (encoded ? more.map((part) => decodeSegment(part, path)) : more).join("/");
+  return { kind, name, byId, version, rest };
+}
+
+/** The function that a route names. */
+export function findEntry(route: Route, table: FunctionTable): FunctionEntry | undefined {
+  const entry = route.byId ? table.byId(route.name) : table.byName(route.kind, route.name, route.version);
+  return entry?.manifest.kind === route.kind ? entry : undefined;
+}
+
+/** `not_found` for a route that names nothing, with what is near. */
+export function describeMissing(route: Route, table: FunctionTable): SamovarError {
+  const { kind, name, version } = route;
+  if (route.byId) {
+    const other = table.byId(name);
+    return new SamovarError("not_found", `No ${kind} has the id ${show(name)}${other ? `: it is under /${KIND_SEGMENTS[other.manifest.kind]}/id/` : ""}`);
+  }
+  const active = version === undefined ? undefined : table.byName(kind, name);
+  if (active) return new SamovarError("not_found", `${active.name} has no version ${version}: version ${active.version} is active`);
+  const entries = table.list();
+  const other = entries.find((entry) => entry.name.toLowerCase() === name.toLowerCase() && entry.manifest.kind !== kind);
+  if (other) return new SamovarError("not_found", `No ${kind} is named ${show(name)}, but there is /${KIND_SEGMENTS[other.manifest.kind]}/${other.name}`);
+  const names = entries.filter((entry) => entry.manifest.kind === kind).map((entry) => entry.name);
+  return new SamovarError("not_found", `No ${kind} is named ${show(name)}${describeNear(name, names, `functions of the kind ${kind}`)}`);
+}
+
+const pathsOfManifest = new WeakMap<FunctionManifest, ReadonlyMap<string, string>>();
+
+/** The method that `rest` names, by its own route or its name; null where the function itself is called. */
+export function findMethod(entry: FunctionEntry, rest: string): string | null {
+  const { manifest } = entry;
+  if (manifest.kind !== "cls") {
+    if (rest === "") return null;
+    throw new SamovarError("not_found", `${entry.name} has nothing under ${show(`/${rest}`)}: it is called at its own path`);
+  }
+  let paths = pathsOfManifest.get(manifest);
+  if (!paths) pathsOfManifest.set(manifest, (paths = toMethodPaths(manifest)));
+  const method = paths.get(rest);
+  if (method !== undefined) return method;
+  const names = Object.keys(manifest.methods);
+  throw new SamovarError("not_found", `${entry.name} has no method ${rest === "" ? "in this path: use /cls/{name}/{method}" : show(rest)}${describeNear(rest, names, "methods")}`);
+}
+
+function toMethodPaths(manifest: FunctionManifest): ReadonlyMap<string, string> {
+  const paths = new Map<string, string>();
+  for (const [name, method] of Object.entries(manifest.methods)) {
+    paths.set(name, name);
+    if (method.route !== null) paths.set(method.route.replace(/^\/+|\/+$/g, ""), name);
+  }
+  return paths;
+}
+
+function toOriginForm(url: string): string {
+  const parsed = URL.parse(url);
+  if (!parsed || !/^https?:$/.test(parsed.protocol)) throw new SamovarError("invalid_request", `The request target ${show(url)} is not a path`);
+  return parsed.pathname + parsed.search;
+}
+
+function decodeSegment(segment: string, path: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new SamovarError("invalid_request", `The path ${show(path)} has a malformed percent-encoding`);
+  }
+}
