@@ -1,0 +1,78 @@
+import { SamovarError, type FunctionKind, type StopReason } from "@samovar/protocol";
+import { getLocalContext } from "./handles/local-context.ts";
+import { getRuntime } from "./runtime.ts";
+
+/** Log lines that belong to the hook or input that writes them. `fields` are kept as data. */
+export interface ContextLog {
+  debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** What `onBuild` gets. */
+export interface BuildCtx {
+  /** The container's environment variables. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly log: ContextLog;
+  /** Aborted when the hook overruns or is no longer wanted. */
+  readonly signal: AbortSignal;
+}
+
+/** What `onDeploy` gets. */
+export interface DeployCtx extends BuildCtx {
+  /** The function's name on the server. */
+  readonly deployment: string;
+  readonly version: number;
+}
+
+/** What `onStart` gets. */
+export interface StartCtx<D = unknown> extends DeployCtx {
+  readonly functionId: string;
+  readonly functionKind: FunctionKind;
+  /** Such as `node 26.10.0`. */
+  readonly runtimeVersion: string;
+  readonly containerId: string;
+  /** 0 to `workers` - 1. */
+  readonly workerIndex: number;
+  /** What `onDeploy` returned; for a list of hooks a tuple. */
+  readonly onDeployValue: D;
+}
+
+/** What `onStop` gets. */
+export interface StopCtx<S = unknown, D = unknown> extends StartCtx<D> {
+  /** What `onStart` returned; for a list of hooks a tuple. */
+  readonly onStartValue: S;
+  /** Why the worker stops. */
+  readonly reason: StopReason;
+}
+
+/** What handlers and methods get beside their input. */
+export interface Ctx<S = unknown, D = unknown> extends StartCtx<D> {
+  readonly taskId: string;
+  /** Counts from 1. */
+  readonly attempt: number;
+  /** Seconds that one attempt may take; null: no limit. */
+  readonly timeout: number | null;
+  /** When this attempt's time is over; null: never. */
+  readonly deadline: Date | null;
+  /** Aborted when the time is over, or the caller cancelled or left. */
+  readonly signal: AbortSignal;
+  /** What `onStart` returned; for a list of hooks a tuple. Of a class: undefined, it keeps what it starts in its fields. */
+  readonly onStartValue: S;
+  /** The caller's HTTP request, its body a stream; undefined when the call came through a handle. */
+  readonly request: Request | undefined;
+}
+
+/**
+ * The context of the hook or input that is running, found through async context: for helpers that are not handed it.
+ * Throws `no_session` outside of both.
+ *
+ * @example
+ * async function fetchPage(url: string) { return fetch(url, { signal: context().signal }); }
+ */
+export function context(): Ctx {
+  const found = getRuntime()?.context() ?? getLocalContext();
+  if (found) return found as Ctx;
+  throw new SamovarError("no_session", "context() was called outside of a hook or handler. Call it inside one, or in a function that one calls");
+}

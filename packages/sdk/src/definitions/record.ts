@@ -1,0 +1,46 @@
+import type { CallableManifest, FunctionDefinition, FunctionKind, HookManifest, HookKind, MethodManifest } from "@samovar/protocol";
+import type { App } from "../app.ts";
+import type { CodeShape, RawOptions } from "../options/mistakes.ts";
+import type { ReadOptions } from "../options/resolve-options.ts";
+
+/** One definition as the SDK knows it: what its handle carries, and what the manifest is made of. */
+export interface DefinitionRecord {
+  readonly kind: FunctionKind;
+  readonly handle: object;
+  readonly definition: FunctionDefinition;
+  /** The `name` option. */
+  readonly ownName: string | null;
+  /** Set when the module is bound. */
+  exportName: string | null;
+  /** Null: the module's one app. */
+  readonly app: App | null;
+  readonly options: RawOptions;
+  readonly shape: CodeShape;
+  /** The line that defined it, for messages. */
+  readonly site: string;
+  /** The handler's or class's own name, for messages. */
+  readonly label: string;
+  readonly read: (options: RawOptions) => ReadOptions;
+  /** The largest batch: workers must be able to hold it. */
+  readonly batchSize: number;
+  readonly describe: () => DefinitionDescription;
+}
+
+/** The parts of the manifest that the options do not decide. Made only when the manifest is. */
+export interface DefinitionDescription {
+  readonly handler: CallableManifest | null;
+  readonly methods: Readonly<Record<string, MethodManifest>>;
+  readonly hooks: Readonly<Record<HookKind, readonly HookManifest[]>>;
+  readonly requiresParameters: boolean;
+}
+
+/** The name it is called by; null until it has one. */
+export const nameOf = (record: Pick<DefinitionRecord, "ownName" | "exportName">): string | null => record.ownName ?? record.exportName;
+
+/** `file:///app.ts:3:20` of the line that called `entry`. */
+export function findSite(entry: Function): string {
+  const holder: { stack?: string } = {};
+  Error.captureStackTrace(holder, entry);
+  const line = holder.stack?.split("\n")[1]?.trim() ?? "";
+  return (/\(([^()]+)\)$/.exec(line)?.[1] ?? line.replace(/^at (async )?/, "")).replace(/^file:\/\//, "");
+}

@@ -1,0 +1,91 @@
+import type { Duration } from "@samovar/protocol";
+import type { QueueDepthAutoscaler } from "./queue-depth-autoscaler.ts";
+
+/** A constructor of errors, as `retries.on` lists them; subclasses count. */
+export type ErrorClass = abstract new (...args: never[]) => Error;
+
+/** Cores, or thousandths with `m`: `2`, `0.5`, `"500m"`. */
+export type Cpu = number | `${number}` | `${number}m`;
+
+/** MiB, or a number with a unit: `512`, `"512Mi"`, `"1.5Gi"`. */
+export type Memory = number | `${number}` | `${number}${"Ki" | "Mi" | "Gi" | "Ti"}`;
+
+/** `request` is what placing counts on, `limit` what the container can't exceed; one alone stands for both. */
+export type RequestAndLimit<T> = { readonly request: T; readonly limit?: T } | { readonly request?: T; readonly limit: T };
+
+export interface RetryOptions {
+  /** How often to try again after the first attempt. Default 0. */
+  readonly maxRetries?: number;
+  /** Before the first retry. Default 1 s. */
+  readonly initialDelay?: Duration;
+  /** What each further delay is multiplied with. Default 2. */
+  readonly backoff?: number;
+  /** No delay is longer. Default 60 s. */
+  readonly maxDelay?: Duration;
+  /** Whether delays are varied at random, so that many callers do not come back at once. Default true. */
+  readonly jitter?: boolean;
+  /** Only these errors are worth another attempt, subclasses included. Default: every error. */
+  readonly on?: readonly ErrorClass[];
+}
+
+/** What every kind of function takes, and `new App(name, options)` as a default for its functions. */
+export interface CommonOptions {
+  /** Cores. Default 1. */
+  readonly cpu?: Cpu | RequestAndLimit<Cpu>;
+  /** Default 512 MiB. */
+  readonly memory?: Memory | RequestAndLimit<Memory>;
+  /** Environment variables of the container, as an object or a list of `"K=V"`. An app's and a function's are put together. */
+  readonly env?: Readonly<Record<string, string>> | readonly `${string}=${string}`[];
+  /** How long one attempt at one input may take, 1 s to 24 h; for a stream the time between items. -1: no limit. Default 300 s. */
+  readonly timeout?: Duration;
+  /** How long loading the module and all start hooks may take together, 1 s to 24 h. Default 300 s. */
+  readonly startupTimeout?: Duration;
+  /** How long all stop hooks may take together, 1 s to 24 h; then the process tree is killed. Default 30 s. */
+  readonly stopGracePeriod?: Duration;
+  /** How long a synchronous input may wait for a free slot, up to 24 h; then 503 `no_capacity`. Default: `startupTimeout`. */
+  readonly queueTimeout?: Duration;
+  /** How long inputs may go on when the container is told to stop, up to 24 h. Default 300 s. */
+  readonly drainTimeout?: Duration;
+  /** Further attempts after a failed one, for tasks and `.remote()`; for HTTP calls only with `idempotent`. Default 0. */
+  readonly retries?: number | RetryOptions;
+  /** Overrides `retries.maxRetries` and `timeout`. */
+  readonly taskPolicy?: { readonly maxRetries?: number; readonly timeout?: Duration };
+  /** Processes per container, each with the code loaded and its own hooks run. Default 1. */
+  readonly workers?: number;
+  /** Inputs that one worker holds at a time; `target` is what scaling aims at. Default 1, with `batch` its `maxBatchSize`. */
+  readonly concurrency?: number | { readonly max: number; readonly target?: number };
+  /** A worker is replaced after so many inputs. Default: no limit. */
+  readonly maxInputsPerWorker?: number;
+  /** Every input gets a container of its own, which then stops. Default false. */
+  readonly singleUse?: boolean;
+  /** Containers that are kept warm from the start on, whether work comes or not. Default 0. */
+  readonly minContainers?: number;
+  /** Never more containers than this. Default: what the host can hold. */
+  readonly maxContainers?: number;
+  /** Extra ready containers while the function is active. Default 0. */
+  readonly bufferContainers?: number;
+  /** How long an idle container is kept, 2 s or longer. -1: for ever. Default 60 s. */
+  readonly scaledownWindow?: Duration;
+  /** Another spelling of `scaledownWindow`. */
+  readonly keepWarmSeconds?: number;
+  /** Another spelling of `minContainers`, `maxContainers` and `tasksPerContainer`. */
+  readonly autoscaler?: QueueDepthAutoscaler;
+  /** The demand that one container should answer for; 0, the default: workers × concurrency target. */
+  readonly tasksPerContainer?: number;
+  /** Inputs that may wait; one more gets 429. Default 1,000. */
+  readonly maxPendingTasks?: number;
+  /** Whether callers need a token. Default true; false makes the function public. */
+  readonly authorized?: boolean;
+  /** Doing it twice is as good as once, so HTTP calls may be retried too. Default false. */
+  readonly idempotent?: boolean;
+  /** Goes on when its caller leaves. Default false. */
+  readonly headless?: boolean;
+}
+
+/** Gathers single inputs into one call. */
+export interface BatchOptions {
+  /** Most inputs that one call of the handler gets. */
+  readonly maxBatchSize: number;
+  /** How long the first input of a batch waits for others. */
+  readonly wait: Duration;
+}

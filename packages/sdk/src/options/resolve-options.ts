@@ -1,0 +1,87 @@
+import { DEFAULT_OPTIONS, type FunctionOptions } from "@samovar/protocol";
+import { findContradictions } from "./contradictions.ts";
+import type { Mistake, RawOptions } from "./mistakes.ts";
+import { findNearest } from "./nearest.ts";
+import { COMMON_OPTIONS, readEnv, type Draft, type OptionReader } from "./option-table.ts";
+import { isPlainObject, WrongValue } from "./parse-values.ts";
+
+export interface ReadOptions {
+  readonly draft: Draft;
+  readonly mistakes: readonly Mistake[];
+}
+
+/** Reads what the user wrote. `known` are the options of this kind; `elsewhere` those that exist, but take no effect here. */
+export function readOptions(raw: RawOptions, known: Readonly<Record<string, OptionReader>>, elsewhere: Readonly<Record<string, string>> = {}): ReadOptions {
+  const draft: Draft = { options: {} };
+  const mistakes: Mistake[] = [];
+  for (const key of Object.keys(raw)) if (!Object.hasOwn(known, key)) mistakes.push(describeUnknown(key, raw, known, elsewhere));
+  // In the table's order, not the user's: taskPolicy overrides retries and timeout wherever it stands.
+  for (const [key, read] of Object.entries(known)) {
+    if (raw[key] === undefined) continue;
+    try {
+      read(raw[key], draft, key);
+    } catch (error) {
+      if (!(error instanceof WrongValue)) throw error;
+      mistakes.push({ message: error.message, mend: (options) => mendValue(options, key, error.instead) });
+    }
+  }
+  mistakes.push(...findContradictions(raw, draft));
+  return { draft, mistakes };
+}
+
+function mendValue(options: Record<string, unknown>, key: string, instead: unknown): void {
+  const value = options[key];
+  // What a reader suggests for `retries.maxRetries` is a number; it belongs where it was found.
+  if (instead === undefined || (isPlainObject(value) && !isPlainObject(instead))) delete options[key];
+  else options[key] = instead;
+}
+
+function describeUnknown(key: string, raw: RawOptions, known: Readonly<Record<string, unknown>>, elsewhere: Readonly<Record<string, string>>): Mistake {
+  if (Object.hasOwn(elsewhere, key)) return { message: elsewhere[key]!, mend: (options) => void delete options[key] };
+  const nearest = findNearest(key, Object.keys(known));
+  return {
+    message: nearest ? `Unknown option "${key}": did you mean "${nearest}"?` : `Unknown option "${key}"`,
+    mend: (options) => {
+      delete options[key];
+      if (nearest && raw[nearest] === undefined && options[nearest] === undefined) options[nearest] = raw[key];
+    },
+  };
+}
+
+/** Spellings of one thing: a function that uses one of them has said it all, and an app's default for the others gives way. */
+const SPELLINGS: readonly (readonly string[])[] = [
+  ["scaledownWindow", "keepWarmSeconds"],
+  ["autoscaler", "minContainers"],
+  ["autoscaler", "maxContainers"],
+  ["autoscaler", "tasksPerContainer"],
+  ["taskPolicy", "retries"],
+  ["taskPolicy", "timeout"],
+];
+
+/** An app's defaults under a function's own options. `env` is put together, the rest replaces. */
+export function mergeOptions(defaults: RawOptions, own: RawOptions): RawOptions {
+  const merged: Record<string, unknown> = { ...own };
+  for (const [key, value] of Object.entries(defaults)) {
+    if (key === "env") merged.env = own.env === undefined ? value : { ...readEnv(value), ...readEnv(own.env) };
+    else if (own[key] === undefined && !SPELLINGS.some((group) => group.includes(key) && group.some((other) => own[other] !== undefined))) merged[key] = value;
+  }
+  return merged;
+}
+
+/** Fills in every default. `batchSize`: the largest batch of the function, which its workers must be able to hold. */
+export function completeOptions(draft: Draft, batchSize: number): FunctionOptions {
+  const own = draft.options;
+  const retries = { ...DEFAULT_OPTIONS.retries, ...draft.retries };
+  const concurrencyMax = own.concurrencyMax ?? Math.max(DEFAULT_OPTIONS.concurrencyMax, batchSize);
+  return {
+    ...DEFAULT_OPTIONS,
+    ...own,
+    env: own.env ?? {},
+    concurrencyMax,
+    concurrencyTarget: own.concurrencyTarget ?? concurrencyMax,
+    queueTimeoutMs: own.queueTimeoutMs ?? own.startupTimeoutMs ?? DEFAULT_OPTIONS.queueTimeoutMs,
+    retries: { ...retries, maxDelayMs: draft.retries?.maxDelayMs ?? Math.max(retries.maxDelayMs, retries.initialDelayMs) },
+  };
+}
+
+export const APP_OPTIONS: Readonly<Record<string, OptionReader>> = COMMON_OPTIONS;
