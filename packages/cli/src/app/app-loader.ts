@@ -1,4 +1,4 @@
-import { collectFiles, createAppBundler, createCode, HashCache, startAppHost, type AppBundler, type AppHost, type AppHostOptions, type Bundle, type Code } from "@samovar/bundler";
+import { collectFiles, createAppBundler, createCode, HashCache, startAppHost, type AppBundler, type AppHost, type Bundle, type Code } from "@samovar/bundler";
 import type { CliIo } from "../io.ts";
 import { sdkEntry } from "./sdk-entry.ts";
 
@@ -10,13 +10,11 @@ export interface AppLoaderOptions {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** A module made ready: bundled, loaded in a process of its own that knows its manifest, its files hashed. */
-export interface LoadedApp {
+/** A module bundled, with the files that travel with it. */
+export interface BuiltApp {
   readonly bundle: Bundle;
   readonly code: Code;
-  /** Holds the module; main runs in it. To be disposed of. */
-  readonly host: AppHost;
-  /** What the author should know, and what did not stop it. */
+  /** What the author should know, and what did not stop it: sentences. */
   readonly notes: readonly string[];
 }
 
@@ -33,40 +31,28 @@ export class AppLoader {
     this.#bundler = createAppBundler({ file: options.file, sdkEntry: sdkEntry() });
   }
 
-  /** The project's folder: its files travel with the code. */
-  get root(): string {
-    return this.#bundler.project.root;
-  }
-
-  /** Whether files of `root` travel, and are worth watching. */
-  get syncs(): boolean {
-    return this.#bundler.project.syncs;
-  }
-
-  /** Rejects with `bundle_failed`, `load_failed` or what is wrong with a definition; may be called again after that. */
-  async load(signal: AbortSignal, stdio: AppHostOptions["stdio"]): Promise<LoadedApp> {
+  /** Rejects with `bundle_failed`, and may be called again after that. */
+  async build(): Promise<BuiltApp> {
     const bundle = await this.#bundler.rebuild();
-    signal.throwIfAborted();
-    const files = bundle.syncs ? collectFiles({ root: bundle.root, cache: this.#hashes }) : Promise.resolve({ files: [], notes: [] });
-    files.catch(() => {});
-    const host = await startAppHost({
+    const { files, notes } = bundle.syncs ? await collectFiles({ root: bundle.root, cache: this.#hashes }) : { files: [], notes: [] };
+    return { bundle, code: createCode(bundle, files), notes: [...bundle.notes, ...notes] };
+  }
+
+  /** Loads the bundle in a process of its own, which knows the manifest and can run main. To be disposed of. */
+  start(bundle: Bundle, signal: AbortSignal): Promise<AppHost> {
+    return startAppHost({
       bundle,
       sdkEntry: sdkEntry(),
       appName: this.#options.appName,
       env: { ...this.#io.env, ...this.#options.env },
       cwd: this.#io.cwd,
-      stdio,
+      // The module owns this command's own streams; where that can't be, what it writes is passed on.
+      stdio: this.#io.inheritable ? ["inherit", "inherit", "inherit"] : ["ignore", "pipe", "pipe"],
       signal,
     });
-    try {
-      const collected = await files;
-      return { bundle, code: createCode(bundle, collected.files), host, notes: [...bundle.notes, ...collected.notes] };
-    } catch (error) {
-      await host.dispose();
-      throw error;
-    }
   }
 
+  /** Files that the last build looked at, also when it failed. */
   watchFiles(): readonly string[] {
     return this.#bundler.watchFiles();
   }

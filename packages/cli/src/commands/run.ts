@@ -1,6 +1,6 @@
 import type { AppHost } from "@samovar/bundler";
 import { SamovarError, type AppManifest, type AppResponse } from "@samovar/protocol";
-import { AppLoader, type LoadedApp } from "../app/app-loader.ts";
+import { AppLoader, type BuiltApp } from "../app/app-loader.ts";
 import { toAppRequest } from "../app/app-request.ts";
 import { sendCode } from "../app/send-code.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
@@ -16,6 +16,10 @@ import { readInput, parseParameters } from "./run-input.ts";
 export interface RunOptions extends RunFlags {
   readonly target: string;
   readonly args: readonly string[];
+}
+
+interface LoadedApp extends BuiltApp {
+  readonly host: AppHost;
 }
 
 /** How long inputs that main left running may go on when it has ended. */
@@ -42,7 +46,7 @@ export async function run(context: CommandContext, options: RunOptions): Promise
   const progress = screen.progress(`Preparing ${target.label}`);
   // Side by side: neither needs the other, and each takes its time.
   const [app, server] = await bothOrNone(
-    loader.load(interrupt.signal, hostStdio(context)),
+    load(loader, interrupt.signal),
     openServer(context, { kind: "run", label: options.target }, options.driver),
   );
   cleanUp.defer(() => endSession(context, server));
@@ -73,6 +77,12 @@ export async function run(context: CommandContext, options: RunOptions): Promise
   return await orAborted(Promise.race([serverLost, callSelected(context, server, functions, selection, parameters, input).finally(() => progress.done())]), interrupt.signal);
 }
 
+async function load(loader: AppLoader, signal: AbortSignal): Promise<LoadedApp> {
+  const built = await loader.build();
+  signal.throwIfAborted();
+  return { ...built, host: await loader.start(built.bundle, signal) };
+}
+
 async function put(context: CommandContext, server: OpenServer, app: LoadedApp, env: Readonly<Record<string, string>>): Promise<AppResponse> {
   const { signal } = context.interrupt;
   await sendCode(server.client, app.code, signal);
@@ -99,11 +109,6 @@ async function runMain(context: CommandContext, host: AppHost, server: OpenServe
   } finally {
     signal.removeEventListener("abort", onInterrupt);
   }
-}
-
-/** The module owns this command's own streams; where that can't be, what it writes is passed on. */
-function hostStdio({ io }: CommandContext): readonly ["inherit" | "ignore", "inherit" | "pipe", "inherit" | "pipe"] {
-  return io.inheritable ? ["inherit", "inherit", "inherit"] : ["ignore", "pipe", "pipe"];
 }
 
 function forwardOutput({ io, screen }: CommandContext, host: AppHost): void {

@@ -28,7 +28,7 @@ async function upDetached(context: CommandContext, options: UpFlags, home: strin
 /** First Ctrl-C: inputs finish, containers run their stop hooks. Second: at once. */
 async function upHere(context: CommandContext, options: UpFlags, home: string): Promise<ExitCode> {
   const { io, screen, interrupt } = context;
-  const { parseServerConfig, startServer } = await import("@samovar/server");
+  const { createServerLog, parseServerConfig, startServer } = await import("@samovar/server");
   const config = parseServerConfig({
     ...io.env,
     SAMOVAR_HOME: home,
@@ -37,15 +37,18 @@ async function upHere(context: CommandContext, options: UpFlags, home: string): 
     SAMOVAR_PORT: String(options.port ?? io.env.SAMOVAR_PORT ?? DEFAULT_PORT),
     ...(options.driver === undefined ? {} : { SAMOVAR_DRIVER: options.driver }),
   });
-  const server = await startServer(config);
+  const server = await startServer({ config, logger: createServerLog(config.logLevel) });
   try {
-    await report(context, server, home);
+    await report(context, { url: server.url, token: server.adminToken }, home);
     await orAborted(server.closed, interrupt.signal);
     return 0;
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;
     screen.note("Stopping: running inputs finish first. Ctrl-C again ends it at once");
-    await server.stop("interrupt");
+    const onForced = (): void => server.shutdown("interrupt");
+    interrupt.forced.addEventListener("abort", onForced, { once: true });
+    server.shutdown("interrupt");
+    await server.closed;
     return 0;
   }
 }
