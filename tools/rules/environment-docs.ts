@@ -16,7 +16,7 @@ export const environmentDocs: Rule = {
     const found = new Map<string, { readonly file: string; readonly line: number }>();
     for (const [file, text] of files) {
       if (!isCode(file) && !file.startsWith(".ci/")) continue;
-      if (!/^(packages|bench|examples|\.ci)\//.test(file) || isTestCode(file) || file.startsWith("packages/testkit/")) continue;
+      if (!/^(packages|bench|examples|\.ci)\//.test(file) || isTestCode(file) || /^packages\/testkit\/|\/bench\//.test(file)) continue;
       eachLine(text, (line, number) => {
         for (const pattern of READ) for (const [, name] of line.matchAll(pattern)) if (!found.has(name!)) found.set(name!, { file, line: number });
       });

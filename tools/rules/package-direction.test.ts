@@ -13,7 +13,8 @@ const check = (files: Record<string, string>) =>
       "packages/protocol/package.json": manifest("@samovar/protocol"),
       "packages/kit/package.json": manifest("@samovar/kit"),
       "packages/sdk/package.json": manifest("samovar", ["@samovar/protocol"]),
-      "packages/server/package.json": manifest("@samovar/server", ["@samovar/kit"], ["samovar"]),
+      "packages/server/package.json": manifest("@samovar/server", ["@samovar/kit"], ["@samovar/testkit"]),
+      "packages/testkit/package.json": manifest("@samovar/testkit"),
       ...files,
     }),
   );
@@ -47,10 +48,10 @@ test("an import that package.json does not name is found, however it is written"
 });
 
 test("tests may import what is a devDependency, also upwards, and sources may not", () => {
-  const line = 'import { fn } from "samovar";';
+  const line = 'import { leaks } from "@samovar/testkit";';
   expect(check({ "packages/server/src/a.test.ts": line })).toEqual([]);
   expect(check({ "packages/server/src/a.ts": line })).toMatchObject([
-    { message: "samovar is not in packages/server/package.json: add it to its dependencies" },
+    { message: "@samovar/testkit is not in packages/server/package.json: add it to its dependencies" },
   ]);
 });
 

@@ -22,7 +22,7 @@ const ALLOWED: Readonly<Record<string, readonly string[] | "anything">> = {
 
 const IMPORT = /(?:\bfrom\s+|\bimport\s*\(\s*|\bimport\s+)["']([^"']+)["']/g;
 
-/** Test code may import whatever its package.json names; everything else only downwards. */
+/** Test code may import whatever its package.json names, and `samovar`, as the apps of users that it writes down do; everything else only downwards. */
 export const packageDirection: Rule = {
   name: "package-direction",
   check(repository) {
@@ -63,16 +63,12 @@ function checkImport(file: string, specifier: string, from: Package, ours: Reado
   }
   const name = specifier.startsWith("@") ? specifier.split("/", 2).join("/") : specifier.split("/", 1)[0]!;
   const to = ours.get(name);
-  if (!to || to === from) return undefined;
+  if (!to || to === from || (name === "samovar" && isTestCode(file))) return undefined;
   const declared = from.dependencies.includes(name) || (isTestCode(file) && from.devDependencies.includes(name));
-  if (!declared && !isExampleText(file))
-    return `${name} is not in ${from.folder}/package.json: add it to its ${isTestCode(file) ? "devDependencies" : "dependencies"}`;
+  if (!declared) return `${name} is not in ${from.folder}/package.json: add it to its ${isTestCode(file) ? "devDependencies" : "dependencies"}`;
   if (!isTestCode(file) && !mayReach(from, to)) return `${shortName(from)} may not import ${shortName(to)}: ${explain(from)}`;
   return undefined;
 }
-
-/** User apps kept as fixtures import `samovar` as users do, whoever keeps them. */
-const isExampleText = (file: string): boolean => /\/fixtures?\//.test(file);
 
 const shortName = (each: Package): string => path.posix.basename(each.folder);
 
