@@ -10,7 +10,7 @@ export function requireTransport(call: string): CallTransport {
   throw new SamovarError(
     "no_session",
     runtime
-      ? `${call} was called while the module loads, or where nothing can be called. Call it inside a handler, a hook or the default export`
+      ? `${call} was called while the module loads, or where there is no server. Call it inside a handler, a hook or the default export; in tests call .local(input)`
       : `${call} has no session: this file was not started by samovar. Run it with \`samovar run FILE\`, or call a server with \`new Client({ url, token })\``,
   );
 }

@@ -1,0 +1,95 @@
+import type { CallTransport } from "@samovar/protocol";
+import type { CallOptions, Inputs, MapOptions } from "../handles/handle-types.ts";
+import { mapInputs } from "../handles/map.ts";
+import { createHttpTransport, type HttpTransport } from "./http-transport.ts";
+
+type AnyFunction = (...args: any[]) => any;
+
+/** What of a module callers elsewhere can call, without what only its own process can do. */
+export type Remote<M> = { readonly [K in keyof M as M[K] extends { remote: AnyFunction } | { stream: AnyFunction } | { request: AnyFunction } | { with: AnyFunction } ? K : never]: M[K] };
+
+export interface ClientOptions {
+  /** The server, such as `http://127.0.0.1:8700`. */
+  readonly url: string;
+  /** Not needed for functions with `authorized: false`. */
+  readonly token?: string;
+}
+
+/**
+ * Calls functions of a server from anywhere. Connections are kept and reused; `close` ends them.
+ *
+ * @example
+ * const client = new Client({ url: "http://127.0.0.1:8700", token });
+ * const models = client.app<typeof import("./app.ts")>("models");
+ * console.log(await models.model.predict.remote(123));
+ */
+export class Client {
+  readonly #transport: HttpTransport;
+
+  constructor({ url, token }: ClientOptions) {
+    this.#transport = createHttpTransport({ url, token });
+  }
+
+  /** The functions of an app, by the names they have on the server, typed from the app's own module. */
+  app<M>(name: string): Remote<M> {
+    void name;
+    return createAppHandle(this.#transport) as Remote<M>;
+  }
+
+  close(): void {
+    this.#transport.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/**
+ * Handles without definitions: the module is only a type here. What kind a name is shows in how it is called:
+ * `name.remote(…)` a function, `name.request(…)` an endpoint, `name.method.remote(…)` a class.
+ */
+function createAppHandle(transport: CallTransport): object {
+  return namedProxy((name) =>
+    namedProxy((member) => {
+      if (member === "with") return (...parameters: unknown[]) => createMethods(transport, name, parameters);
+      const calls = createCalls(transport, { kind: member === "request" ? "endpoint" : "function", name });
+      const call = calls[member];
+      // A class may have a method of that name: `name.remote` is called itself, `name.remote.remote` is the method's.
+      const methodCalls = createCalls(transport, { kind: "cls", name, method: member });
+      return call ? Object.assign(call, methodCalls) : methodCalls;
+    }),
+  );
+}
+
+const createMethods = (transport: CallTransport, name: string, parameters: readonly unknown[]): object => namedProxy((method) => createCalls(transport, { kind: "cls", name, method, parameters }));
+
+function createCalls(transport: CallTransport, target: Parameters<CallTransport["call"]>[0]): Record<string, AnyFunction | undefined> {
+  const remote = async (input?: unknown, options?: Partial<CallOptions>): Promise<unknown> => transport.call(target, input, options ?? {});
+  return {
+    remote,
+    stream: (input?: unknown, options?: Partial<CallOptions>) => transport.stream(target, input, options ?? {}),
+    map: (inputs: Inputs<unknown>, options?: MapOptions & { returnErrors?: boolean }) => mapInputs(inputs, (input, signal) => remote(input, { signal }), options),
+    forEach: async (inputs: Inputs<unknown>, options?: MapOptions) => {
+      for await (const _ of mapInputs(inputs, (input, signal) => remote(input, { signal }), { ...options, ordered: false }));
+    },
+    request: (input?: unknown, options?: Partial<CallOptions>) => createRequest(() => remote(input, options), () => transport.stream(target, input, options ?? {})),
+  };
+}
+
+/** Whether an endpoint streams is only known by its type: what is awaited is called, what is looped over is streamed. */
+function createRequest(call: () => Promise<unknown>, stream: () => AsyncIterable<unknown>): Promise<unknown> & AsyncIterable<unknown> {
+  let streamed = false;
+  // A microtask later, for a loop asks for its iterator at once.
+  const result = Promise.resolve().then(() => (streamed ? undefined : call()));
+  return Object.assign(result, {
+    [Symbol.asyncIterator]() {
+      streamed = true;
+      return stream()[Symbol.asyncIterator]();
+    },
+  });
+}
+
+/** Every name is there, save the ones by which the language asks an object what it is. */
+const namedProxy = (get: (name: string) => unknown): object =>
+  new Proxy({}, { get: (_, name) => (typeof name === "string" && name !== "then" && name !== "toJSON" ? get(name) : undefined) });
