@@ -102,7 +102,7 @@ class Bundler implements AppBundler {
       inputs,
       nativePackages,
       nodeModules: nodeModulesOf(nativePackages),
-      notes: [...this.#notes, ...result.warnings.map((warning) => `${warning.text}${warning.location ? ` (${warning.location.file}:${warning.location.line})` : ""}`)],
+      notes: [...syncNotes(project), ...this.#notes, ...result.warnings.map((warning) => `${warning.text}${warning.location ? ` (${warning.location.file}:${warning.location.line})` : ""}`)],
     };
   }
 
@@ -192,6 +192,10 @@ function splitOutput(result: BuildResult<Options>): [map: Uint8Array, code: Uint
   const code = result.outputFiles.find((file) => !file.path.endsWith(".map"));
   if (!map || !code) throw new Error(`esbuild wrote ${result.outputFiles.length} files where a bundle and its map were expected`);
   return [map.contents, code.contents];
+}
+
+function syncNotes({ root, syncs, file }: Project): string[] {
+  return syncs ? [] : [`${path.basename(file)} lies in ${root}, which is too much to send: nothing but its bundle is. Put it in a folder of its own if it needs files beside it`];
 }
 
 function nodeModulesOf(packages: readonly ExternalPackage[]): readonly string[] {

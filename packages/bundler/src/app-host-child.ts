@@ -1,8 +1,8 @@
-import { registerHooks } from "node:module";
+import { createRequire, isBuiltin, registerHooks } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { REGISTRY, RUNTIME, toSerializedError, type AppManifest, type CallTransport, type Runtime, type SerializedError } from "@samovar/protocol";
-import type { HostConfig, HostMessage, RunMessage } from "./app-host-messages.ts";
+import { REGISTRY, RUNTIME, toSerializedError, type AppManifest, type CallTransport, type Registry, type Runtime, type SerializedError } from "@samovar/protocol";
+import type { HostConfig, HostMessage, HostRequest, RunMessage } from "./app-host-messages.ts";
 
 /**
  * The process that holds an app on the author's machine: it loads the bundle, tells the manifest, and may then run
@@ -29,18 +29,22 @@ const runtime: Runtime = {
 (globalThis as Record<symbol, unknown>)[RUNTIME] = runtime;
 
 // The bundle lies in a temporary folder; what it imports is found as if it lay beside its source.
+const parents = [config.moduleUrl, ...config.nodeModules.map((folder) => pathToFileURL(path.join(path.dirname(folder), "module.js")).href)];
 registerHooks({
   resolve(specifier, context, next) {
     if (context.parentURL !== config.bundleUrl) return next(specifier, context);
-    const parents = [config.moduleUrl, ...config.nodeModules.map((folder) => pathToFileURL(path.join(path.dirname(folder), "module.js")).href)];
-    for (const parentURL of parents.slice(0, -1)) {
+    let notFound: unknown;
+    for (const parentURL of parents) {
       try {
+        // The default for `require` looks from the module that called it, whatever the context says.
+        if (context.conditions.includes("require") && !isBuiltin(specifier)) return { url: pathToFileURL(createRequire(parentURL).resolve(specifier)).href, shortCircuit: true };
         return next(specifier, { ...context, parentURL });
       } catch (error) {
         if (!isNotFound(error)) throw error;
+        notFound ??= error;
       }
     }
-    return next(specifier, { ...context, parentURL: parents.at(-1)! });
+    throw notFound;
   },
 });
 
@@ -61,17 +65,19 @@ process.stdout.write = printToStdout;
 
 if (!process.connected) process.exit(1);
 process.once("disconnect", () => process.exit(1));
-process.once("message", (message) => void runMain(message as RunMessage));
+let interrupts = 0;
+process.on("message", (message: HostRequest) => {
+  if (message.type === "run") return void runMain(message);
+  // Counted apart from signals: a terminal sends Ctrl-C to this process and to its parent, which passes it on.
+  if (++interrupts > 1) process.exit(130);
+  void end(130);
+});
 
-interface Registry {
-  extract(namespace: object, options: { readonly appName: string | null; readonly defaultAppName: string; readonly file: string }): AppManifest;
-}
-
-function extractManifest(namespace: object): AppManifest {
+function extractManifest(namespace: Readonly<Record<string, unknown>>): AppManifest {
+  const { appName, file } = config;
   const registry = (globalThis as Record<symbol, unknown>)[REGISTRY] as Registry | undefined;
   // A module that never imports samovar has no functions; it may still have a main.
-  if (!registry) return { manifestVersion: 1, app: config.appName ?? config.defaultAppName, functions: [], hasMain: typeof main === "function" };
-  return registry.extract(namespace, { appName: config.appName, defaultAppName: config.defaultAppName, file: config.file });
+  return registry ? registry.extract(namespace, { appName, file }) : { manifestVersion: 1, app: appName, functions: [], hasMain: typeof main === "function" };
 }
 
 function failToLoad(error: unknown): void {

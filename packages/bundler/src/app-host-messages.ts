@@ -11,9 +11,8 @@ export interface HostConfig {
   readonly nodeModules: readonly string[];
   /** The author's file, absolute. */
   readonly file: string;
-  /** From `--app`; null to let the module or its package.json decide. */
-  readonly appName: string | null;
-  readonly defaultAppName: string;
+  /** What the app is called unless the module says. */
+  readonly appName: string;
   /** URL of the SDK module that exports `createHttpTransport`; loaded only to run main. */
   readonly transportUrl: string | null;
 }
@@ -36,3 +35,5 @@ export interface RunMessage {
   readonly args: readonly string[];
   readonly transport: TransportSettings | null;
 }
+
+export type HostRequest = RunMessage | { readonly type: "interrupt" };

@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { systemClock, type Clock } from "@samovar/kit";
 import { fromSerializedError, SamovarError, type AppManifest } from "@samovar/protocol";
 import type { Bundle } from "./bundle.ts";
-import type { HostConfig, HostMessage, RunMessage, TransportSettings } from "./app-host-messages.ts";
+import type { HostConfig, HostMessage, HostRequest, TransportSettings } from "./app-host-messages.ts";
 import { toLoadError } from "./load-failure.ts";
 import { findProject } from "./project.ts";
 import { toLocalMap } from "./source-map.ts";
@@ -18,7 +18,7 @@ export interface AppHostOptions {
   readonly bundle: Bundle;
   /** The SDK's main module: its `samovar/internal` has the transport that main's calls use. */
   readonly sdkEntry: string;
-  /** From `--app`. */
+  /** From `--app`: the app's name unless the module says `new App(name)`. By default the package's or file's. */
   readonly appName?: string | undefined;
   /** Variables that the module sees; by default those of this process, because this is the author's own machine. */
   readonly env?: NodeJS.ProcessEnv | undefined;
@@ -50,7 +50,10 @@ export interface AppHost {
    * printed to stderr, 128 + n after a signal, or what the module exited with.
    */
   runMain(options: RunMainOptions): Promise<number>;
-  /** To the process of main, as a terminal would: it runs its stop hooks and exits. A second one ends it at once. */
+  /**
+   * Asks main to end: it runs its stop hooks and exits with 130. A second time ends it at once. Safe to call for a
+   * Ctrl-C that the terminal sent to the process of main as well.
+   */
   interrupt(): void;
   /** Ends the process, gently while main runs, and removes what was written. Idempotent. */
   dispose(): Promise<void>;
@@ -79,8 +82,7 @@ export async function startAppHost(options: AppHostOptions): Promise<AppHost> {
     codeRootUrl: pathToFileURL(`${bundle.root}/`).href,
     nodeModules: bundle.nodeModules,
     file: bundle.file,
-    appName: options.appName ?? null,
-    defaultAppName: findProject(bundle.file).defaultAppName,
+    appName: options.appName ?? findProject(bundle.file).defaultAppName,
     transportUrl: transportUrl(options.sdkEntry),
   };
   const child = spawnHost(config, options);
@@ -88,6 +90,8 @@ export async function startAppHost(options: AppHostOptions): Promise<AppHost> {
   const failed = new Promise<never>((_, reject) => child.once("error", reject));
   failed.catch(() => {});
 
+  // A host that just died says so by its exit.
+  const send = (request: HostRequest): void => void (child.connected && child.send(request, () => {}));
   let running = false;
   let disposed: Promise<void> | undefined;
   const dispose = (): Promise<void> =>
@@ -110,12 +114,10 @@ export async function startAppHost(options: AppHostOptions): Promise<AppHost> {
       async runMain({ args, transport }) {
         if (running) throw new Error("Main runs once in a host: start another one");
         running = true;
-        const message: RunMessage = { type: "run", args, transport };
-        // A host that just died says so by its exit.
-        child.send(message, () => {});
+        send({ type: "run", args, transport });
         return await exited;
       },
-      interrupt: () => void child.kill("SIGINT"),
+      interrupt: () => send({ type: "interrupt" }),
       dispose,
     };
   } catch (error) {

@@ -16,7 +16,13 @@ export interface HashedFile {
  */
 export class HashCache {
   readonly #known = new Map<string, { readonly key: string; readonly sha256: string }>();
+  readonly #now: () => number;
   #hashed = 0;
+
+  /** `now`: the time by which the file system's stamps are judged. */
+  constructor({ now = Date.now }: { readonly now?: () => number } = {}) {
+    this.#now = now;
+  }
 
   /** How many files were read so far. */
   get hashedCount(): number {
@@ -41,7 +47,7 @@ export class HashCache {
       }
     });
     const sha256 = hash.digest("hex");
-    if (isSettled(stats)) this.#known.set(file, { key, sha256 });
+    if (this.#now() - Number(stats.ctimeMs) > SETTLED_AFTER_MS) this.#known.set(file, { key, sha256 });
     else this.#known.delete(file);
     return { sha256, sizeBytes, mode };
   }
@@ -53,10 +59,6 @@ export class HashCache {
 }
 
 const SETTLED_AFTER_MS = 20;
-
-function isSettled(stats: BigIntStats): boolean {
-  return Date.now() - Number(stats.ctimeMs) > SETTLED_AFTER_MS;
-}
 
 function keyOf(stats: BigIntStats): string {
   return `${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}:${stats.ino}:${stats.dev}`;

@@ -9,7 +9,7 @@ export function describePathProblem(path: string): string | undefined {
   if (path.length > MAX_PATH_LENGTH) return `is longer than ${MAX_PATH_LENGTH} characters`;
   if (path.includes("\0")) return "contains a NUL character";
   if (path.includes("\\")) return "contains a backslash";
-  if (path.startsWith("/") || /^[A-Za-z]:/.test(path)) return "is absolute";
+  if (path.startsWith("/") || /^[A-Za-z]:\//.test(path)) return "is absolute";
   for (const part of path.split("/")) {
     if (part === "") return "has an empty part";
     if (part === "." || part === "..") return `contains "${part}"`;
