@@ -10,12 +10,19 @@ export interface Call {
   readonly input: unknown;
 }
 
-/** Calls by id, so that the call never meets another deployment of the name, and with values, so that what was returned arrives. */
+/**
+ * Calls by id, so that the call never meets another deployment of the name, and with values, so that what was
+ * returned arrives. A handler that answered with a `Response` gives its body: JSON parsed, text, or bytes.
+ */
 export async function callFunction(http: HttpClient, call: Call, signal: AbortSignal): Promise<unknown> {
-  const { body } = await send(http, call, CONTENT_TYPES.value, signal);
+  const { body, status, headers } = await send(http, call, CONTENT_TYPES.value, signal);
   const bytes = await readBytes(body, http.url);
   signal.throwIfAborted();
-  return decodeValue(bytes);
+  if (status === 204) return undefined;
+  const type = (headers["content-type"] ?? "").split(";")[0]!.trim();
+  if (type === CONTENT_TYPES.value) return decodeValue(bytes);
+  if (type === CONTENT_TYPES.json || type.endsWith("+json")) return JSON.parse(bytes.toString("utf8"));
+  return type.startsWith("text/") ? bytes.toString("utf8") : new Uint8Array(bytes);
 }
 
 /** The items of a generator as they come. Leaving the loop ends the remote generator. */

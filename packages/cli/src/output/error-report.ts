@@ -50,8 +50,9 @@ function toFix(error: SamovarError): string {
   return ERROR_CATALOGUE[error.code as ErrorCode]?.fix ?? ERROR_CATALOGUE.internal.fix;
 }
 
-/** The author's own error inside one of ours: a start hook that threw, a module that can't be loaded. */
+/** The author's own error inside one of ours, such as a start hook that threw; not where the message shows it already. */
 function userError(error: SamovarError): unknown {
+  if (/\n\s+at /.test(error.message)) return undefined;
   return ERROR_CATALOGUE[error.code as ErrorCode]?.fault === "author" && error.cause instanceof Error && !(error.cause instanceof SamovarError) ? error.cause : undefined;
 }
 

@@ -40,6 +40,7 @@ export class Reloader {
   #progress: Progress | null = null;
   /** What was tried last, so that a change that changes nothing is no reload. */
   #triedCodeId: string | null = null;
+  #checkedCodeId: string | null = null;
   #ids: ReadonlySet<string> = new Set();
   #shown = "";
   #folders: ReadonlySet<string> = new Set();
@@ -108,6 +109,7 @@ export class Reloader {
         this.#progress.done();
         if (!outdated.signal.aborted && !this.#ended.signal.aborted) this.#tellError(error);
       }
+      this.#checkTypes(outdated.signal);
     } while (this.#again && !this.#ended.signal.aborted);
     this.#working = null;
   }
@@ -128,7 +130,6 @@ export class Reloader {
     if (built.code.object.codeId === this.#triedCodeId) return null;
     outdated.throwIfAborted();
     this.#triedCodeId = built.code.object.codeId;
-    this.#types.start();
     if (isFirst) for (const note of built.notes) this.#context.screen.note(this.#context.screen.noteColors.dim(note));
     let manifest: AppManifest;
     try {
@@ -146,6 +147,13 @@ export class Reloader {
     const response = await server.client.putApp(server.session.id, toAppRequest(manifest, built.code.object, env), this.#ended.signal);
     this.#ids = new Set(response.functions.map((fn) => fn.id));
     return { manifest, response };
+  }
+
+  /** After the reload: the compiler takes every core, and the code should be served first. */
+  #checkTypes(outdated: AbortSignal): void {
+    if (this.#triedCodeId === this.#checkedCodeId || !this.#triedCodeId || outdated.aborted || this.#ended.signal.aborted) return;
+    this.#checkedCodeId = this.#triedCodeId;
+    this.#types.start();
   }
 
   #tellDone({ manifest, response }: Reloaded, durationMs: number): void {

@@ -86,6 +86,8 @@ function toServerEnv(options: ServerProcessOptions): Record<string, string> {
     SAMOVAR_HOST: options.host ?? rest.SAMOVAR_HOST,
     SAMOVAR_PORT: options.port !== undefined ? String(options.port) : options.embedded ? "0" : rest.SAMOVAR_PORT,
     SAMOVAR_DRIVER: options.driver ?? rest.SAMOVAR_DRIVER,
+    // Half of a server's start is compiling its own modules; containers get an environment of their own.
+    NODE_COMPILE_CACHE: rest.NODE_COMPILE_CACHE ?? join(options.home, "cache", "v8"),
   };
   return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
