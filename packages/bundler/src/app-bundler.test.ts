@@ -146,6 +146,37 @@ test("a CommonJS package that reads its own data file stays outside, and works",
   expect((await runAway(bundle)).result).toEqual(["one two", "esm data"]);
 });
 
+test("a package that asks require where its own file is stays outside too", async () => {
+  const bundle = await bundleFiles({
+    "app.ts": `import where from "starter"; export default () => where.endsWith("starter/worker.js");`,
+    "node_modules/starter/package.json": `{ "name": "starter" }`,
+    "node_modules/starter/index.js": `module.exports = require.resolve("./worker.js");`,
+    "node_modules/starter/worker.js": "",
+  });
+  expect(bundle.nativePackages).toMatchObject([{ name: "starter", reason: "own-files" }]);
+  expect((await runAway(bundle)).result).toBe(true);
+});
+
+test("an author's own addon is asked for at the place that it is synced to", async () => {
+  const root = makeFolder({ "package.json": "{}", "src/app.ts": `import "./lib/load.cjs";`, "src/lib/load.cjs": `exports.load = () => require("../../build/mine.node");`, "build/mine.node": "" });
+  const bundle = await bundleApp({ file: path.join(root, "src/app.ts"), sdkEntry: makeSdk() });
+  expect(Buffer.from(bundle.code).toString()).toContain(`require("../build/mine.node")`);
+});
+
+test("two modules of a monorepo: what lies outside of the root is read in place, and that is said", async () => {
+  const root = makeFolder({
+    "packages/app/package.json": `{ "name": "app" }`,
+    "packages/app/app.ts": `import { where } from "@acme/lib"; export default () => where;`,
+    "packages/lib/package.json": `{ "name": "@acme/lib", "type": "module", "exports": "./index.ts" }`,
+    "packages/lib/index.ts": `export const where: string = import.meta.filename;`,
+  });
+  mkdirSync(path.join(root, "node_modules/@acme"), { recursive: true });
+  symlinkSync(path.join(root, "packages/lib"), path.join(root, "node_modules/@acme/lib"));
+  const bundle = await bundleApp({ file: path.join(root, "packages/app/app.ts"), sdkEntry: makeSdk() });
+  expect((await runAway(bundle)).result).toBe(path.join(root, "packages/lib/index.ts"));
+  expect(bundle.notes).toEqual([expect.stringContaining("../lib/index.ts asks where it is")]);
+});
+
 test("packages with compiled parts stay outside, also when another package asks for them", async () => {
   const bundle = await bundleFiles({
     "app.ts": `import { image } from "wrapper"; export default () => image;`,

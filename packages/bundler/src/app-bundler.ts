@@ -173,7 +173,8 @@ const FIXED_OPTIONS = {
   write: false,
   metafile: true,
   sourcemap: "linked",
-  sourcesContent: true,
+  // The author's own text is added afterwards, see `toPortableMap`.
+  sourcesContent: false,
   charset: "utf8",
   // Names of functions and classes are what hooks and remote errors are shown by.
   keepNames: true,

@@ -13,7 +13,7 @@ import { isInside } from "./project.ts";
  *
  * Packages that look for their own files are left outside instead: their files aren't synced.
  */
-export const LOCATION_DEFINES: Readonly<Record<string, string>> = {
+export const LOCATION_DEFINES: Record<string, string> = {
   "import.meta.url": "__samovar_module.url",
   "import.meta.dirname": "__samovar_module.dirname",
   "import.meta.filename": "__samovar_module.filename",
@@ -25,7 +25,10 @@ export const LOCATION_DEFINES: Readonly<Record<string, string>> = {
 /** `globalThis[CODE_ROOT]`: URL of the project's folder where that isn't the bundle's own place (the app host). */
 export const CODE_ROOT = "samovar.code-root";
 
-const MENTION = /import\.meta|__dirname|__filename/;
+/** Also what packages find their own files with: it would be resolved from the bundle's place. */
+const PACKAGE_DEFINES = { ...LOCATION_DEFINES, "require.resolve": "__samovar_module.resolve" };
+
+const MENTION = /import\.meta|__dirname|__filename|require\.resolve/;
 const ESM_SYNTAX = /(?:^|[;}\n])\s*(?:import|export)\b|import\.meta/;
 const NAMESPACE = "samovar-module";
 
@@ -68,12 +71,13 @@ export function setUpModuleLocation(build: PluginBuild, options: ModuleLocationO
     if (before && before.mtimeMs === mtimeMs && before.size === size && !before.mentions) return undefined;
     const source = await readFile(file, "utf8");
     const loader = loaderOf(file);
-    const mentions = MENTION.test(source) && (await usesLocation(source, loader));
+    const owner = owningPackage(file);
+    const isPackage = owner !== undefined && !isOurs(owner);
+    const mentions = MENTION.test(source) && (await usesLocation(source, loader, isPackage ? PACKAGE_DEFINES : LOCATION_DEFINES));
     seen.set(file, { mtimeMs, size, mentions });
     if (!mentions) return undefined;
 
-    const owner = owningPackage(file);
-    if (owner !== undefined && !isOurs(owner) && externals.needsOwnFiles(owner)) {
+    if (isPackage && externals.needsOwnFiles(owner)) {
       options.onNewExternal();
       return undefined;
     }
@@ -101,9 +105,9 @@ function locationModule(root: string, file: string): string {
 }
 
 /** Whether the code itself says it, not a comment or a string: esbuild's own parser tells. */
-async function usesLocation(source: string, loader: Loader): Promise<boolean> {
+async function usesLocation(source: string, loader: Loader, define: Record<string, string>): Promise<boolean> {
   try {
-    const { code } = await transform(source, { loader, define: LOCATION_DEFINES, tsconfigRaw: "{}", logLevel: "silent" });
+    const { code } = await transform(source, { loader, define, tsconfigRaw: "{}", logLevel: "silent" });
     return code.includes("__samovar_module");
   } catch {
     // It doesn't parse: the build that follows says so, with the line.

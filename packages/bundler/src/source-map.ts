@@ -12,27 +12,35 @@ interface SourceMap {
 /**
  * A map for use away from this machine. Its sources are relative to the entry module's folder, so that stack traces
  * name the author's files; packages, wherever they were found, are named `node_modules/…`. The text of packages is
- * left out: nobody reads it in a trace, and it is what makes maps large.
+ * left out: nobody reads it in a trace, and it is what makes maps large (esbuild would write it for all or none).
  */
 export function toPortableMap(map: Uint8Array, options: { readonly root: string; readonly outDir: string }): Uint8Array {
   const { root, outDir } = options;
   const parsed = JSON.parse(Buffer.from(map).toString("utf8")) as SourceMap;
   const up = path.relative(outDir, root);
-  const foreign: boolean[] = [];
+  const contents: (string | null)[] = [];
   parsed.sources = parsed.sources.map((source, i) => {
+    contents[i] = null;
+    if (source.startsWith("samovar-module:")) return toUrl(path.join(up, "node_modules", ".samovar", path.basename(source)));
     const file = path.resolve(outDir, decode(source));
     const inPackages = file.split(path.sep).lastIndexOf("node_modules");
-    foreign[i] = inPackages >= 0 || source.startsWith("samovar-module:");
-    if (source.startsWith("samovar-module:")) return toUrl(path.join(up, "node_modules", ".samovar", path.basename(source)));
     if (inPackages >= 0) return toUrl(path.join(up, ...file.split(path.sep).slice(inPackages)));
-    if (isInside(root, file)) return toUrl(path.relative(outDir, file));
-    const name = ourPackage(file);
-    if (name === undefined) return pathToFileURL(file).href;
-    foreign[i] = true;
-    return toUrl(path.join(up, "node_modules", name.name, path.relative(name.dir, file)));
+    const ours = isInside(root, file) ? undefined : ourPackage(file);
+    if (ours) return toUrl(path.join(up, "node_modules", ours.name, path.relative(ours.dir, file)));
+    contents[i] = read(file);
+    return isInside(root, file) ? toUrl(path.relative(outDir, file)) : pathToFileURL(file).href;
   });
-  if (parsed.sourcesContent) parsed.sourcesContent = parsed.sourcesContent.map((text, i) => (foreign[i] ? null : text));
+  parsed.sourcesContent = contents;
   return Buffer.from(JSON.stringify(parsed));
+}
+
+/** What was just bundled may be gone already: then the trace has no text, and the next build follows. */
+function read(file: string): string | null {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return null;
+  }
 }
 
 /** The same map for a bundle that runs away from its place, on this machine: sources are the author's own files. */
