@@ -79,19 +79,28 @@ export class Cgroups {
   }
 }
 
-/** Removes what servers that are gone left behind, as far as no process is in it. */
-export async function removeStaleCgroups(plan: CgroupPlan): Promise<void> {
-  await Promise.all(
-    plan.hierarchies.map(async ({ parentDir }) => {
-      for (const name of await readdir(parentDir).catch(() => [])) {
-        const pid = NAME.exec(name)?.[1];
-        if (pid === undefined || isAlive(Number(pid))) continue;
-        const dir = join(parentDir, name);
-        for (const entry of await readdir(dir, { withFileTypes: true }).catch(() => [])) if (entry.isDirectory()) await removeGroup(join(dir, entry.name)).catch(() => {});
-        await removeGroup(dir).catch(() => {});
+/** Removes what servers that are gone left behind, as far as no process is in it. False when something stays. */
+export async function removeStaleCgroups(plan: CgroupPlan): Promise<boolean> {
+  const removed: boolean[] = [];
+  for (const { parentDir } of plan.hierarchies) {
+    for (const name of await readdir(parentDir).catch(() => [])) {
+      const pid = NAME.exec(name)?.[1];
+      if (pid === undefined || isAlive(Number(pid))) continue;
+      const dir = join(parentDir, name);
+      const containers = (await readdir(dir, { withFileTypes: true }).catch(() => [])).filter((entry) => entry.isDirectory());
+      for (const dirs of [containers.map((entry) => join(dir, entry.name)), [dir]]) {
+        for (const group of dirs) {
+          removed.push(
+            await removeGroup(group).then(
+              () => true,
+              () => false,
+            ),
+          );
+        }
       }
-    }),
-  );
+    }
+  }
+  return !removed.includes(false);
 }
 
 async function removeGroup(dir: string): Promise<void> {

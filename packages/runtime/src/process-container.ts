@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import type { Readable } from "node:stream";
-import type { Clock, Logger } from "@samovar/kit";
+import type { Logger } from "@samovar/kit";
 import { SamovarError } from "@samovar/protocol";
 import type { ContainerCgroup } from "./container-cgroup.ts";
 import { removeFolder, type ContainerFolder } from "./container-folder.ts";
@@ -25,7 +25,6 @@ export interface ProcessContainerOptions {
   readonly watch: MemoryWatch;
   /** Whether the groups hold the memory limit. */
   readonly memoryEnforced: boolean;
-  readonly clock: Clock;
   readonly logger: Logger;
   onGone(): void;
 }
@@ -122,7 +121,7 @@ export class ProcessContainer implements RunningContainer {
     this.#isEnded = true;
     this.#hasGroup = isAlive(-this.pid);
     const killedByUs = this.#killedByUs;
-    await this.#within(drained, OUTPUT_GRACE_MS);
+    await within(drained, OUTPUT_GRACE_MS);
     const status = toExitStatus({ code, signal: exitSignal, killedByUs, oomKills: await this.#oomKills(), heapExhausted: this.#heap.count > 0 });
     this.#tell(() => this.#options.events.mainExited(status));
   }
@@ -147,13 +146,12 @@ export class ProcessContainer implements RunningContainer {
 
   /** Until nothing is left: a process may fork between the look and the signal. */
   async #endTree(cgroup: ContainerCgroup | null): Promise<void> {
-    const { clock, spec } = this.#options;
-    const startedMs = clock.monotonic();
+    const startedMs = performance.now();
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 50)) {
       const left = cgroup ? await cgroup.signalAll() : await this.#signalFamily();
       if (left === 0 && this.#isEnded) return;
-      if (clock.monotonic() - startedMs > KILL_TIMEOUT_MS) throw new SamovarError("internal", `Container ${spec.containerId} can't be ended: ${left} processes survive SIGKILL`);
-      await this.#within(this.#isEnded ? null : this.#ended, pauseMs);
+      if (performance.now() - startedMs > KILL_TIMEOUT_MS) throw new SamovarError("internal", `Container ${this.#options.spec.containerId} can't be ended: ${left} processes survive SIGKILL`);
+      await within(this.#isEnded ? null : this.#ended, pauseMs);
     }
   }
 
@@ -209,14 +207,17 @@ export class ProcessContainer implements RunningContainer {
       this.#options.logger.error({ containerId: this.#options.spec.containerId, error }, "A listener of container events threw");
     }
   }
+}
 
-  /** Waits for `work`, at most this long. */
-  async #within(work: Promise<unknown> | null, delayMs: number): Promise<void> {
-    let cancel = (): void => {};
-    const late = new Promise<void>((resolve) => (cancel = this.#options.clock.after(delayMs, resolve)));
-    await (work ? Promise.race([work, late]) : late);
-    cancel();
-  }
+/**
+ * Waits for `work`, at most this long. In real time and holding this process alive, unlike the clock's timers: what
+ * is waited for is the kernel, and a server on its way out must not exit before its containers are gone.
+ */
+async function within(work: Promise<unknown> | null, delayMs: number): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, delayMs);
+  await (work ? Promise.race([work, late]) : late);
+  clearTimeout(timer);
 }
 
 function closed(stream: Readable): Promise<void> {

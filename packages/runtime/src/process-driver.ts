@@ -41,9 +41,7 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
   const detected = options.cgroups === "off" ? NO_CGROUPS : await detectCgroups(realFiles);
   const opened = detected.hierarchies.length > 0 ? await Cgroups.open(detected, options.logger) : null;
   const plan = opened?.plan ?? NO_CGROUPS;
-  const onCleared = (): Promise<void> => removeStaleCgroups(plan);
-  const stale = await StaleContainers.clear({ containersDir: options.home, clock: options.clock, logger: options.logger, onCleared });
-  await onCleared();
+  const stale = await StaleContainers.clear({ containersDir: options.home, clock: options.clock, logger: options.logger, clearGroups: () => removeStaleCgroups(plan) });
   return new ProcessDriver(options, toProcessInfo(plan, process.platform, options.cgroups === "off"), opened?.cgroups ?? null, stale);
 }
 
@@ -144,13 +142,12 @@ class ProcessDriver implements RuntimeDriver {
   }
 
   #adopt(spec: ContainerSpec, events: ContainerEvents, folder: ContainerFolder, child: ChildProcess & { readonly pid: number }, grouped: Promise<ContainerCgroup | null>): ProcessContainer {
-    const { clock, logger } = this.#options;
+    const { logger } = this.#options;
     const container: ProcessContainer = new ProcessContainer({
       spec,
       child,
       folder,
       events,
-      clock,
       logger,
       placed: grouped.then((cgroup) => this.#place(spec, child, cgroup)),
       watch: this.#watch,

@@ -1,5 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock, Logger } from "@samovar/kit";
 import { removeFolder } from "./container-folder.ts";
 import { findByContainerId } from "./process-table.ts";
@@ -9,13 +10,15 @@ import { findByContainerId } from "./process-table.ts";
  * itself, which may take its grace period; what outlives the last look is killed.
  */
 const LOOKS_AFTER_MS = [11_000, 9_000, 25_000] as const;
+/** Pauses for groups to become empty double up to this, together about as long. */
+const LAST_PAUSE_MS = 2_000;
 
 export interface StaleContainersOptions {
   readonly containersDir: string;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Called when containers were cleared: their control groups may be empty now. */
-  onCleared(): Promise<void>;
+  /** Removes the control groups of dead servers that have become empty; false while some are not. */
+  clearGroups(): Promise<boolean>;
 }
 
 /**
@@ -28,6 +31,7 @@ export interface StaleContainersOptions {
 export class StaleContainers {
   readonly #options: StaleContainersOptions;
   readonly #left: Set<string>;
+  #groupsCleared = false;
   #cancelTimer: () => void = () => {};
   #disposed = false;
 
@@ -50,18 +54,22 @@ export class StaleContainers {
 
   #wait(round: number): void {
     const delayMs = LOOKS_AFTER_MS[round];
-    if (this.#left.size === 0 || delayMs === undefined || this.#disposed) return;
-    this.#cancelTimer = this.#options.clock.after(delayMs, () => {
-      const last = round === LOOKS_AFTER_MS.length - 1;
-      this.#look(last).then(
-        () => this.#wait(round + 1),
-        (error: unknown) => this.#options.logger.warn({ error }, "Leftovers of an earlier server can't be removed"),
-      );
-    });
+    if ((this.#left.size === 0 && this.#groupsCleared) || delayMs === undefined || this.#disposed) return;
+    this.#cancelTimer = this.#options.clock.after(delayMs, () => void this.#lookAgain(round));
+  }
+
+  async #lookAgain(round: number): Promise<void> {
+    const { logger } = this.#options;
+    try {
+      await this.#look(round === LOOKS_AFTER_MS.length - 1);
+      this.#wait(round + 1);
+      logger.info({ left: [...this.#left] }, this.#left.size === 0 ? "What an earlier server left is cleared" : "Containers of an earlier server are still ending");
+    } catch (error) {
+      logger.warn({ error }, "What an earlier server left can't be removed");
+    }
   }
 
   async #look(kill: boolean): Promise<void> {
-    if (this.#left.size === 0) return;
     const alive = await findByContainerId(this.#left);
     if (kill) for (const pids of alive.values()) for (const pid of pids) endProcess(pid);
     for (const id of [...this.#left]) {
@@ -69,7 +77,12 @@ export class StaleContainers {
       await removeFolder(join(this.#options.containersDir, id));
       this.#left.delete(id);
     }
-    await this.#options.onCleared();
+    this.#groupsCleared = await this.#options.clearGroups();
+    // What was just killed leaves its group a moment later, and no later look would see to it.
+    for (let pauseMs = 1; kill && !this.#groupsCleared && pauseMs < LAST_PAUSE_MS; pauseMs *= 2) {
+      await sleep(pauseMs);
+      this.#groupsCleared = await this.#options.clearGroups();
+    }
   }
 }
 
