@@ -1,4 +1,3 @@
-import { Console } from "node:console";
 import type { Writable } from "node:stream";
 import { scopes, type LogLevel, type Scope } from "./scope.ts";
 
@@ -17,6 +16,7 @@ export function installConsole(fallback: Scope): void {
   };
 
   const sink = (stream: StandardStream): Writable => ({ write: (text: string) => (write(stream, text), true) }) as unknown as Writable;
+  const { Console } = process.getBuiltinModule("node:console");
   const captured = new Console({ stdout: sink("stdout"), stderr: sink("stderr"), ignoreErrors: false, colorMode: false });
   const methods = captured as unknown as Record<string, unknown>;
   for (const name of Object.keys(captured)) if (typeof methods[name] === "function") (console as unknown as Record<string, unknown>)[name] = methods[name];

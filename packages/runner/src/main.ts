@@ -10,7 +10,7 @@ import { systemClock } from "@samovar/kit";
 import { installConsole } from "./console.ts";
 import { takeIdentity } from "./identity.ts";
 import { createWorkerRuntime } from "./scope.ts";
-import type { Siblings } from "./siblings.ts";
+import { Siblings } from "./siblings.ts";
 import { installStackTraces } from "./stack-traces.ts";
 import { createWorker } from "./worker.ts";
 
@@ -24,11 +24,15 @@ const worker = createWorker({
   loadModule,
   env: process.env,
   heapUsedBytes: () => process.memoryUsage().heapUsed,
-  onFirstInput: () => setImmediate(() => void import("node:module").then((module) => module.flushCompileCache())),
+  onFirstInput: () => setImmediate(() => process.getBuiltinModule("node:module").flushCompileCache()),
   spawnSibling: (workerIndex) => {
-    // Taken at LOAD, before user code could change it; Siblings keeps it for those that are forked again.
-    const env = { ...process.env };
-    void (siblings ? Promise.resolve(siblings) : startSiblings(env)).then((forks) => forks.spawn(workerIndex));
+    // The environment is taken at LOAD, before user code can change it.
+    siblings ??= new Siblings({
+      script: process.argv[1]!,
+      env: { ...process.env, ...own.variables },
+      onExit: (exit) => worker.siblingExited(exit.workerIndex, exit.pid, exit.code, exit.signal),
+    });
+    siblings.spawn(workerIndex);
   },
 });
 
@@ -74,20 +78,11 @@ function listenToWorkerZero(fd: number): void {
   });
 }
 
-let startedSiblings: Promise<Siblings> | null = null;
-
-function startSiblings(env: NodeJS.ProcessEnv): Promise<Siblings> {
-  return (startedSiblings ??= import("./siblings.ts").then(({ Siblings }) => {
-    siblings = new Siblings({ script: process.argv[1]!, env: { ...env, ...own.variables }, onExit: (exit) => worker.siblingExited(exit.workerIndex, exit.pid, exit.code, exit.signal) });
-    return siblings;
-  }));
-}
-
 async function loadModule(load: LoadMessage): Promise<Readonly<Record<string, unknown>>> {
   (globalThis as { [RUNTIME]?: unknown })[RUNTIME] = createWorkerRuntime(() => worker.scope);
   installConsole(worker.scope);
   installStackTraces(import.meta.url);
-  if (load.compileCacheDir !== null) (await import("node:module")).enableCompileCache(load.compileCacheDir);
+  if (load.compileCacheDir !== null) process.getBuiltinModule("node:module").enableCompileCache(load.compileCacheDir);
   return (await import(pathToFileURL(load.bundlePath).href)) as Readonly<Record<string, unknown>>;
 }
 

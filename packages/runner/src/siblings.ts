@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import type { Writable } from "node:stream";
 
 export interface SiblingExit {
@@ -32,6 +32,8 @@ export class Siblings {
 
   spawn(workerIndex: number): void {
     if (this.#children.has(workerIndex)) return;
+    // Not imported above: most containers have one worker, and the import costs every start.
+    const { spawn } = process.getBuiltinModule("node:child_process");
     const child = spawn(process.execPath, [...process.execArgv, this.#options.script], {
       env: { ...this.#options.env, SAMOVAR_WORKER_INDEX: String(workerIndex), SAMOVAR_CONTROL_FD: String(CONTROL_FD) },
       stdio: ["ignore", "inherit", "inherit", "pipe"],

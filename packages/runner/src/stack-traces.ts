@@ -1,5 +1,4 @@
-import { readFileSync } from "node:fs";
-import { SourceMap, type SourceMapPayload } from "node:module";
+import type { SourceMap, SourceMapPayload } from "node:module";
 import { fileURLToPath } from "node:url";
 
 /**
@@ -33,6 +32,8 @@ export function installStackTraces(runnerUrl: string): void {
 }
 
 function readMap(url: string): SourceMap | null {
+  const { readFileSync } = process.getBuiltinModule("node:fs");
+  const { SourceMap } = process.getBuiltinModule("node:module");
   try {
     return new SourceMap(JSON.parse(readFileSync(`${fileURLToPath(url)}.map`, "utf8")) as SourceMapPayload);
   } catch {

@@ -62,6 +62,8 @@ export class TestPeer {
       });
     });
     socket.on("error", () => {});
+    // An in-memory pair, unlike a socket, does not close when the other side did.
+    socket.on("end", () => socket.destroy());
     socket.on("data", (chunk: Buffer) =>
       decoder.push(chunk, ({ type, stream, payload }) => {
         const frame = { type, stream, payload: Buffer.from(payload) };

@@ -1,0 +1,63 @@
+import { duplexPair, type Duplex } from "node:stream";
+import { FRAME, type LoadMessage } from "@samovar/protocol";
+import { FakeClock } from "@samovar/kit";
+import { createWorker, type Worker } from "../worker.ts";
+import { TestPeer, loadMessage } from "./test-peer.fixture.ts";
+
+export interface Bench {
+  readonly worker: Worker;
+  readonly clock: FakeClock;
+  /** The server's end of the first connection. */
+  readonly peer: TestPeer;
+  /** The server's end of the next connection; while `away` is true, dialing fails. */
+  connection(): Promise<TestPeer>;
+  away: boolean;
+  /** How often the worker tried to connect. */
+  dials: number;
+}
+
+/** A worker of a module that is given, over memory, on a clock that stands still. Welcomed, not yet loaded. */
+export async function startWorker(module: Record<string, unknown> | (() => Promise<Record<string, unknown>>)): Promise<Bench> {
+  const clock = new FakeClock();
+  const arrived: TestPeer[] = [];
+  const waiting: ((peer: TestPeer) => void)[] = [];
+  const bench = {
+    away: false,
+    dials: 0,
+    clock,
+    connection: (): Promise<TestPeer> => {
+      const peer = arrived.shift();
+      return peer ? Promise.resolve(peer) : new Promise((resolve) => waiting.push(resolve));
+    },
+  };
+  const connect = async (): Promise<Duplex> => {
+    bench.dials++;
+    if (bench.away) throw new Error("nobody listens");
+    const [near, far] = duplexPair();
+    const peer = new TestPeer(far);
+    const wake = waiting.shift();
+    if (wake) wake(peer);
+    else arrived.push(peer);
+    return near;
+  };
+  const worker = createWorker({
+    identity: { containerId: "ct_1", token: "secret", workerIndex: 0, pid: 1, runtimeVersion: "node 26" },
+    connect,
+    clock,
+    loadModule: async () => (typeof module === "function" ? module() : module),
+    env: { COLOUR: "red" },
+    heapUsedBytes: () => 1,
+  });
+  worker.start();
+  const peer = await bench.connection();
+  await peer.welcome();
+  return Object.assign(bench, { worker, peer });
+}
+
+/** The same, loaded and ready. */
+export async function readyWorker(module: Record<string, unknown>, load: Partial<LoadMessage> = {}): Promise<Bench> {
+  const bench = await startWorker(module);
+  bench.peer.say(FRAME.load, loadMessage("/bundle.mjs", load));
+  await bench.peer.take(FRAME.ready);
+  return bench;
+}
