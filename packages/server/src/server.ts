@@ -139,7 +139,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       adminToken,
       info,
       drain: (reason, drainMs) => {
-        gateway.setDraining?.();
+        gateway.drain();
         return sessions.closeAll(reason, drainMs);
       },
       finish: () => disposeAll([() => logs.flush(), () => storage.flush(), ...undo]),
