@@ -65,8 +65,9 @@ export class RawClient {
     return this.#text;
   }
 
-  send(...lines: readonly string[]): this {
-    this.socket.write(lines.join("\r\n"), "latin1");
+  /** The lines of a head, then the bytes of a body; or bytes alone. */
+  send(head: readonly string[] | string, body = ""): this {
+    this.socket.write((typeof head === "string" ? head : `${head.join("\r\n")}\r\n\r\n`) + body, "latin1");
     return this;
   }
 

@@ -159,12 +159,13 @@ async function listen(server: Server, host: string, port: number): Promise<strin
 
 function close(server: Server, clock: Clock, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
-    const cut = clock.after(graceMs, () => server.closeAllConnections());
+    const stopWaiting = graceMs > 0 ? clock.after(graceMs, () => server.closeAllConnections()) : undefined;
     server.close(() => {
-      cut();
+      stopWaiting?.();
       resolve();
     });
-    server.closeIdleConnections();
+    if (graceMs > 0) server.closeIdleConnections();
+    else server.closeAllConnections();
   });
 }
 

@@ -40,7 +40,7 @@ function gather(req: IncomingMessage, limits: BodyLimits, clock: Clock, receiver
     size += chunk.length;
     if (!first) first = chunk;
     else (more ??= [first]).push(chunk);
-    if (size <= INLINE_BODY_BYTES) return;
+    if (size <= INLINE_BODY_BYTES && size <= limits.maxBytes) return;
     finish();
     req.pause();
     if (size > limits.maxBytes) receiver.failed(tooLarge(size, limits.maxBytes));

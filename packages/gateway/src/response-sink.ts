@@ -45,6 +45,8 @@ export class ResponseSink implements InputSink {
   #started: StartedInfo | null = null;
   #coldStart = false;
   #ticket: InputTicket | null = null;
+  /** Why to cancel, known before the ticket was: a pool may answer while it is being asked. */
+  #cancelOwed: "disconnected" | "cancelled" | null = null;
   #cancelWait: (() => void) | null = null;
   #items: ItemStream | null = null;
   /** Bytes that the declared length still has; Infinity where none is declared. */
@@ -56,14 +58,10 @@ export class ResponseSink implements InputSink {
     call.res.on("close", () => this.#closed());
   }
 
-  get over(): boolean {
-    return this.#state === "over";
-  }
-
-  /** Gives the sink its hold on the input; a caller that left meanwhile cancels it at once. */
+  /** Gives the sink its hold on the input. */
   attach(ticket: InputTicket): void {
     this.#ticket = ticket;
-    if (this.#state === "over" && this.#call.res.destroyed) ticket.cancel("disconnected");
+    if (this.#cancelOwed) ticket.cancel(this.#cancelOwed);
   }
 
   /** Bounds the time to the first sign of an answer. */
@@ -77,7 +75,7 @@ export class ResponseSink implements InputSink {
   fail(error: SamovarError): void {
     if (this.#state === "over") return;
     this.#refuse(error, null);
-    this.#ticket?.cancel("cancelled");
+    this.#cancel("cancelled");
   }
 
   started(info: StartedInfo): void {
@@ -112,7 +110,7 @@ export class ResponseSink implements InputSink {
     if (req.method === "HEAD" || head.status === 204 || head.status === 304) {
       this.#finish();
       res.end();
-      this.#ticket?.cancel("disconnected");
+      this.#cancel("disconnected");
       return;
     }
     this.#state = "streaming";
@@ -169,7 +167,7 @@ export class ResponseSink implements InputSink {
 
   #break(): void {
     this.#finish();
-    this.#ticket?.cancel("cancelled");
+    this.#cancel("cancelled");
     this.#call.res.destroy();
   }
 
@@ -188,7 +186,7 @@ export class ResponseSink implements InputSink {
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       this.#refuse(new SamovarError("unserializable_result", `The answer's head can't be sent: ${why}`, { cause: error }), null);
-      this.#ticket?.cancel("cancelled");
+      this.#cancel("cancelled");
       return false;
     }
   }
@@ -212,6 +210,11 @@ export class ResponseSink implements InputSink {
     if (!req.readableEnded && req.method === "POST") dropRest(req, this.#context.clock, this.#context.lingerMs);
   }
 
+  #cancel(reason: "disconnected" | "cancelled"): void {
+    if (this.#ticket) this.#ticket.cancel(reason);
+    else this.#cancelOwed = reason;
+  }
+
   #endWait(): void {
     this.#cancelWait?.();
     this.#cancelWait = null;
@@ -222,6 +225,6 @@ export class ResponseSink implements InputSink {
     if (this.#state === "over") return;
     this.#state = "over";
     this.#endWait();
-    this.#ticket?.cancel("disconnected");
+    this.#cancel("disconnected");
   }
 }

@@ -1,0 +1,256 @@
+import { createHash } from "node:crypto";
+import { afterEach, describe, expect, test } from "vitest";
+import { DEFAULT_OPTIONS, type AppRequest, type LogLine } from "@samovar/protocol";
+import { ADMIN_TOKEN, CONTAINER, DEPLOY_TOKEN, INVOKE_TOKEN, LINE } from "../fakes.fixture.ts";
+import { RawClient, disposeGateways, startGateway } from "../gateway.fixture.ts";
+import { ROUTES } from "./routes.ts";
+
+afterEach(disposeGateways);
+
+const json = (value: unknown): RequestInit => ({ method: "POST", body: JSON.stringify(value), headers: { "content-type": "application/json" } });
+
+const APP: AppRequest = {
+  manifest: {
+    manifestVersion: 1,
+    app: "demo",
+    hasMain: false,
+    functions: [
+      {
+        name: "model",
+        kind: "cls",
+        exportName: "model",
+        options: DEFAULT_OPTIONS,
+        hooks: { onBuild: [], onDeploy: [], onStart: [{ name: "load", cacheKey: "" }], onStop: [] },
+        handler: null,
+        methods: { predict: { streaming: false, batch: null, inputSchema: null, outputSchema: null, route: null, timeoutMs: undefined } },
+        requiresParameters: false,
+      },
+    ],
+  },
+  code: { codeId: "c1", files: [{ path: "dist/app.js", sha256: "0".repeat(64), sizeBytes: 3, mode: 0o644 }], entry: "dist/app.js", nodeModules: [] },
+};
+
+/** The lines of an NDJSON answer as they come. */
+async function* linesOf(response: Response): AsyncGenerator<unknown> {
+  let rest = "";
+  for await (const chunk of response.body!) {
+    const lines = (rest + Buffer.from(chunk).toString()).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) yield JSON.parse(line);
+  }
+}
+
+describe("who may", () => {
+  test("every route asks for a token, and for its scope", async () => {
+    const { request } = await startGateway([]);
+    for (const route of ROUTES) {
+      const path = `/api/v1${route.path.replace(/\{\w+\}/g, "x")}`;
+      const method = route.method.toUpperCase();
+      const none = await request(path, { method, headers: { authorization: "" } });
+      expect([path, none.status, none.headers.get("www-authenticate"), none.headers.get("content-type")]).toEqual([path, 401, "Bearer", "application/problem+json"]);
+      expect([path, (await request(path, { method, headers: { authorization: `Bearer ${INVOKE_TOKEN}` } })).status]).toEqual([path, 403]);
+      const deploy = await request(path, { method, headers: { authorization: `Bearer ${DEPLOY_TOKEN}` } });
+      expect([path, deploy.status === 403]).toEqual([path, !route.scopes.includes("deploy")]);
+      await deploy.body?.cancel();
+    }
+  });
+
+  test.each(["localhost", "LOCALHOST:8700", "127.0.0.1:1", "[::1]:8700", "samovar.internal"])("the host %s is this server's", async (host) => {
+    const { port } = await startGateway([], { hosts: ["samovar.internal"] });
+    expect(await new RawClient(port).send(["GET /api/v1/server HTTP/1.1", `host: ${host}`, `authorization: Bearer ${ADMIN_TOKEN}`, "connection: close"]).closed()).toMatch(/^HTTP\/1.1 200 /);
+  });
+
+  test.each(["evil.example", "predict.localhost:8700", "127.0.0.1.evil.example", ""])("the host %j is not: a page elsewhere can't reach the API through a name of its own", async (host) => {
+    const { port } = await startGateway([]);
+    const text = await new RawClient(port).send(["GET /api/v1/server HTTP/1.1", `host: ${host}`, `authorization: Bearer ${ADMIN_TOKEN}`, "connection: close"]).closed();
+    expect(text).toMatch(/^HTTP\/1.1 403 .*application\/problem\+json.*"code":"forbidden"/s);
+  });
+});
+
+describe("routes", () => {
+  test("server, functions and containers", async () => {
+    const { request, control } = await startGateway([]);
+    expect(await (await request("/api/v1/server")).json()).toEqual(control.server());
+    expect(await (await request("/api/v1/functions")).json()).toEqual({ functions: control.functions() });
+    expect(await (await request("/api/v1/containers?all=1")).json()).toEqual({ containers: [CONTAINER] });
+    expect(await (await request("/api/v1/containers/ct_1")).json()).toEqual(CONTAINER);
+    expect((await request("/api/v1/containers")).headers.get("content-type")).toBe("application/json");
+    expect(control.asked).toEqual([["containers", { all: true }], ["containers", { all: false }]]);
+  });
+
+  test("stopping a container, forcefully or not, and the server", async () => {
+    const { request, control } = await startGateway([]);
+    for (const path of ["/api/v1/containers/ct_1/stop", "/api/v1/containers/ct_1/stop?force=1", "/api/v1/shutdown"]) expect((await request(path, { method: "POST" })).status).toBe(202);
+    expect((await request("/api/v1/shutdown", json({ reason: "interrupt" }))).status).toBe(202);
+    expect(control.asked).toEqual([["stopContainer", "ct_1", { force: false }], ["stopContainer", "ct_1", { force: true }], ["shutdown", "stop"], ["shutdown", "interrupt"]]);
+  });
+
+  test.each(["/containers/ct_9", "/containers/ct_9/logs", "/nothing", "/containers/ct_1/nothing"])("GET %s is not found", async (path) => {
+    const { request } = await startGateway([]);
+    const response = await request(`/api/v1${path}`);
+    expect([response.status, await response.json()]).toMatchObject([404, { code: "not_found", detail: expect.any(String) }]);
+  });
+
+  test("another method gets 405 and what is allowed", async () => {
+    const { request } = await startGateway([]);
+    const response = await request("/api/v1/sessions/ss_1/app", { method: "POST" });
+    expect([response.status, response.headers.get("allow"), await response.json()]).toMatchObject([405, "PUT", { code: "method_not_allowed" }]);
+  });
+
+  test("contents: which are missing, one sent, one that does not hash to its name, one too large", async () => {
+    const { request, control } = await startGateway([], { maxBlobBytes: 1_000_000 });
+    const content = Buffer.alloc(900_000, "content");
+    const sha256 = createHash("sha256").update(content).digest("hex");
+    const put = (name: string, body: Buffer): Promise<Response> => request(`/api/v1/blobs/${name}`, { method: "PUT", body });
+    const missing = async (): Promise<unknown> => (await request("/api/v1/blobs/missing", json({ sha256: [sha256] }))).json();
+    expect(await missing()).toEqual({ sha256: [sha256] });
+    expect((await put(sha256, content)).status).toBe(204);
+    expect(control.blobs.get(sha256)!.equals(content)).toBe(true);
+    expect(await missing()).toEqual({ sha256: [] });
+    expect((await put("a".repeat(64), content)).status).toBe(400);
+    expect((await put("../../etc", content)).status).toBe(404);
+    expect((await put("A".repeat(64), content)).status).toBe(400);
+    const large = await put(sha256, Buffer.alloc(1_000_001));
+    expect([large.status, await large.json()]).toMatchObject([413, { code: "payload_too_large", maxBytes: 1_000_000 }]);
+  });
+
+  test("a body of unknown length is held to the limit too", async () => {
+    const { port } = await startGateway([], { maxBlobBytes: 10 });
+    const client = new RawClient(port).send([`PUT /api/v1/blobs/${"a".repeat(64)} HTTP/1.1`, "host: localhost", `authorization: Bearer ${ADMIN_TOKEN}`, "transfer-encoding: chunked"], "14\r\n12345678901234567890\r\n");
+    expect(await client.until(/\}/)).toMatch(/^HTTP\/1.1 413 /);
+  });
+
+  test("expect: 100-continue", async () => {
+    const { port, control } = await startGateway([]);
+    const sha256 = createHash("sha256").update("hi").digest("hex");
+    const client = new RawClient(port).send([`PUT /api/v1/blobs/${sha256} HTTP/1.1`, "host: localhost", `authorization: Bearer ${ADMIN_TOKEN}`, "content-length: 2", "expect: 100-continue"]);
+    await client.until(/100 Continue/);
+    await client.send("hi").until(/HTTP\/1.1 204/);
+    expect(control.blobs.has(sha256)).toBe(true);
+  });
+
+  test("an app reaches the control plane as it was sent", async () => {
+    const { request, control } = await startGateway([]);
+    const response = await request("/api/v1/sessions/ss_1/app", { ...json({ ...APP, deployKey: "k" }), method: "PUT" });
+    expect([response.status, await response.json()]).toEqual([200, { app: "app", functions: [] }]);
+    expect(control.asked).toEqual([["putApp", "ss_1", { ...APP, deployKey: "k" }]]);
+  });
+
+  test.each([
+    ["an unknown key", { ...APP, forcebuild: true }, /forcebuild/],
+    ["an unknown key far inside", { ...APP, code: { ...APP.code, entyr: "x" } }, /code: .*entyr/],
+    ["a path that leaves the folder", { ...APP, code: { ...APP.code, entry: "../../etc/passwd" } }, /code\.entry: must be relative/],
+    ["a missing key", { code: APP.code }, /manifest: /],
+  ])("an app with %s is refused, naming it", async (_, body, detail) => {
+    const { request, control } = await startGateway([]);
+    const response = await request("/api/v1/sessions/ss_1/app", { ...json(body), method: "PUT" });
+    expect([response.status, await response.json()]).toMatchObject([400, { code: "invalid_request", detail: expect.stringMatching(detail), issues: [expect.any(Object)] }]);
+    expect(control.asked).toEqual([]);
+  });
+
+  test("bodies and queries that can't be read are problems", async () => {
+    const { request } = await startGateway([]);
+    expect(await (await request("/api/v1/sessions", { method: "POST", body: "{" })).json()).toMatchObject({ status: 400, code: "invalid_json" });
+    expect(await (await request("/api/v1/containers?al=1")).json()).toMatchObject({ status: 400, code: "invalid_request", detail: expect.stringContaining('"al"') });
+    expect(await (await request("/api/v1/sessions/ss_1?drain=soon", { method: "DELETE" })).json()).toMatchObject({ status: 400, detail: expect.stringContaining("drain") });
+    const large = await request("/api/v1/sessions", { method: "POST", body: Buffer.alloc(16 * 1024 * 1024 + 1, " ") });
+    expect(await large.json()).toMatchObject({ status: 413, code: "payload_too_large" });
+  });
+
+  test("what the control plane throws that is not ours is internal, and its text stays here", async () => {
+    const { request, control } = await startGateway([]);
+    control.containers = () => Promise.reject(new Error("secret detail"));
+    const text = await (await request("/api/v1/containers")).text();
+    expect(JSON.parse(text)).toMatchObject({ status: 500, code: "internal" });
+    expect(text).not.toContain("secret");
+  });
+});
+
+describe("sessions", () => {
+  const open = json({ kind: "run", label: "app.ts" });
+
+  test("events come as they happen, `opened` first, and hanging up ends the session", async () => {
+    const { request, control } = await startGateway([]);
+    const abort = new AbortController();
+    const closed = new Promise<void>((resolve) => (control.onHoldClosed = resolve));
+    const response = await request("/api/v1/sessions", { ...open, signal: abort.signal });
+    expect([response.status, response.headers.get("content-type")]).toEqual([200, "application/x-ndjson"]);
+    const lines = linesOf(response);
+    expect((await lines.next()).value).toEqual({ type: "opened", sessionId: "ss_1" });
+    control.sessionListener!({ type: "progress", message: "building" });
+    expect((await lines.next()).value).toEqual({ type: "progress", message: "building" });
+    expect(control.closedHolds).toEqual([]);
+    abort.abort();
+    await closed;
+    expect(control.closedHolds).toEqual(["ss_1"]);
+  });
+
+  test("DELETE ends it with a bound and a reason, and then its stream", async () => {
+    const { request, control } = await startGateway([]);
+    const lines = linesOf(await request("/api/v1/sessions", open));
+    await lines.next();
+    expect((await request("/api/v1/sessions/ss_1?drain=1.5&reason=reload", { method: "DELETE" })).status).toBe(204);
+    expect((await lines.next()).done).toBe(true);
+    expect((await request("/api/v1/sessions/ss_1", { method: "DELETE" })).status).toBe(204);
+    expect(control.asked).toEqual([["closeSession", "ss_1", "reload", 1_500], ["closeSession", "ss_1", "interrupt", 10_000]]);
+    expect((await request("/api/v1/sessions/ss_2", { method: "DELETE" })).status).toBe(404);
+  });
+
+  test("an opening that fails is a problem, and none is opened while draining", async () => {
+    const { request, control, gateway } = await startGateway([]);
+    expect(await (await request("/api/v1/sessions", json({ kind: "watch", label: "x" }))).json()).toMatchObject({ status: 400 });
+    gateway.drain();
+    expect(await (await request("/api/v1/sessions", open)).json()).toMatchObject({ status: 503, code: "shutting_down" });
+    expect(control.sessionListener).toBeNull();
+  });
+
+  test("a reader that is slow loses log lines, is told how many, and loses nothing else", async () => {
+    const { request, control } = await startGateway([]);
+    const response = await request("/api/v1/sessions", open);
+    const text = "x".repeat(100_000);
+    for (let i = 0; i < 200; i++) control.sessionListener!({ type: "log", line: { ...LINE, text } });
+    for (let i = 0; i < 5; i++) control.sessionListener!({ type: "progress", message: `step ${i}` });
+    const seen: { type: string; text?: string }[] = [];
+    const told = /^(\d+) log lines were dropped here/;
+    let ended = false;
+    for await (const event of linesOf(response) as AsyncGenerator<{ type: string; line?: LogLine }>) {
+      seen.push({ type: event.type, ...(event.line ? { text: event.line.text } : {}) });
+      if (!ended && seen.some((entry) => told.test(entry.text ?? ""))) {
+        ended = true;
+        void request("/api/v1/sessions/ss_1", { method: "DELETE" });
+      }
+    }
+    const dropped = seen.reduce((sum, entry) => sum + Number(told.exec(entry.text ?? "")?.[1] ?? 0), 0);
+    const whole = seen.filter((entry) => entry.text === text).length;
+    expect(dropped).toBeGreaterThan(0);
+    expect(whole + dropped).toBe(200);
+    expect(seen.filter((entry) => entry.type === "progress")).toHaveLength(5);
+  });
+});
+
+describe("logs", () => {
+  test("the last lines, then the end; with follow what comes, until the client leaves", async () => {
+    const { request, control } = await startGateway([]);
+    const last = await request("/api/v1/logs?tail=5&name=predict");
+    expect([last.headers.get("content-type"), await last.text()]).toEqual(["application/x-ndjson", `${JSON.stringify(LINE)}\n`]);
+    const abort = new AbortController();
+    const stopped = new Promise<void>((resolve) => (control.onLogsStopped = resolve));
+    const lines = linesOf(await request("/api/v1/containers/ct_1/logs?follow=1", { signal: abort.signal }));
+    expect((await lines.next()).value).toEqual(LINE);
+    control.logSink!.line({ ...LINE, text: "next" });
+    expect((await lines.next()).value).toMatchObject({ text: "next" });
+    abort.abort();
+    await stopped;
+    expect(control.asked).toEqual([
+      ["logs", { name: "predict", containerId: null, tail: 5, follow: false }],
+      ["logs", { name: null, containerId: "ct_1", tail: 100, follow: true }],
+    ]);
+  });
+
+  test("follow with nothing yet answers at once; no lines at all is an empty answer", async () => {
+    const { request, control } = await startGateway([]);
+    control.logsRun = (query, sink) => void (query.follow || sink.end());
+    expect((await request("/api/v1/logs?follow=true")).status).toBe(200);
+    expect(await (await request("/api/v1/logs")).text()).toBe("");
+  });
+});
