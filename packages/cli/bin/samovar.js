@@ -29,10 +29,18 @@ function findNode() {
     }
   }
   process.stderr.write(
-    "error: Samovar runs on Node " + WANTED_MAJOR + ", this is " + process.version + " on " + process.platform + "-" + process.arch + ", and no newer one was found\n" +
+    "error: Samovar runs on Node " +
+      WANTED_MAJOR +
+      ", this is " +
+      process.version +
+      " on " +
+      process.platform +
+      "-" +
+      process.arch +
+      ", and no newer one was found\n" +
       (packageName
         ? "  → Run `npm install " + packageName + "@" + WANTED_MAJOR + "` beside Samovar, or install Node " + WANTED_MAJOR + " or later\n"
-        : "  → Install Node " + WANTED_MAJOR + " or later: there is no npm package of it for this platform\n")
+        : "  → Install Node " + WANTED_MAJOR + " or later: there is no npm package of it for this platform\n"),
   );
   process.exit(1);
 }

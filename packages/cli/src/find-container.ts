@@ -12,7 +12,11 @@ export async function findContainer(client: ControlClient, id: string, signal: A
   const matches = containers.filter((container) => container.id.startsWith(id));
   if (matches.length === 1) return matches[0]!;
   if (matches.length > 1) {
-    throw new SamovarError("invalid_request", `${matches.length} containers have an id that begins with ${id}: ${matches.map((each) => each.id).join(", ")}`, { fields: { fix: "Give more of the id" } });
+    throw new SamovarError("invalid_request", `${matches.length} containers have an id that begins with ${id}: ${matches.map((each) => each.id).join(", ")}`, {
+      fields: { fix: "Give more of the id" },
+    });
   }
-  throw new SamovarError("not_found", `There is no container ${id}`, { fields: { fix: "`samovar container list --all` shows those that live and those that ended lately" } });
+  throw new SamovarError("not_found", `There is no container ${id}`, {
+    fields: { fix: "`samovar container list --all` shows those that live and those that ended lately" },
+  });
 }

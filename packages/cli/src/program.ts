@@ -56,13 +56,19 @@ Examples:
   echo '[1,2]' | samovar run app.ts:sum --input -
   samovar run app.ts:model.tokens --with '["large"]' --input '"hi"'`,
     )
-    .action((target: string, args: string[], options: RunFlags) => choose(async (context) => (await import("./commands/run.ts")).run(context, { target, args, ...options })));
+    .action((target: string, args: string[], options: RunFlags) =>
+      choose(async (context) => (await import("./commands/run.ts")).run(context, { target, args, ...options })),
+    );
 
   program
     .command("serve")
     .description("serve a module's functions and reload them when a file changes")
     .argument("<target>", "FILE, or FILE:NAME to show one function only")
-    .addOption(new Option("--timeout <duration>", "end after this long without requests, edits or log followers; 0 = never").default(600_000, "10m").argParser(toDurationMs))
+    .addOption(
+      new Option("--timeout <duration>", "end after this long without requests, edits or log followers; 0 = never")
+        .default(600_000, "10m")
+        .argParser(toDurationMs),
+    )
     .addOption(appOption())
     .addOption(envOption())
     .addOption(driverOption())
@@ -118,7 +124,9 @@ Examples:
     .addOption(tailOption())
     .addOption(jsonOption("one JSON object for each line"))
     .addHelpText("after", "\nExamples:\n  samovar logs -f\n  samovar logs predict --tail 20")
-    .action((name: string | undefined, options: LogFlags) => choose(async (context) => (await import("./commands/logs.ts")).logs(context, { name, ...options })));
+    .action((name: string | undefined, options: LogFlags) =>
+      choose(async (context) => (await import("./commands/logs.ts")).logs(context, { name, ...options })),
+    );
 
   addContainerCommands(program, choose);
   return program;
@@ -133,7 +141,9 @@ function addContainerCommands(program: Command, choose: (invocation: Invocation)
     .option("-a, --all", "also those that ended")
     .addOption(jsonOption())
     .addHelpText("after", "\nExample:\n  samovar container list --all")
-    .action((options: JsonFlag & { all?: boolean }) => choose(async (context) => (await import("./commands/container-list.ts")).containerList(context, options)));
+    .action((options: JsonFlag & { all?: boolean }) =>
+      choose(async (context) => (await import("./commands/container-list.ts")).containerList(context, options)),
+    );
 
   container
     .command("inspect")
@@ -141,7 +151,9 @@ function addContainerCommands(program: Command, choose: (invocation: Invocation)
     .argument("<id>", "the container's id, or a beginning that only it has")
     .addOption(jsonOption())
     .addHelpText("after", "\nExample:\n  samovar container inspect ct_7x")
-    .action((id: string, options: JsonFlag) => choose(async (context) => (await import("./commands/container-inspect.ts")).containerInspect(context, { id, ...options })));
+    .action((id: string, options: JsonFlag) =>
+      choose(async (context) => (await import("./commands/container-inspect.ts")).containerInspect(context, { id, ...options })),
+    );
 
   container
     .command("stop")
@@ -149,7 +161,9 @@ function addContainerCommands(program: Command, choose: (invocation: Invocation)
     .argument("<id>", "the container's id, or a beginning that only it has")
     .option("--force", "kill it at once")
     .addHelpText("after", "\nExample:\n  samovar container stop ct_7x")
-    .action((id: string, options: { force?: boolean }) => choose(async (context) => (await import("./commands/container-stop.ts")).containerStop(context, { id, ...options })));
+    .action((id: string, options: { force?: boolean }) =>
+      choose(async (context) => (await import("./commands/container-stop.ts")).containerStop(context, { id, ...options })),
+    );
 
   container
     .command("logs")
@@ -159,7 +173,9 @@ function addContainerCommands(program: Command, choose: (invocation: Invocation)
     .addOption(tailOption())
     .addOption(jsonOption("one JSON object for each line"))
     .addHelpText("after", "\nExample:\n  samovar container logs -f ct_7x")
-    .action((id: string, options: LogFlags) => choose(async (context) => (await import("./commands/container-logs.ts")).containerLogs(context, { id, ...options })));
+    .action((id: string, options: LogFlags) =>
+      choose(async (context) => (await import("./commands/container-logs.ts")).containerLogs(context, { id, ...options })),
+    );
 }
 
 export interface AppFlags {
@@ -196,11 +212,13 @@ const jsonOption = (description = "JSON in place of text"): Option => new Option
 const tailOption = (): Option => new Option("-n, --tail <lines>", "how many of the last lines come first").default(100).argParser(toCount);
 
 function envOption(): Option {
-  return new Option("-e, --env <K=V>", "a variable for every function and for main; may be repeated").argParser((text: string, before: Record<string, string> = {}) => {
-    const at = text.indexOf("=");
-    if (at < 1) throw new InvalidArgumentError("It has to be NAME=VALUE.");
-    return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
-  });
+  return new Option("-e, --env <K=V>", "a variable for every function and for main; may be repeated").argParser(
+    (text: string, before: Record<string, string> | undefined) => {
+      const at = text.indexOf("=");
+      if (at < 1) throw new InvalidArgumentError("It has to be NAME=VALUE.");
+      return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+    },
+  );
 }
 
 function toDurationMs(text: string): number {

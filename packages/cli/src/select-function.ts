@@ -18,7 +18,7 @@ export function selectFunction(manifest: AppManifest, target: Pick<Target, "labe
     `${target.label} has no function ${JSON.stringify(wanted)}`,
     wanted,
     manifest.functions.map((each) => each.name),
-    manifest.functions.length === 0 ? "Define one and export it, such as export const hello = endpoint({}, () => \"hi\")" : null,
+    manifest.functions.length === 0 ? 'Define one and export it, such as export const hello = endpoint({}, () => "hi")' : null,
   );
 }
 
@@ -28,11 +28,15 @@ export function selectCallable(manifest: AppManifest, target: Pick<Target, "labe
   const methods = Object.keys(fn.methods);
   if (fn.kind !== "cls") {
     if (target.method === null) return { fn, method: null, callable: fn.handler! };
-    throw new SamovarError("not_found", `${fn.name} has no methods: it is ${fn.kind === "endpoint" ? "an endpoint" : "a function"}, not a class`, { fields: { fix: `Call it as ${target.label}:${fn.name}` } });
+    throw new SamovarError("not_found", `${fn.name} has no methods: it is ${fn.kind === "endpoint" ? "an endpoint" : "a function"}, not a class`, {
+      fields: { fix: `Call it as ${target.label}:${fn.name}` },
+    });
   }
   if (target.method === null) {
     throw new SamovarError("invalid_request", `${fn.name} is a class: say which method to call`, {
-      fields: { fix: methods.length > 0 ? `One of ${methods.map((method) => `${target.label}:${fn.name}.${method}`).join(", ")}` : "Mark a method of it with @method()" },
+      fields: {
+        fix: methods.length > 0 ? `One of ${methods.map((method) => `${target.label}:${fn.name}.${method}`).join(", ")}` : "Mark a method of it with @method()",
+      },
     });
   }
   const callable = Object.hasOwn(fn.methods, target.method) ? fn.methods[target.method] : undefined;
@@ -44,5 +48,7 @@ function unknownName(what: string, wanted: string, names: readonly string[], fix
   const sorted = sortByLikeness(wanted, names);
   const first = sorted[0];
   if (first === undefined) return new SamovarError("not_found", what, fixWithout ? { fields: { fix: fixWithout } } : {});
-  return new SamovarError("not_found", what, { fields: { fix: `${isLike(wanted, first) ? `Did you mean ${first}? ` : ""}There ${sorted.length === 1 ? "is" : "are"} ${sorted.join(", ")}` } });
+  return new SamovarError("not_found", what, {
+    fields: { fix: `${isLike(wanted, first) ? `Did you mean ${first}? ` : ""}There ${sorted.length === 1 ? "is" : "are"} ${sorted.join(", ")}` },
+  });
 }

@@ -34,7 +34,10 @@ function isOn(value: string | undefined): boolean {
 function parseServerUrl(text: string): string {
   const url = URL.parse(text);
   if (!url || (url.protocol !== "http:" && url.protocol !== "https:")) {
-    throw new SamovarError("invalid_option", `SAMOVAR_URL is not an http or https address: ${JSON.stringify(text)}. Set it to something like http://127.0.0.1:8700, or unset it`);
+    throw new SamovarError(
+      "invalid_option",
+      `SAMOVAR_URL is not an http or https address: ${JSON.stringify(text)}. Set it to something like http://127.0.0.1:8700, or unset it`,
+    );
   }
   return url.href.replace(/\/+$/, "");
 }

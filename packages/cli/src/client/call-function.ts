@@ -26,7 +26,7 @@ export async function callFunction(http: HttpClient, call: Call, signal: AbortSi
 }
 
 /** The items of a generator as they come. Leaving the loop ends the remote generator. */
-export async function* streamFunction(http: HttpClient, call: Call, signal: AbortSignal): AsyncGenerator<unknown> {
+export async function* streamFunction(http: HttpClient, call: Call, signal: AbortSignal): AsyncGenerator {
   const { body } = await send(http, call, CONTENT_TYPES.values, signal);
   const decoder = new ItemDecoder();
   for await (const chunk of cutOffTold(body, http.url, signal)) yield* decoder.push(chunk);

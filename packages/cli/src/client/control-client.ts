@@ -28,12 +28,24 @@ export class ControlClient {
   }
 
   async missingBlobs(sha256: readonly string[], signal?: AbortSignal): Promise<readonly string[]> {
-    const answer = await this.http.json<{ sha256: string[] }>({ method: "POST", path: `${API}/blobs/missing`, body: JSON.stringify({ sha256 }), headers: JSON_BODY, signal });
+    const answer = await this.http.json<{ sha256: string[] }>({
+      method: "POST",
+      path: `${API}/blobs/missing`,
+      body: JSON.stringify({ sha256 }),
+      headers: JSON_BODY,
+      signal,
+    });
     return answer.sha256;
   }
 
   async putBlob(sha256: string, content: Uint8Array | AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
-    const { body } = await this.http.send({ method: "PUT", path: `${API}/blobs/${sha256}`, body: content, headers: { "content-type": "application/octet-stream" }, signal });
+    const { body } = await this.http.send({
+      method: "PUT",
+      path: `${API}/blobs/${sha256}`,
+      body: content,
+      headers: { "content-type": "application/octet-stream" },
+      signal,
+    });
     body.resume();
   }
 
@@ -71,7 +83,12 @@ export class ControlClient {
     if (query.tail !== undefined) search.set("tail", String(query.tail));
     if (query.name) search.set("name", query.name);
     const path = query.containerId ? `${API}/containers/${encodeURIComponent(query.containerId)}/logs` : `${API}/logs`;
-    const { body } = await this.http.send({ method: "GET", path: search.size > 0 ? `${path}?${search}` : path, headers: { accept: CONTENT_TYPES.ndjson }, signal });
+    const { body } = await this.http.send({
+      method: "GET",
+      path: search.size > 0 ? `${path}?${search.toString()}` : path,
+      headers: { accept: CONTENT_TYPES.ndjson },
+      signal,
+    });
     yield* readNdjson<LogLine>(body);
   }
 

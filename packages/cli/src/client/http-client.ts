@@ -1,5 +1,13 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
-import { CONTENT_TYPES, ERROR_CATALOGUE, SamovarError, fromSerializedError, type ErrorCode, type ProblemDocument, type SerializedError } from "@samovar/protocol";
+import {
+  CONTENT_TYPES,
+  ERROR_CATALOGUE,
+  SamovarError,
+  fromSerializedError,
+  type ErrorCode,
+  type ProblemDocument,
+  type SerializedError,
+} from "@samovar/protocol";
 
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
@@ -112,7 +120,6 @@ async function readText(body: AsyncIterable<Uint8Array>, url: string): Promise<s
   return (await readBytes(body, url)).toString("utf8");
 }
 
-
 async function toProblemError(incoming: IncomingMessage, status: number): Promise<Error> {
   const text = await readText(incoming, "").catch(() => "");
   const problem = parseProblem(text);
@@ -142,7 +149,10 @@ export function toConnectionError(error: unknown, url: string): unknown {
     return new SamovarError("server_unreachable", `No server answers at ${url}: ${code}`, { cause: error });
   }
   if (code === "ECONNRESET" || code === "EPIPE" || code === "ERR_STREAM_PREMATURE_CLOSE") {
-    return new SamovarError("server_unreachable", `The server at ${url} broke the connection: ${code}`, { cause: error, fields: { fix: "It may have stopped or crashed: look at `samovar status` and logs/server.log in SAMOVAR_HOME" } });
+    return new SamovarError("server_unreachable", `The server at ${url} broke the connection: ${code}`, {
+      cause: error,
+      fields: { fix: "It may have stopped or crashed: look at `samovar status` and logs/server.log in SAMOVAR_HOME" },
+    });
   }
   return error;
 }

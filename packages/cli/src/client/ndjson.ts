@@ -11,13 +11,13 @@ export async function* readNdjson<T>(body: AsyncIterable<Uint8Array>): AsyncGene
     const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
     rest = lines.pop()!;
     if (rest.length > MAX_LINE_BYTES) throw new SamovarError("protocol_error", `The server sent a line of more than ${MAX_LINE_BYTES} bytes`);
-    for (const line of lines) if (line !== "") yield parseLine<T>(line);
+    for (const line of lines) if (line !== "") yield parseLine(line) as T;
   }
 }
 
-function parseLine<T>(line: string): T {
+function parseLine(line: string): unknown {
   try {
-    return JSON.parse(line) as T;
+    return JSON.parse(line);
   } catch (error) {
     throw new SamovarError("protocol_error", `The server sent a line that is not JSON: ${line.slice(0, 80)}`, { cause: error });
   }

@@ -21,7 +21,9 @@ export async function down(context: CommandContext): Promise<ExitCode> {
     const lines = client.logs({ follow: true, tail: 0 }, interrupt.signal);
     const closed = drain(lines);
     await client.shutdown(interrupt.signal);
-    await screen.during("Stopping the server: running inputs finish first", () => orAborted(Promise.all([closed, address.pid === null ? null : untilGone(context, address.pid)]), interrupt.signal));
+    await screen.during("Stopping the server: running inputs finish first", () =>
+      orAborted(Promise.all([closed, address.pid === null ? null : untilGone(context, address.pid)]), interrupt.signal),
+    );
   } catch (error) {
     if (!(error instanceof SamovarError && error.code === "server_unreachable" && address.pid !== null && !isAlive(address.pid))) throw error;
   } finally {

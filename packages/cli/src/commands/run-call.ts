@@ -7,7 +7,14 @@ import { toShownResult } from "../output/result-json.ts";
 import type { Selection } from "../select-function.ts";
 
 /** Calls the function once and writes its result, or its items as they come, to stdout. Throws what it threw as `UserCodeError`. */
-export async function callOnce(context: CommandContext, http: HttpClient, functions: readonly DeployedFunction[], selection: Selection, parameters: readonly unknown[], input: unknown): Promise<void> {
+export async function callOnce(
+  context: CommandContext,
+  http: HttpClient,
+  functions: readonly DeployedFunction[],
+  selection: Selection,
+  parameters: readonly unknown[],
+  input: unknown,
+): Promise<void> {
   const { io, screen, interrupt } = context;
   const { fn, method } = selection;
   const deployed = functions.find((each) => each.name.toLowerCase() === fn.name.toLowerCase());
@@ -35,7 +42,10 @@ export async function callOnce(context: CommandContext, http: HttpClient, functi
 
 /** What the function threw is told by its own name and stack. */
 function rethrow(error: unknown): never {
-  const isHandlers = error instanceof SamovarError ? error.code === "handler_error" && error.cause instanceof Error : error instanceof Error && !("code" in error) && error.name !== "InterruptedError";
+  const isHandlers =
+    error instanceof SamovarError
+      ? error.code === "handler_error" && error.cause instanceof Error
+      : error instanceof Error && !("code" in error) && error.name !== "InterruptedError";
   if (isHandlers) throw new UserCodeError(error instanceof SamovarError ? error.cause : error, "The function threw this: mend it, or the input");
   throw error;
 }

@@ -32,7 +32,9 @@ function parseJson(text: string, what: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     const shown = text.length > 60 ? `${text.slice(0, 57)}…` : text;
-    const hint = /^[A-Za-z_][\w .-]*$/.test(text) ? `A string needs its quotes: '${JSON.stringify(text)}'` : `Write JSON in single quotes, such as '{"text":"hi"}'`;
+    const hint = /^[A-Za-z_][\w .-]*$/.test(text)
+      ? `A string needs its quotes: '${JSON.stringify(text)}'`
+      : `Write JSON in single quotes, such as '{"text":"hi"}'`;
     throw new SamovarError("invalid_json", `${what} is not JSON: ${(error as Error).message}: ${JSON.stringify(shown)}`, { fields: { fix: hint } });
   }
 }

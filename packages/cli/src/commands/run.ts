@@ -45,10 +45,7 @@ export async function run(context: CommandContext, options: RunOptions): Promise
 
   const progress = screen.progress(`Preparing ${target.label}`);
   // Side by side: neither needs the other, and each takes its time.
-  const [app, server] = await bothOrNone(
-    load(loader, interrupt.signal),
-    openServer(context, { kind: "run", label: options.target }, options.driver),
-  );
+  const [app, server] = await bothOrNone(load(loader, interrupt.signal), openServer(context, { kind: "run", label: options.target }, options.driver));
   cleanUp.defer(() => endSession(context, server));
   cleanUp.defer(() => app.host.dispose());
   server.session.on((event) => {
@@ -74,7 +71,10 @@ export async function run(context: CommandContext, options: RunOptions): Promise
     progress.done();
     return await runMain(context, app.host, server, functions, options.args, serverLost);
   }
-  return await orAborted(Promise.race([serverLost, callSelected(context, server, functions, selection, parameters, input).finally(() => progress.done())]), interrupt.signal);
+  return await orAborted(
+    Promise.race([serverLost, callSelected(context, server, functions, selection, parameters, input).finally(() => progress.done())]),
+    interrupt.signal,
+  );
 }
 
 async function load(loader: AppLoader, signal: AbortSignal): Promise<LoadedApp> {
@@ -89,14 +89,32 @@ async function put(context: CommandContext, server: OpenServer, app: LoadedApp, 
   return await server.client.putApp(server.session.id, toAppRequest(app.host.manifest, app.code.object, env), signal);
 }
 
-async function callSelected(context: CommandContext, server: OpenServer, functions: AppResponse["functions"], selection: Selection, parameters: readonly unknown[], input: unknown): Promise<ExitCode> {
-  if (parameters.length > 0 && selection.fn.kind !== "cls") throw new SamovarError("invalid_request", `--with gives parameters to a class, and ${selection.fn.name} is none`, { fields: { fix: "Leave out --with" } });
-  if (parameters.length === 0 && selection.fn.requiresParameters) throw new SamovarError("invalid_request", `The constructor of ${selection.fn.name} has required parameters`, { fields: { fix: `Give them as JSON: --with '["…"]'` } });
+async function callSelected(
+  context: CommandContext,
+  server: OpenServer,
+  functions: AppResponse["functions"],
+  selection: Selection,
+  parameters: readonly unknown[],
+  input: unknown,
+): Promise<ExitCode> {
+  if (parameters.length > 0 && selection.fn.kind !== "cls")
+    throw new SamovarError("invalid_request", `--with gives parameters to a class, and ${selection.fn.name} is none`, { fields: { fix: "Leave out --with" } });
+  if (parameters.length === 0 && selection.fn.requiresParameters)
+    throw new SamovarError("invalid_request", `The constructor of ${selection.fn.name} has required parameters`, {
+      fields: { fix: `Give them as JSON: --with '["…"]'` },
+    });
   await callOnce(context, server.client.http, functions, selection, parameters, input);
   return 0;
 }
 
-async function runMain(context: CommandContext, host: AppHost, server: OpenServer, functions: AppResponse["functions"], args: readonly string[], serverLost: Promise<never>): Promise<ExitCode> {
+async function runMain(
+  context: CommandContext,
+  host: AppHost,
+  server: OpenServer,
+  functions: AppResponse["functions"],
+  args: readonly string[],
+  serverLost: Promise<never>,
+): Promise<ExitCode> {
   const { signal } = context.interrupt;
   const onInterrupt = (): void => host.interrupt();
   signal.addEventListener("abort", onInterrupt, { once: true });
@@ -141,17 +159,23 @@ async function bothOrNone(load: Promise<LoadedApp>, open: Promise<OpenServer>): 
 
 function assertFlags(target: Target, options: RunOptions): void {
   if (target.name === null && (options.input !== undefined || options.with !== undefined)) {
-    throw new SamovarError("invalid_request", `${options.input !== undefined ? "--input" : "--with"} goes to a function, and ${target.label} names none`, { fields: { fix: `Write ${target.label}:NAME; arguments for main stand after the file` } });
+    throw new SamovarError("invalid_request", `${options.input !== undefined ? "--input" : "--with"} goes to a function, and ${target.label} names none`, {
+      fields: { fix: `Write ${target.label}:NAME; arguments for main stand after the file` },
+    });
   }
   if (target.name !== null && options.args.length > 0) {
-    throw new SamovarError("invalid_request", `Arguments go to main, and ${options.target} names a function: ${options.args.join(" ")}`, { fields: { fix: `Pass its input: --input '${options.args[0]}'` } });
+    throw new SamovarError("invalid_request", `Arguments go to main, and ${options.target} names a function: ${options.args.join(" ")}`, {
+      fields: { fix: `Pass its input: --input '${options.args[0]}'` },
+    });
   }
 }
 
 function assertMain(manifest: AppManifest, target: Target): void {
   if (manifest.hasMain) return;
-  const first = manifest.functions[0];
+  const names = manifest.functions.flatMap((fn) =>
+    fn.kind === "cls" ? Object.keys(fn.methods).map((method) => `${target.label}:${fn.name}.${method}`) : [`${target.label}:${fn.name}`],
+  );
   throw new SamovarError("invalid_request", `${target.label} has no default export to run`, {
-    fields: { fix: `Add export default async function main() { … }${first ? `, or call a function: ${manifest.functions.map((fn) => `${target.label}:${fn.name}`).join(", ")}` : ""}` },
+    fields: { fix: `Add export default async function main() { … }${names.length > 0 ? `, or call a function: ${names.join(", ")}` : ""}` },
   });
 }

@@ -35,7 +35,12 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
 
   const idle = Promise.withResolvers<"idle">();
   const reloader = new Reloader(context, { loader, server, target, env, onEdit: () => timer.touch() });
-  const timer = new IdleTimer(io.clock, options.timeout, () => reloader.isBusy(), () => idle.resolve("idle"));
+  const timer = new IdleTimer(
+    io.clock,
+    options.timeout,
+    () => reloader.isBusy(),
+    () => idle.resolve("idle"),
+  );
   cleanUp.defer(() => timer.dispose());
   cleanUp.defer(() => reloader.dispose());
   session.on((event) => {
@@ -46,7 +51,9 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
   reloader.begin();
 
   const ended = session.ended.then((reason): never => {
-    throw new SamovarError("shutting_down", `The server ended the session${reason ? `: ${reason}` : ""}`, { fields: { fix: "Start it again with `samovar serve`" } });
+    throw new SamovarError("shutting_down", `The server ended the session${reason ? `: ${reason}` : ""}`, {
+      fields: { fix: "Start it again with `samovar serve`" },
+    });
   });
   ended.catch(() => {});
   try {

@@ -12,7 +12,10 @@ export async function status(context: CommandContext, options: JsonFlag): Promis
   const address = await findServer(settings);
   if (!address) {
     if (options.json) screen.print(`${JSON.stringify({ running: false, home: settings.home })}\n`);
-    else screen.print(`No server runs with the home ${settings.home}\n${screen.colors.cyan("  →")} Start one with \`samovar up\`; \`samovar run\` and \`serve\` start one of their own\n`);
+    else
+      screen.print(
+        `No server runs with the home ${settings.home}\n${screen.colors.cyan("  →")} Start one with \`samovar up\`; \`samovar run\` and \`serve\` start one of their own\n`,
+      );
     return 1;
   }
   const client = await ControlClient.create(address.url, address.token);

@@ -57,7 +57,9 @@ async function report({ screen, interrupt }: CommandContext, server: { readonly 
   const client = await ControlClient.create(server.url, server.token);
   try {
     const info = await client.server(interrupt.signal);
-    screen.print(`${renderServer(info, screen.colors)}token     ${join(home, "admin-token")}: the CLI reads it there; others send it as Authorization: Bearer TOKEN\n`);
+    screen.print(
+      `${renderServer(info, screen.colors)}token     ${join(home, "admin-token")}: the CLI reads it there; others send it as Authorization: Bearer TOKEN\n`,
+    );
   } finally {
     client.dispose();
   }

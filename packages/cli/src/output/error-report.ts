@@ -1,4 +1,4 @@
-import { ERROR_CATALOGUE, SamovarError, type ErrorCode } from "@samovar/protocol";
+import { ERROR_CATALOGUE, SamovarError } from "@samovar/protocol";
 import type { Colors } from "./colors.ts";
 
 /**
@@ -47,13 +47,13 @@ export function renderError(error: unknown, options: { readonly colors: Colors; 
 /** What to do about it: the raiser's own words, else the catalogue's. */
 function toFix(error: SamovarError): string {
   if (typeof error.fields.fix === "string") return error.fields.fix;
-  return ERROR_CATALOGUE[error.code as ErrorCode]?.fix ?? ERROR_CATALOGUE.internal.fix;
+  return ERROR_CATALOGUE[error.code].fix;
 }
 
 /** The author's own error inside one of ours, such as a start hook that threw; not where the message shows it already. */
 function userError(error: SamovarError): unknown {
   if (/\n\s+at /.test(error.message)) return undefined;
-  return ERROR_CATALOGUE[error.code as ErrorCode]?.fault === "author" && error.cause instanceof Error && !(error.cause instanceof SamovarError) ? error.cause : undefined;
+  return ERROR_CATALOGUE[error.code].fault === "author" && error.cause instanceof Error && !(error.cause instanceof SamovarError) ? error.cause : undefined;
 }
 
 function arrow(text: string, colors: Colors): string {

@@ -11,6 +11,13 @@ export function renderLogLine(line: LogLine, colors: Colors, options: { readonly
   const tag = colors[colorOfName(line.function)](`[${origin}]`);
   const time = options.time ? `${colors.dim(formatTime(line.atMs))} ` : "";
   const text = line.text.replace(/[\r\n]+$/, "");
-  const shown = line.level === "error" || line.stream === "stderr" ? colors.red(text) : line.level === "warn" ? colors.yellow(text) : line.source.kind === "system" ? colors.dim(text) : text;
+  const shown =
+    line.level === "error" || line.stream === "stderr"
+      ? colors.red(text)
+      : line.level === "warn"
+        ? colors.yellow(text)
+        : line.source.kind === "system"
+          ? colors.dim(text)
+          : text;
   return `${time}${tag} ${shown}\n`;
 }

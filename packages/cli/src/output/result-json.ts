@@ -10,7 +10,9 @@ export type ShownResult = { readonly kind: "line"; readonly text: string } | { r
 export function toShownResult(value: unknown, isTerminal: boolean): ShownResult {
   if (value instanceof Uint8Array) {
     if (!isTerminal) return { kind: "bytes", bytes: value };
-    throw new SamovarError("unserializable_result", `The result is ${value.length} bytes, which a terminal can't show`, { fields: { fix: "Send them to a file: samovar run … > FILE" } });
+    throw new SamovarError("unserializable_result", `The result is ${value.length} bytes, which a terminal can't show`, {
+      fields: { fix: "Send them to a file: samovar run … > FILE" },
+    });
   }
   return { kind: "line", text: `${encodeJson(value)}\n` };
 }

@@ -13,7 +13,11 @@ export interface Column<Row> {
 export function renderTable<Row>(rows: readonly Row[], columns: readonly Column<Row>[], note: (row: Row) => string | null = () => null): string {
   const cells = rows.map((row) => columns.map((column) => column.cell(row)));
   const widths = columns.map((column, i) => Math.max(column.title.length, ...cells.map((line) => displayWidth(line[i]!))));
-  const draw = (line: readonly string[]): string => line.map((cell, i) => padDisplay(cell, widths[i]!, columns[i]!.align)).join("  ").trimEnd();
+  const draw = (line: readonly string[]): string =>
+    line
+      .map((cell, i) => padDisplay(cell, widths[i]!, columns[i]!.align))
+      .join("  ")
+      .trimEnd();
   const lines = [draw(columns.map((column) => column.title))];
   rows.forEach((row, i) => {
     lines.push(draw(cells[i]!));

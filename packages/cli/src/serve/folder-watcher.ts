@@ -62,5 +62,13 @@ export class FolderWatcher {
 
 /** What editors and git write beside the files that people mean. */
 function isNoise(name: string): boolean {
-  return name === ".git" || name === "node_modules" || name.endsWith("~") || name.endsWith(".swp") || name.endsWith(".swx") || name === "4913" || name.startsWith(".#");
+  return (
+    name === ".git" ||
+    name === "node_modules" ||
+    name.endsWith("~") ||
+    name.endsWith(".swp") ||
+    name.endsWith(".swx") ||
+    name === "4913" ||
+    name.startsWith(".#")
+  );
 }

@@ -161,7 +161,9 @@ export class Reloader {
     const { target } = this.#options;
     const served = renderServed(manifest, response, target.name === null ? null : selectFunction(manifest, target), settings, screen.colors);
     const version = response.functions[0]?.version;
-    screen.print(`${screen.colors.green(this.#shown === "" ? "Serving" : "Reloaded")} ${target.label}${version === undefined ? "" : ` as version ${version}`} ${screen.colors.dim(`in ${formatDuration(durationMs)}`)}\n`);
+    screen.print(
+      `${screen.colors.green(this.#shown === "" ? "Serving" : "Reloaded")} ${target.label}${version === undefined ? "" : ` as version ${version}`} ${screen.colors.dim(`in ${formatDuration(durationMs)}`)}\n`,
+    );
     if (served !== this.#shown) screen.print(served);
     this.#shown = served;
   }

@@ -10,7 +10,11 @@ import { renderTable } from "../output/table.ts";
  */
 export function renderServed(manifest: AppManifest, response: AppResponse, only: FunctionManifest | null, settings: Settings, colors: Colors): string {
   const shown = pairs(manifest, response).filter(({ fn }) => only === null || fn.name === only.name);
-  const rows = shown.flatMap(({ fn, deployed }) => (fn.kind === "cls" ? Object.keys(fn.methods).map((method) => ({ name: `${deployed.name}.${method}`, kind: fn.kind, url: `${deployed.url}/${method}` })) : [{ name: deployed.name, kind: fn.kind, url: deployed.url }]));
+  const rows = shown.flatMap(({ fn, deployed }) =>
+    fn.kind === "cls"
+      ? Object.keys(fn.methods).map((method) => ({ name: `${deployed.name}.${method}`, kind: fn.kind, url: `${deployed.url}/${method}` }))
+      : [{ name: deployed.name, kind: fn.kind, url: deployed.url }],
+  );
   if (rows.length === 0) return `${colors.yellow(`${manifest.app} has no functions yet`)}\n`;
   const table = renderTable(rows, [
     { title: "NAME", cell: (row) => row.name },
