@@ -108,12 +108,15 @@ test("every module sees the folder that its own file was synced to", async () =>
 });
 
 test("words in comments and strings are no use of import.meta", async () => {
-  const bundle = await bundleFiles({
-    "app.ts": `// __dirname, import.meta.url\nexport default () => "__dirname";`,
-    "node_modules/quiet/package.json": `{ "name": "quiet" }`,
-    "node_modules/quiet/index.js": `/* path.join( __dirname, "x" ) */ module.exports = 1;`,
-    "index.ts": `import quiet from "quiet"; import app from "./app.ts"; export default () => [quiet, app()];`,
-  }, "index.ts");
+  const bundle = await bundleFiles(
+    {
+      "app.ts": `// __dirname, import.meta.url\nexport default () => "__dirname";`,
+      "node_modules/quiet/package.json": `{ "name": "quiet" }`,
+      "node_modules/quiet/index.js": `/* path.join( __dirname, "x" ) */ module.exports = 1;`,
+      "index.ts": `import quiet from "quiet"; import app from "./app.ts"; export default () => [quiet, app()];`,
+    },
+    "index.ts",
+  );
   expect(bundle.nativePackages).toEqual([]);
   expect((await runAway(bundle)).result).toEqual([1, "__dirname"]);
 });
@@ -158,7 +161,12 @@ test("a package that asks require where its own file is stays outside too", asyn
 });
 
 test("an author's own addon is asked for at the place that it is synced to", async () => {
-  const root = makeFolder({ "package.json": "{}", "src/app.ts": `import "./lib/load.cjs";`, "src/lib/load.cjs": `exports.load = () => require("../../build/mine.node");`, "build/mine.node": "" });
+  const root = makeFolder({
+    "package.json": "{}",
+    "src/app.ts": `import "./lib/load.cjs";`,
+    "src/lib/load.cjs": `exports.load = () => require("../../build/mine.node");`,
+    "build/mine.node": "",
+  });
   const bundle = await bundleApp({ file: path.join(root, "src/app.ts"), sdkEntry: makeSdk() });
   expect(Buffer.from(bundle.code).toString()).toContain(`require("../build/mine.node")`);
 });
@@ -214,7 +222,10 @@ test("wink-nlp and its model, pure JavaScript, go into the bundle and work", asy
   });
   const require = createRequire(import.meta.url);
   mkdirSync(path.join(root, "node_modules"));
-  for (const name of ["wink-nlp", "wink-eng-lite-web-model"]) symlinkSync(path.dirname(require.resolve(`${name}/package.json`)), path.join(root, "node_modules", name));
+  for (const manifest of [require.resolve("wink-nlp/package.json"), require.resolve("wink-eng-lite-web-model/package.json")]) {
+    const folder = path.dirname(manifest);
+    symlinkSync(folder, path.join(root, "node_modules", path.basename(folder)));
+  }
   const bundle = await bundleApp({ file: path.join(root, "app.ts"), sdkEntry: makeSdk() });
   expect(bundle.nativePackages).toEqual([]);
   expect((await runAway(bundle)).result).toBe(true);

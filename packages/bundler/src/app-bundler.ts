@@ -53,7 +53,7 @@ class Bundler implements AppBundler {
   readonly #files = new Set<string>();
   readonly #notes = new Set<string>();
   #foundExternal = false;
-  #context: BuildContext | undefined;
+  #context: BuildContext<Options> | undefined;
   #tsconfig: ProjectTsconfig | undefined;
   #tsconfigRaw = "";
   #running: Promise<Bundle> | undefined;
@@ -102,7 +102,11 @@ class Bundler implements AppBundler {
       inputs,
       nativePackages,
       nodeModules: nodeModulesOf(nativePackages),
-      notes: [...syncNotes(project), ...this.#notes, ...result.warnings.map((warning) => `${warning.text}${warning.location ? ` (${warning.location.file}:${warning.location.line})` : ""}`)],
+      notes: [
+        ...syncNotes(project),
+        ...this.#notes,
+        ...result.warnings.map((warning) => `${warning.text}${warning.location ? ` (${warning.location.file}:${warning.location.line})` : ""}`),
+      ],
     };
   }
 
@@ -112,7 +116,7 @@ class Bundler implements AppBundler {
     const tsconfigRaw = JSON.stringify({
       compilerOptions: { paths: this.#tsconfig?.paths ?? {}, ...this.#tsconfig?.jsx, useDefineForClassFields: true, experimentalDecorators: false },
     });
-    if (this.#context && tsconfigRaw === this.#tsconfigRaw) return this.#context as BuildContext<Options>;
+    if (this.#context && tsconfigRaw === this.#tsconfigRaw) return this.#context;
     await this.#context?.dispose();
     this.#context = undefined;
     this.#tsconfigRaw = tsconfigRaw;
@@ -196,7 +200,11 @@ function splitOutput(result: BuildResult<Options>): [map: Uint8Array, code: Uint
 }
 
 function syncNotes({ root, syncs, file }: Project): string[] {
-  return syncs ? [] : [`${path.basename(file)} lies in ${root}, which is too much to send: nothing but its bundle is. Put it in a folder of its own if it needs files beside it`];
+  return syncs
+    ? []
+    : [
+        `${path.basename(file)} lies in ${root}, which is too much to send: nothing but its bundle is. Put it in a folder of its own if it needs files beside it`,
+      ];
 }
 
 function nodeModulesOf(packages: readonly ExternalPackage[]): readonly string[] {

@@ -1,7 +1,16 @@
 import { createRequire, isBuiltin, registerHooks } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { REGISTRY, RUNTIME, toSerializedError, type AppManifest, type CallTransport, type Registry, type Runtime, type SerializedError } from "@samovar/protocol";
+import {
+  REGISTRY,
+  RUNTIME,
+  toSerializedError,
+  type AppManifest,
+  type CallTransport,
+  type Registry,
+  type Runtime,
+  type SerializedError,
+} from "@samovar/protocol";
 import type { HostConfig, HostMessage, HostRequest, RunMessage } from "./app-host-messages.ts";
 
 /**
@@ -37,7 +46,8 @@ registerHooks({
     for (const parentURL of parents) {
       try {
         // The default for `require` looks from the module that called it, whatever the context says.
-        if (context.conditions.includes("require") && !isBuiltin(specifier)) return { url: pathToFileURL(createRequire(parentURL).resolve(specifier)).href, shortCircuit: true };
+        if (context.conditions.includes("require") && !isBuiltin(specifier))
+          return { url: pathToFileURL(createRequire(parentURL).resolve(specifier)).href, shortCircuit: true };
         return next(specifier, { ...context, parentURL });
       } catch (error) {
         if (!isNotFound(error)) throw error;
@@ -49,7 +59,7 @@ registerHooks({
 });
 
 const printToStdout = process.stdout.write;
-process.stdout.write = process.stderr.write.bind(process.stderr) as typeof process.stdout.write;
+process.stdout.write = process.stderr.write.bind(process.stderr);
 process.on("uncaughtException", failToLoad);
 
 let main: unknown;
@@ -93,9 +103,13 @@ async function runMain(message: RunMessage): Promise<void> {
   process.channel?.unref();
   process.argv.push(...message.args);
   for (const signal of ["SIGINT", "SIGTERM"] as const) onSignal(signal);
-  process.once("beforeExit", () => void end(1, new Error(`${path.basename(config.file)}: main waits for something that can never happen, and nothing else is left to do`)));
+  process.once(
+    "beforeExit",
+    () => void end(1, new Error(`${path.basename(config.file)}: main waits for something that can never happen, and nothing else is left to do`)),
+  );
   try {
-    if (typeof main !== "function") throw new Error(`${path.basename(config.file)} has no default export to run: add export default async function main() { … }`);
+    if (typeof main !== "function")
+      throw new Error(`${path.basename(config.file)} has no default export to run: add export default async function main() { … }`);
     if (message.transport) {
       if (!config.transportUrl) throw new Error("The SDK that samovar came with has no samovar/internal: install samovar again");
       const sdk = (await import(config.transportUrl)) as { createHttpTransport(settings: object): CallTransport };

@@ -17,9 +17,7 @@ export interface HostConfig {
   readonly transportUrl: string | null;
 }
 
-export type HostMessage =
-  | { readonly type: "loaded"; readonly manifest: AppManifest }
-  | { readonly type: "failed"; readonly error: SerializedError };
+export type HostMessage = { readonly type: "loaded"; readonly manifest: AppManifest } | { readonly type: "failed"; readonly error: SerializedError };
 
 /** How handles reach the server while main runs. */
 export interface TransportSettings {

@@ -123,15 +123,23 @@ test("dispose ends a running main, with its stop hooks", async () => {
 });
 
 test("what a module throws while it loads is told with its line, and a definition's mistake as the SDK says it", async () => {
-  await expect(load(`const a: any = null;\na.b;`)).rejects.toMatchObject({ code: "load_failed", message: expect.stringMatching(/^my app\.ts can't be loaded: TypeError: .*\n {4}at .*\(my app\.ts:2:3\)$/) });
+  await expect(load(`const a: any = null;\na.b;`)).rejects.toMatchObject({
+    code: "load_failed",
+    message: expect.stringMatching(/^my app\.ts can't be loaded: TypeError: .*\n {4}at .*\(my app\.ts:2:3\)$/),
+  });
   const mistake = `throw Object.assign(new Error("Unknown option"), { name: "SamovarError", code: "invalid_option", fields: {}, [Symbol.for("samovar.error")]: true });`;
   await expect(load(mistake)).rejects.toMatchObject({ code: "invalid_option", message: "Unknown option" });
   await expect(load(`throw "text";`)).rejects.toMatchObject({ code: "load_failed", message: expect.stringContaining("A non-error was thrown: text") });
-  await expect(load(`void Promise.reject(new Error("unheard")); await new Promise((r) => setTimeout(r, 60_000));`)).rejects.toMatchObject({ message: expect.stringContaining("unheard") });
+  await expect(load(`void Promise.reject(new Error("unheard")); await new Promise((r) => setTimeout(r, 60_000));`)).rejects.toMatchObject({
+    message: expect.stringContaining("unheard"),
+  });
 });
 
 test("a module that exits, waits for nothing, or never ends is told apart", async () => {
-  await expect(load(`process.exit(3);`)).rejects.toMatchObject({ code: "load_failed", message: expect.stringContaining("ended the process with exit code 3 while it loaded") });
+  await expect(load(`process.exit(3);`)).rejects.toMatchObject({
+    code: "load_failed",
+    message: expect.stringContaining("ended the process with exit code 3 while it loaded"),
+  });
   await expect(load(`await new Promise(() => {});`)).rejects.toMatchObject({ code: "load_failed", message: expect.stringContaining("never finished loading") });
   await expect(load(`for (;;);`, { loadTimeoutMs: 500 })).rejects.toMatchObject({ code: "load_failed", message: expect.stringContaining("within 0.5 s") });
 });

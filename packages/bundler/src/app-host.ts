@@ -153,7 +153,8 @@ function load(child: ChildProcess, exited: Promise<number>, options: AppHostOpti
     // What it told before it ended may still be on its way: the channel's end comes after it.
     if (child.connected) await once(child, "disconnect");
     if (code === 13) fail(`${name} never finished loading: it awaits something at its top level that can never happen`);
-    else fail(`${name} ended the process with exit code ${code} while it loaded: a module that defines functions must not call process.exit() at its top level`);
+    else
+      fail(`${name} ended the process with exit code ${code} while it loaded: a module that defines functions must not call process.exit() at its top level`);
   });
   return promise.finally(() => {
     cancel();
@@ -163,10 +164,10 @@ function load(child: ChildProcess, exited: Promise<number>, options: AppHostOpti
 
 function spawnHost(config: HostConfig, options: AppHostOptions): ChildProcess {
   const fromSource = import.meta.url.endsWith(".ts");
-  const script = fileURLToPath(new URL(fromSource ? "./app-host-child.ts" : "./app-host-child.js", import.meta.url));
+  const script = fromSource ? new URL("./app-host-child.ts", import.meta.url) : new URL("./app-host-child.js", import.meta.url);
   const stdio: StdioOptions = [...(options.stdio ?? (["inherit", "inherit", "inherit"] as const)), "ipc"];
   const flags = ["--enable-source-maps", "--disable-warning=ExperimentalWarning", ...(fromSource ? ["--conditions=samovar-source"] : [])];
-  return spawn(process.execPath, [...flags, script, JSON.stringify(config)], {
+  return spawn(process.execPath, [...flags, fileURLToPath(script), JSON.stringify(config)], {
     stdio,
     env: options.env ?? process.env,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

@@ -130,7 +130,8 @@ async function addFile(walk: Walk, file: string, source: string): Promise<void> 
     noteUnreadable(walk, relative, error);
     return;
   }
-  if (walk.found.length > walk.limits.maxFiles) throw tooMuch(walk, `More than ${walk.limits.maxFiles.toLocaleString("en")} files lie in ${walk.root}`, "; most of them in", biggestFolders(walk));
+  if (walk.found.length > walk.limits.maxFiles)
+    throw tooMuch(walk, `More than ${walk.limits.maxFiles.toLocaleString("en")} files lie in ${walk.root}`, "; most of them in", biggestFolders(walk));
 }
 
 async function readFolder(walk: Walk, dir: string): Promise<Dirent[]> {
@@ -145,18 +146,30 @@ async function readFolder(walk: Walk, dir: string): Promise<Dirent[]> {
 function assertSizes(walk: Walk): void {
   const { maxFileBytes, maxTotalBytes } = walk.limits;
   const tooLarge = walk.found.filter((file) => file.sizeBytes > maxFileBytes);
-  if (tooLarge.length > 0) throw tooMuch(walk, `A file may have ${showBytes(maxFileBytes)} to be sent with the code`, ", and these have more:", largest(tooLarge));
+  if (tooLarge.length > 0)
+    throw tooMuch(walk, `A file may have ${showBytes(maxFileBytes)} to be sent with the code`, ", and these have more:", largest(tooLarge));
   if (walk.totalBytes > maxTotalBytes) {
-    throw tooMuch(walk, `The files beside the module come to ${showBytes(walk.totalBytes)}, and ${showBytes(maxTotalBytes)} may be sent with the code`, ". The largest are", largest(walk.found));
+    throw tooMuch(
+      walk,
+      `The files beside the module come to ${showBytes(walk.totalBytes)}, and ${showBytes(maxTotalBytes)} may be sent with the code`,
+      ". The largest are",
+      largest(walk.found),
+    );
   }
 }
 
 function tooMuch(walk: Walk, what: string, which: string, names: readonly string[]): SamovarError {
-  return new SamovarError("bundle_failed", `${what}${which} ${names.join(", ")}. Name what the code doesn't need in ${path.join(walk.root, IGNORE_FILE)}, one pattern a line as in .gitignore`);
+  return new SamovarError(
+    "bundle_failed",
+    `${what}${which} ${names.join(", ")}. Name what the code doesn't need in ${path.join(walk.root, IGNORE_FILE)}, one pattern a line as in .gitignore`,
+  );
 }
 
 function largest(files: readonly { readonly path: string; readonly sizeBytes: number }[]): string[] {
-  return [...files].sort((a, b) => b.sizeBytes - a.sizeBytes).slice(0, 5).map((file) => `${file.path} (${showBytes(file.sizeBytes)})`);
+  return [...files]
+    .sort((a, b) => b.sizeBytes - a.sizeBytes)
+    .slice(0, 5)
+    .map((file) => `${file.path} (${showBytes(file.sizeBytes)})`);
 }
 
 function biggestFolders(walk: Walk): string[] {
@@ -165,7 +178,10 @@ function biggestFolders(walk: Walk): string[] {
     const folder = file.includes("/") ? `${file.slice(0, file.indexOf("/"))}/` : "./";
     counts.set(folder, (counts.get(folder) ?? 0) + 1);
   }
-  return [...counts].sort((a, b) => b[1] - a[1]).slice(0, 3).map(([folder, count]) => `${folder} (${count.toLocaleString("en")})`);
+  return [...counts]
+    .sort((a, b) => b[1] - a[1])
+    .slice(0, 3)
+    .map(([folder, count]) => `${folder} (${count.toLocaleString("en")})`);
 }
 
 function showBytes(bytes: number): string {

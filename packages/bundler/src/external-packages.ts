@@ -4,7 +4,17 @@ import type { ExternalPackage } from "./bundle.ts";
 import { ancestors } from "./project.ts";
 
 const PLATFORM_PACKAGE = /(linux|darwin|win32|freebsd|android)[-_.](x64|x86_64|arm64|arm|ia32|universal|riscv64|ppc64|s390x)/;
-const NATIVE_LOADERS = new Set(["bindings", "node-gyp-build", "node-gyp-build-optional-packages", "prebuild-install", "@mapbox/node-pre-gyp", "node-pre-gyp", "pkg-prebuilds", "cmake-js", "neon-load-or-build"]);
+const NATIVE_LOADERS = new Set([
+  "bindings",
+  "node-gyp-build",
+  "node-gyp-build-optional-packages",
+  "prebuild-install",
+  "@mapbox/node-pre-gyp",
+  "node-pre-gyp",
+  "pkg-prebuilds",
+  "cmake-js",
+  "neon-load-or-build",
+]);
 /** Where compiled parts lie in packages that ship or build them. */
 const NATIVE_FOLDERS = [".", "build/Release", "build/Debug", "lib/binding", "lib", "dist", "bin"];
 

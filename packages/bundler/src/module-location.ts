@@ -82,10 +82,14 @@ export function setUpModuleLocation(build: PluginBuild, options: ModuleLocationO
       return undefined;
     }
     if (!isInside(root, file) && owner === undefined) {
-      options.onNote(`${path.relative(root, file)} asks where it is, and lies outside of the project's folder: its files are read in place and don't travel with the code`);
+      options.onNote(
+        `${path.relative(root, file)} asks where it is, and lies outside of the project's folder: its files are read in place and don't travel with the code`,
+      );
     }
     const id = JSON.stringify(`${NAMESPACE}:${file}`);
-    const contents = ESM_SYNTAX.test(source) ? `${source}\nimport * as __samovar_module from ${id};` : prepend(`var __samovar_module = require(${id});`, source);
+    const contents = ESM_SYNTAX.test(source)
+      ? `${source}\nimport * as __samovar_module from ${id};`
+      : prepend(`var __samovar_module = require(${id});`, source);
     return { contents, loader, resolveDir: path.dirname(file) };
   });
 

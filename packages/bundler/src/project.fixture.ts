@@ -38,7 +38,15 @@ export function writeFiles(folder: string, files: Files): void {
 /** A stand-in for the SDK that is small enough to see through: `fn` marks, the registry lists what is marked. */
 export function makeSdk(): string {
   const folder = makeFolder({
-    "package.json": JSON.stringify({ name: "samovar", type: "module", exports: { ".": { "samovar-source": "./src/index.ts" }, "./internal": { "samovar-source": "./src/internal.ts" }, "./extra": { "samovar-source": "./src/extra.ts" } } }),
+    "package.json": JSON.stringify({
+      name: "samovar",
+      type: "module",
+      exports: {
+        ".": { "samovar-source": "./src/index.ts" },
+        "./internal": { "samovar-source": "./src/internal.ts" },
+        "./extra": { "samovar-source": "./src/extra.ts" },
+      },
+    }),
     "src/index.ts": `
       const g = globalThis as Record<symbol, any>;
       const marked = new Set<unknown>();

@@ -7,8 +7,18 @@ import { findProject, isInside } from "./project.ts";
 import { stripJsonc } from "./tsconfig.ts";
 
 test("the nearest package.json gives root and name", () => {
-  const root = makeFolder({ "package.json": `{ "name": "outer" }`, "apps/shop/package.json": `{ "name": "@acme/shop.web" }`, "apps/shop/src/app.ts": "", "lone/app.ts": "" });
-  expect(findProject(path.join(root, "apps/shop/src/app.ts"))).toEqual({ file: path.join(root, "apps/shop/src/app.ts"), root: path.join(root, "apps/shop"), syncs: true, defaultAppName: "shop-web" });
+  const root = makeFolder({
+    "package.json": `{ "name": "outer" }`,
+    "apps/shop/package.json": `{ "name": "@acme/shop.web" }`,
+    "apps/shop/src/app.ts": "",
+    "lone/app.ts": "",
+  });
+  expect(findProject(path.join(root, "apps/shop/src/app.ts"))).toEqual({
+    file: path.join(root, "apps/shop/src/app.ts"),
+    root: path.join(root, "apps/shop"),
+    syncs: true,
+    defaultAppName: "shop-web",
+  });
   expect(findProject(path.join(root, "lone/app.ts"))).toMatchObject({ root, defaultAppName: "outer" });
 });
 

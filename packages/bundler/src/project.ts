@@ -83,6 +83,9 @@ function readName(manifest: string): string | undefined {
 }
 
 function toAppName(text: string): string {
-  const name = text.replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^[^A-Za-z0-9]+|-+$/g, "").slice(0, 63);
+  const name = text
+    .replace(/[^A-Za-z0-9_-]+/g, "-")
+    .replace(/^[^A-Za-z0-9]+|-+$/g, "")
+    .slice(0, 63);
   return name === "" || name.toLowerCase() === "id" ? "app" : name;
 }

@@ -72,4 +72,3 @@ function ourPackage(file: string): { name: string; dir: string } | undefined {
   const { name } = JSON.parse(readFileSync(manifest, "utf8")) as { name?: string };
   return name === "samovar" || name?.startsWith("@samovar/") ? { name, dir } : undefined;
 }
-

@@ -56,7 +56,9 @@ function readOptions(file: string, files: string[]): Record<string, unknown> {
 
 function absolutePaths(paths: unknown, base: string): Record<string, string[]> {
   const entries = Object.entries((paths ?? {}) as Record<string, unknown>);
-  return Object.fromEntries(entries.map(([key, targets]) => [key, (Array.isArray(targets) ? targets : []).map((target) => path.resolve(base, String(target)))]));
+  return Object.fromEntries(
+    entries.map(([key, targets]) => [key, (Array.isArray(targets) ? targets : []).map((target) => path.resolve(base, String(target)))]),
+  );
 }
 
 function resolveBase(base: string, from: string): string | undefined {

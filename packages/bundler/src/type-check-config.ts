@@ -88,7 +88,10 @@ function exportedPaths(entry: string): Record<string, string[]> {
 /** The project's own come first; ours have Node's types for the project that has none. */
 function typeRoots(project: Project, own: ProjectTsconfig | undefined): string[] {
   const theirs = own?.options["typeRoots"];
-  const folders = Array.isArray(theirs) && own ? theirs.map((folder) => path.resolve(path.dirname(own.file), String(folder))) : [...ancestors(project.root)].map((dir) => path.join(dir, "node_modules", "@types"));
+  const folders =
+    Array.isArray(theirs) && own
+      ? theirs.map((folder) => path.resolve(path.dirname(own.file), String(folder)))
+      : [...ancestors(project.root)].map((dir) => path.join(dir, "node_modules", "@types"));
   return [...folders, path.dirname(path.dirname(createRequire(import.meta.url).resolve("@types/node/package.json")))];
 }
 

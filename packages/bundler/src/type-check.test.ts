@@ -17,7 +17,10 @@ test("a sound module without any project passes: samovar, Node and text files ar
 });
 
 test("a mistake is shown with file, line, column, the line and a caret", async () => {
-  const result = await check({ "app.ts": `import { fn } from "samovar";\nexport const f = fn({}, (x: number) => x);\nvoid f.remote("three");`, "unrelated.ts": "const x: number = '';" });
+  const result = await check({
+    "app.ts": `import { fn } from "samovar";\nexport const f = fn({}, (x: number) => x);\nvoid f.remote("three");`,
+    "unrelated.ts": "const x: number = '';",
+  });
   expect(result.diagnostics).toMatchObject([{ line: 3, column: 15, code: "TS2345" }]);
   expect(result.text).toMatch(/app\.ts:3:14[^]*void f\.remote\("three"\);[^]*\^/);
 });
@@ -40,7 +43,9 @@ test("a project's own tsconfig.json counts, and what would write files or end th
     "src/app.ts": `import { b } from "@/b"; function mark(_: unknown, context: ClassMethodDecoratorContext) { void context.name; } class A { @mark m() { return BUILD.length + OWN; } } export default () => b(new A());`,
   };
   expect(await check(files, "src/app.ts")).toMatchObject({ ok: true });
-  expect((await check({ ...files, "src/b.ts": "export const b: number = '';" }, "src/app.ts")).diagnostics.map((found) => path.basename(found.file ?? ""))).toContain("b.ts");
+  expect(
+    (await check({ ...files, "src/b.ts": "export const b: number = '';" }, "src/app.ts")).diagnostics.map((found) => path.basename(found.file ?? "")),
+  ).toContain("b.ts");
 });
 
 test("a check can be given up", async () => {

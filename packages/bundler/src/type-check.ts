@@ -91,7 +91,10 @@ async function toResult(output: string, { project, ownDir, color }: { project: P
   const lines = new Map<string, string[]>();
   const messages = diagnostics.map((found) => ({
     text: `${found.message} (${found.code})`,
-    location: found.file === null ? null : { file: path.relative(project.root, found.file), line: found.line, column: found.column - 1, lineText: lineOf(found.file, found.line, lines) },
+    location:
+      found.file === null
+        ? null
+        : { file: path.relative(project.root, found.file), line: found.line, column: found.column - 1, lineText: lineOf(found.file, found.line, lines) },
   }));
   const shown = await formatMessages(messages, { kind: "error", color });
   return { ok: false, diagnostics, text: shown.map((text) => text.trimEnd()).join("\n\n") };
