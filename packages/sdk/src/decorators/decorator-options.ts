@@ -9,7 +9,8 @@ type Reader = (value: unknown, name: string) => void;
 const METHOD_OPTIONS: Readonly<Record<string, Reader>> = {
   route: (value) => {
     if (typeof value !== "string" || !/^\/[\w\-.~/]*[\w\-.~]$/.test(value) || /\/{2}|(^|\/)\.{1,2}(\/|$)/.test(value)) {
-      const instead = typeof value === "string" ? `/${value.split("/").filter((part) => /^[\w\-.~]+$/.test(part) && !/^\.+$/.test(part)).join("/")}` : undefined;
+      const parts = typeof value === "string" ? value.split("/").map((part) => part.replaceAll(/[^\w\-.~]+/g, "-")) : [];
+      const instead = `/${parts.filter((part) => part !== "" && !/^[.-]+$/.test(part)).join("/") || "v1/tokens"}`;
       throw new WrongValue(`route is ${show(value)}, but it takes a path such as "/v1/tokens"`, instead);
     }
   },
@@ -46,7 +47,10 @@ function check(subject: string, options: unknown, known: Readonly<Record<string,
   const mistakes: Mistake[] = [];
   for (const [key, value] of Object.entries(options as RawOptions)) {
     try {
-      if (!Object.hasOwn(known, key)) throw describeUnknown(key, Object.keys(known));
+      if (!Object.hasOwn(known, key)) {
+        mistakes.push(describeUnknown(key, value, options, known));
+        continue;
+      }
       if (value !== undefined) known[key]!(value, key);
     } catch (error) {
       if (!(error instanceof WrongValue)) throw error;
@@ -56,7 +60,14 @@ function check(subject: string, options: unknown, known: Readonly<Record<string,
   throwMistakes(mistakes, options, shape, entry);
 }
 
-function describeUnknown(key: string, known: readonly string[]): WrongValue {
-  const nearest = findNearest(key, known);
-  return new WrongValue(`Unknown option "${key}"${nearest ? `: did you mean "${nearest}"?` : known.length ? `: it has ${known.join(", ")}` : ": it has none"}`);
+function describeUnknown(key: string, value: unknown, options: RawOptions, known: Readonly<Record<string, Reader>>): Mistake {
+  const names = Object.keys(known);
+  const nearest = findNearest(key, names);
+  return {
+    message: `Unknown option "${key}"${nearest ? `: did you mean "${nearest}"?` : names.length ? `: it has ${names.join(", ")}` : ": it has none"}`,
+    mend: (mended) => {
+      delete mended[key];
+      if (nearest !== undefined && options[nearest] === undefined) mended[nearest] = value;
+    },
+  };
 }

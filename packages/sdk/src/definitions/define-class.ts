@@ -91,7 +91,7 @@ function checkHasMethods(Class: Function, methods: readonly RemoteMethod[]): Mis
   if (methods.length > 0) return [];
   const names = methodNamesOf(Class).filter((name) => !["onStart", "onStop", "onBuild"].some((kind) => marksByName(Class, kind as "onStart").some((mark) => mark.name === name)));
   const name = names[0] ?? "predict";
-  return [{ message: `The class has no method that callers may call. Mark one, as @method() ${name}(input, ctx) { … }, or list it`, mend: (options) => (options.methods = [name]) }];
+  return [{ message: `The class has no method that callers may call. Mark one, or list it`, write: `@method() ${name}(input, ctx) { … }`, mend: (options) => (options.methods = [name]) }];
 }
 
 function checkBatchSizes(draft: Draft, methods: readonly RemoteMethod[]): Mistake[] {

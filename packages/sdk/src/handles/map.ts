@@ -21,8 +21,10 @@ export async function* mapInputs(inputs: Inputs<unknown>, call: (input: unknown,
   const signal = options.signal ? AbortSignal.any([options.signal, cancel.signal]) : cancel.signal;
   const source = Symbol.asyncIterator in inputs ? inputs[Symbol.asyncIterator]() : inputs[Symbol.iterator]();
   const window = new MapWindow(ordered);
-  const left = new Promise<never>((_, reject) => options.signal?.addEventListener("abort", () => reject(options.signal!.reason as Error), { once: true }));
-  left.catch(() => {});
+  const left = Promise.withResolvers<never>();
+  left.promise.catch(() => {});
+  const leave = (): void => left.reject(options.signal!.reason as Error);
+  options.signal?.addEventListener("abort", leave, { once: true });
   let exhausted = false;
   /** The read of the next input: one at a time, because that is all that iterators promise to bear. */
   let reading: Promise<void> | undefined;
@@ -50,10 +52,11 @@ export async function* mapInputs(inputs: Inputs<unknown>, call: (input: unknown,
       } else if (exhausted && window.held === 0) {
         return;
       } else {
-        await Promise.race([window.changed(), left, ...(reading ? [reading] : [])]);
+        await Promise.race([window.changed(), left.promise, ...(reading ? [reading] : [])]);
       }
     }
   } finally {
+    options.signal?.removeEventListener("abort", leave);
     cancel.abort(new SamovarError("cancelled", "The map was left before all of its results were taken"));
     // Not awaited: an input source that hangs must not keep the error or the loop's end from the consumer.
     if (!exhausted) Promise.resolve(source.return?.()).catch(() => {});

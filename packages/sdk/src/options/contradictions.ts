@@ -1,6 +1,7 @@
 import { show } from "@samovar/protocol";
 import type { Draft } from "./option-table.ts";
 import type { Mistake, RawOptions } from "./mistakes.ts";
+import { QueueDepthAutoscaler } from "./queue-depth-autoscaler.ts";
 
 /** Options that can't both hold. Each names both; the later one gives way in the corrected code. */
 export function findContradictions(raw: RawOptions, draft: Draft): Mistake[] {
@@ -13,7 +14,7 @@ function findDoubleSpellings(raw: RawOptions): Mistake[] {
     mistakes.push({ message: "scaledownWindow and keepWarmSeconds are two spellings of one option: give one of them", mend: without("keepWarmSeconds") });
   }
   for (const key of ["minContainers", "maxContainers", "tasksPerContainer"]) {
-    if (has(raw, "autoscaler") && has(raw, key)) mistakes.push({ message: `autoscaler and ${key} contradict each other: say it in one place`, mend: without("autoscaler") });
+    if (has(raw, "autoscaler") && has(raw, key)) mistakes.push({ message: `autoscaler and ${key} contradict each other: say it in one place`, mend: unfoldAutoscaler });
   }
   return mistakes;
 }
@@ -47,6 +48,13 @@ function findWorkerContradictions(raw: RawOptions, draft: Draft): Mistake[] {
     mistakes.push({ message: `singleUse and batch.maxBatchSize (${draft.batch.maxBatchSize}) contradict each other: a container for one input has no batches`, mend: without("singleUse") });
   }
   return mistakes;
+}
+
+function unfoldAutoscaler(options: Record<string, unknown>): void {
+  const { autoscaler, ...rest } = options;
+  const folded = autoscaler instanceof QueueDepthAutoscaler ? autoscaler.options : {};
+  delete options.autoscaler;
+  Object.assign(options, { ...folded, ...rest });
 }
 
 const has = (raw: RawOptions, key: string): boolean => raw[key] !== undefined;

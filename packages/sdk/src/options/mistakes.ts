@@ -7,6 +7,8 @@ export interface Mistake {
   readonly message: string;
   /** Mends the options in place, for the corrected code that the error shows. */
   readonly mend?: (options: Record<string, unknown>) => void;
+  /** The corrected code where it is not the options that change, such as a method of a class. */
+  readonly write?: string;
 }
 
 /** How a definition is written, for the corrected code: `render` gets the mended options as text. */
@@ -24,11 +26,13 @@ export function throwMistakes(mistakes: readonly Mistake[], options: RawOptions,
   if (mistakes.length === 0) return;
   const mended: Record<string, unknown> = { ...options };
   for (const mistake of mistakes) mistake.mend?.(mended);
+  const lines = mistakes.flatMap(({ write }) => write ?? []);
+  if (lines.length === 0 || mistakes.some(({ mend }) => mend)) lines.push(shape.render(formatOptions(mended)));
   const head =
     mistakes.length === 1
       ? `${shape.subject}: ${mistakes[0]!.message}`
       : `${shape.subject} has ${mistakes.length} mistakes:\n${mistakes.map((mistake) => `  - ${mistake.message}`).join("\n")}`;
-  const error = new SamovarError(code, `${head}\nWrite:\n  ${shape.render(formatOptions(mended))}`, {
+  const error = new SamovarError(code, `${head}\nWrite:\n  ${lines.join("\n  ")}`, {
     fields: { mistakes: mistakes.map((mistake) => mistake.message) },
   });
   if (entry) Error.captureStackTrace(error, entry);

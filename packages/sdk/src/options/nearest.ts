@@ -1,15 +1,26 @@
 /** The known word that is nearest to what was typed, if one is near enough to be meant. */
 export function findNearest(typed: string, known: Iterable<string>): string | undefined {
-  let best: string | undefined;
-  let bestDistance = Infinity;
+  const { word, distance } = rankNearest(typed, known);
+  return distance <= Math.max(2, Math.floor(typed.length / 2)) ? word : undefined;
+}
+
+/** `: did you mean "cpu"?`, or at least which known word is nearest. */
+export function hintNearest(typed: string, known: readonly string[]): string {
+  const near = findNearest(typed, known);
+  if (near !== undefined) return `: did you mean "${near}"?`;
+  const { word } = rankNearest(typed, known);
+  return word === undefined ? "" : `: the nearest known one is "${word}"`;
+}
+
+function rankNearest(typed: string, known: Iterable<string>): { word: string | undefined; distance: number } {
+  let best: { word: string | undefined; distance: number } = { word: undefined, distance: Infinity };
   for (const word of known) {
-    const distance = editDistance(typed.toLowerCase(), word.toLowerCase());
-    if (distance < bestDistance) {
-      best = word;
-      bestDistance = distance;
-    }
+    const [a, b] = [typed.toLowerCase(), word.toLowerCase()];
+    // What was left out or added at one end (keepWarm, maxRetryCount) is a likelier mistake than its length says.
+    const distance = Math.min(editDistance(a, b), a.length >= 3 && (b.startsWith(a) || a.startsWith(b)) ? 2 : Infinity);
+    if (distance < best.distance) best = { word, distance };
   }
-  return bestDistance <= Math.max(2, Math.floor(typed.length / 2)) ? best : undefined;
+  return best;
 }
 
 function editDistance(a: string, b: string): number {

@@ -1,7 +1,7 @@
 import { DEFAULT_OPTIONS, type FunctionOptions } from "@samovar/protocol";
 import { findContradictions } from "./contradictions.ts";
 import type { Mistake, RawOptions } from "./mistakes.ts";
-import { findNearest } from "./nearest.ts";
+import { findNearest, hintNearest } from "./nearest.ts";
 import { COMMON_OPTIONS, readEnv, type Draft, type OptionReader } from "./option-table.ts";
 import { isPlainObject, WrongValue } from "./parse-values.ts";
 
@@ -36,16 +36,27 @@ function mendValue(options: Record<string, unknown>, key: string, instead: unkno
   else options[key] = instead;
 }
 
-function describeUnknown(key: string, raw: RawOptions, known: Readonly<Record<string, unknown>>, elsewhere: Readonly<Record<string, string>>): Mistake {
+function describeUnknown(key: string, raw: RawOptions, known: Readonly<Record<string, OptionReader>>, elsewhere: Readonly<Record<string, string>>): Mistake {
   if (Object.hasOwn(elsewhere, key)) return { message: elsewhere[key]!, mend: (options) => void delete options[key] };
-  const nearest = findNearest(key, Object.keys(known));
+  const names = Object.keys(known);
+  const nearest = findNearest(key, names);
   return {
-    message: nearest ? `Unknown option "${key}": did you mean "${nearest}"?` : `Unknown option "${key}"`,
+    message: `Unknown option "${key}"${hintNearest(key, names)}`,
     mend: (options) => {
       delete options[key];
-      if (nearest && raw[nearest] === undefined && options[nearest] === undefined) options[nearest] = raw[key];
+      if (nearest !== undefined && raw[nearest] === undefined && reads(known[nearest]!, raw[key], nearest)) options[nearest] = raw[key];
     },
   };
+}
+
+/** Whether a value fits another option: the corrected code must be right. */
+function reads(read: OptionReader, value: unknown, name: string): boolean {
+  try {
+    read(value, { options: {} }, name);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Spellings of one thing: a function that uses one of them has said it all, and an app's default for the others gives way. */

@@ -1,0 +1,221 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { CONTENT_TYPES, decodeValue, encodeItem, encodeItemEnd, encodeItemError, encodeValue, SamovarError, toSerializedError } from "@samovar/protocol";
+import { afterEach, describe, expect, test } from "vitest";
+import { Client } from "./client.ts";
+import { createHttpTransport } from "./http-transport.ts";
+
+interface Seen {
+  readonly url: string;
+  readonly headers: IncomingMessage["headers"];
+  readonly input: unknown;
+}
+
+const cleanups: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0)) await cleanup();
+});
+
+/** A server that answers as the gateway does. */
+async function openServer(answer: (request: Seen, response: ServerResponse) => unknown): Promise<{ url: string; seen: Seen[]; server: Server; connections: () => number }> {
+  const seen: Seen[] = [];
+  let connections = 0;
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+    const one = { url: request.url!, headers: request.headers, input: decodeValue(Buffer.concat(chunks)) };
+    seen.push(one);
+    await answer(one, response);
+  });
+  server.on("connection", () => connections++);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  cleanups.push(() => {
+    server.closeAllConnections();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen, server, connections: () => connections };
+}
+
+const sendValue = (response: ServerResponse, value: unknown): void => void response.writeHead(200, { "content-type": CONTENT_TYPES.value }).end(encodeValue(value));
+const sendProblem = (response: ServerResponse, problem: { status: number; [key: string]: unknown }): void =>
+  void response.writeHead(problem.status, { "content-type": CONTENT_TYPES.problem }).end(JSON.stringify({ type: "about:blank", title: "t", detail: "d", ...problem }));
+
+function open(url: string, options: { token?: string; functionIds?: Record<string, string> } = {}) {
+  const transport = createHttpTransport({ url, ...options });
+  cleanups.unshift(() => transport.close());
+  return transport;
+}
+
+const square = { kind: "function", name: "square" } as const;
+
+const collect = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
+  const list: T[] = [];
+  for await (const item of items) list.push(item);
+  return list;
+};
+
+describe("a call", () => {
+  test("sends a value to the function's route and gives back a value, over one connection", async () => {
+    const { url, seen, connections } = await openServer((request, response) => sendValue(response, request.input));
+    const transport = open(url, { token: "secret" });
+    const input = { date: new Date(5), map: new Map([[1, undefined]]), big: 5n };
+    expect(await transport.call(square, input, {})).toEqual(input);
+    expect(await transport.call({ kind: "cls", name: "model", method: "predict", parameters: ["large", { a: 1 }] }, 1, {})).toBe(1);
+    expect(await transport.call({ kind: "endpoint", name: "hello" }, undefined, {})).toBe(undefined);
+    expect(seen.map((request) => request.url)).toEqual(["/function/square", `/cls/model/predict?with=${encodeURIComponent('["large",{"a":1}]')}`, "/endpoint/hello"]);
+    expect(seen[0]!.headers).toMatchObject({ "content-type": CONTENT_TYPES.value, accept: CONTENT_TYPES.value, authorization: "Bearer secret" });
+    expect(connections()).toBe(1);
+  });
+
+  test("inside a session goes by function id, and only to the session's functions", async () => {
+    const { url, seen } = await openServer((_, response) => sendValue(response, 1));
+    const transport = open(url, { functionIds: { square: "fn_1", model: "fn_2" } });
+    await transport.call(square, 1, {});
+    await transport.call({ kind: "cls", name: "model", method: "run" }, 1, {});
+    expect(seen.map((request) => request.url)).toEqual(["/function/id/fn_1", "/cls/id/fn_2/run"]);
+    await expect(transport.call({ kind: "function", name: "toString" }, 1, {})).rejects.toThrow("The app has no function toString. It has square, model");
+  });
+
+  test("throws the handler's error again, with its stack and cause", async () => {
+    const thrown = new RangeError("too big", { cause: new Error("because") });
+    const { url } = await openServer((_, response) => sendProblem(response, { status: 500, code: "handler_error", error: toSerializedError(thrown) }));
+    const error = await open(url)
+      .call(square, 1, {})
+      .catch((caught: unknown) => caught as Error);
+    expect(error).toMatchObject({ name: "RangeError", message: "too big", stack: thrown.stack, cause: { message: "because" } });
+  });
+
+  test("throws the server's own errors by their codes", async () => {
+    const { url } = await openServer((_, response) => sendProblem(response, { status: 422, code: "invalid_input", detail: "n is missing", issues: [{ message: "Required", path: ["n"] }] }));
+    const error = await open(url)
+      .call(square, 1, {})
+      .catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(SamovarError);
+    expect(error).toMatchObject({ code: "invalid_input", message: "n is missing", fields: { issues: [{ message: "Required", path: ["n"] }] } });
+  });
+
+  test("what is no problem document is told as it is", async () => {
+    const { url } = await openServer((_, response) => void response.writeHead(502).end("Bad gateway"));
+    await expect(open(url).call(square, 1, {})).rejects.toThrow("square: the server answered 502: Bad gateway");
+  });
+
+  test("gives what a Response of the handler's says", async () => {
+    const { url } = await openServer((request, response) => {
+      if (request.input === "text") response.writeHead(200, { "content-type": "text/plain" }).end("hi");
+      else if (request.input === "json") response.writeHead(200, { "content-type": "application/json; charset=utf-8" }).end('{"a":1}');
+      else if (request.input === "none") response.writeHead(204).end();
+      else response.writeHead(200, { "content-type": "image/png" }).end(Buffer.from([1, 2]));
+    });
+    const transport = open(url);
+    expect(await Promise.all(["text", "json", "none", "bytes"].map((input) => transport.call(square, input, {})))).toEqual(["hi", { a: 1 }, undefined, new Uint8Array([1, 2])]);
+  });
+
+  test("aborting hangs up and rejects with the reason", async () => {
+    const arrived = Promise.withResolvers<ServerResponse>();
+    const { url } = await openServer((_, response) => arrived.resolve(response));
+    const abort = new AbortController();
+    const result = open(url).call(square, 1, { signal: abort.signal });
+    const response = await arrived.promise;
+    const hungUp = once(response, "close");
+    abort.abort(new Error("enough"));
+    await expect(result).rejects.toThrow("enough");
+    await hungUp;
+  });
+
+  test("an input that can't be sent names the path", async () => {
+    await expect(open("http://127.0.0.1:1").call(square, { fn: () => 1 }, {})).rejects.toMatchObject({ code: "unserializable_input", fields: { path: "$.fn" } });
+  });
+
+  test("no server, or a URL that is none", async () => {
+    const { url, server } = await openServer(() => {});
+    await new Promise((resolve) => server.close(resolve));
+    await expect(open(url).call(square, 1, {})).rejects.toMatchObject({ code: "server_unreachable", message: expect.stringContaining(`No server answers at ${url}`) });
+    await expect(open("localhost:8700").call(square, 1, {})).rejects.toThrow('url is "localhost:8700", but it takes a server\'s address');
+  });
+});
+
+describe("a stream", () => {
+  test("gives items however their bytes are cut, and ends with the stream", async () => {
+    const { url, seen } = await openServer(async (_, response) => {
+      response.writeHead(200, { "content-type": CONTENT_TYPES.values });
+      const bytes = Buffer.concat([encodeItem("values", "one"), encodeItem("values", { two: 2n }), encodeItemEnd("values")!]);
+      for (const byte of bytes) await new Promise((resolve) => response.write(Buffer.from([byte]), resolve));
+      response.end();
+    });
+    expect(await collect(open(url).stream(square, 1, {}))).toEqual(["one", { two: 2n }]);
+    expect(seen[0]!.headers.accept).toBe(CONTENT_TYPES.values);
+  });
+
+  test("throws the generator's error after the items before it", async () => {
+    const { url } = await openServer((_, response) => {
+      response.writeHead(200, { "content-type": CONTENT_TYPES.values });
+      response.end(Buffer.concat([encodeItem("values", 1), encodeItemError("values", toSerializedError(new RangeError("late")))]));
+    });
+    const items = open(url).stream(square, 1, {})[Symbol.asyncIterator]();
+    expect((await items.next()).value).toBe(1);
+    await expect(items.next()).rejects.toThrow(new RangeError("late"));
+  });
+
+  test("one that breaks off says so", async () => {
+    const { url } = await openServer((_, response) => {
+      response.writeHead(200, { "content-type": CONTENT_TYPES.values });
+      response.write(encodeItem("values", 1), () => response.destroy());
+    });
+    const items = open(url).stream(square, 1, {})[Symbol.asyncIterator]();
+    expect((await items.next()).value).toBe(1);
+    await expect(items.next()).rejects.toMatchObject({ code: "container_lost" });
+  });
+
+  test("leaving the loop hangs up", async () => {
+    const hungUp = Promise.withResolvers<void>();
+    const { url } = await openServer((_, response) => {
+      response.on("close", hungUp.resolve);
+      response.writeHead(200, { "content-type": CONTENT_TYPES.values });
+      response.write(encodeItem("values", 1));
+    });
+    for await (const item of open(url).stream(square, 1, {})) {
+      expect(item).toBe(1);
+      break;
+    }
+    await hungUp.promise;
+  });
+
+  test("of a function with one result names .remote", async () => {
+    const { url } = await openServer((_, response) => sendValue(response, 1));
+    await expect(collect(open(url).stream(square, 1, {}))).rejects.toThrow("square returns one value, not a stream. Call it with .remote(input)");
+  });
+});
+
+describe("a client", () => {
+  test("reaches functions, endpoints and classes by how they are called", async () => {
+    const { url, seen } = await openServer((request, response) => {
+      if (request.headers.accept === CONTENT_TYPES.values) response.writeHead(200, { "content-type": CONTENT_TYPES.values }).end(Buffer.concat([encodeItem("values", request.input), encodeItemEnd("values")!]));
+      else sendValue(response, request.input);
+    });
+    const client = new Client({ url, token: "t" });
+    cleanups.unshift(() => client.close());
+    const app = client.app<any>("models") as any;
+    expect(await app.square.remote(1)).toBe(1);
+    expect(await app.hello.request({ a: 1 })).toEqual({ a: 1 });
+    expect(await collect(app.live.request(7))).toEqual([7]);
+    expect(await collect(app.count.stream(2))).toEqual([2]);
+    expect(await app.model.predict.remote(3)).toBe(3);
+    expect(await app.model.remote.remote(4)).toBe(4);
+    expect(await collect(app.model.with("large").tokens.stream(5))).toEqual([5]);
+    expect(await collect(app.model.predict.map([6]))).toEqual([6]);
+    expect(seen.map((request) => request.url)).toEqual([
+      "/function/square",
+      "/endpoint/hello",
+      "/endpoint/live",
+      "/function/count",
+      "/cls/model/predict",
+      "/cls/model/remote",
+      `/cls/model/tokens?with=${encodeURIComponent('["large"]')}`,
+      "/cls/model/predict",
+    ]);
+    expect(seen.every((request) => request.headers.authorization === "Bearer t")).toBe(true);
+  });
+});

@@ -1,0 +1,246 @@
+import { RUNTIME, SamovarError, type CallTarget, type CallTransport, type Runtime } from "@samovar/protocol";
+import * as v from "valibot";
+import { afterEach, describe, expect, test } from "vitest";
+import { z } from "zod";
+import { BatchError, cls, context, endpoint, env, fn } from "../index.ts";
+import { getRegistry } from "../registry.ts";
+
+const holder = globalThis as { [RUNTIME]?: Runtime };
+
+afterEach(() => {
+  delete holder[RUNTIME];
+});
+
+interface Call {
+  readonly target: CallTarget;
+  readonly input: unknown;
+}
+
+/** A session whose functions give their input back. */
+function openSession(): Call[] {
+  const calls: Call[] = [];
+  const transport: CallTransport = {
+    call: async (target, input) => {
+      calls.push({ target, input });
+      if (input === "fail") throw new RangeError("remote");
+      return input;
+    },
+    async *stream(target, input) {
+      calls.push({ target, input });
+      yield* [1, input];
+    },
+  };
+  holder[RUNTIME] = { remote: true, context: () => ({ taskId: "t1" }), transport, onExit: () => {} };
+  return calls;
+}
+
+class Model {
+  size: string;
+  constructor(size = "small") {
+    this.size = size;
+  }
+  predict(x: number): string {
+    return `${this.size} ${x}`;
+  }
+  async *tokens(prompt: string): AsyncGenerator<string> {
+    yield prompt;
+  }
+  helper(): void {}
+  load(): void {
+    this.size = this.size.toUpperCase();
+  }
+}
+
+const square = fn({ name: "square" }, (x: number) => x * x);
+const count = fn({ name: "count" }, async function* (to: number) {
+  for (let i = 1; i <= to; i++) yield i;
+});
+const hello = endpoint({ name: "hello" }, (input: { name: string }) => `hello ${input.name}`);
+const model = cls(Model, { name: "model", methods: ["predict", "tokens"], onStart: ["load"] });
+
+const collect = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
+  const list: T[] = [];
+  for await (const item of items) list.push(item);
+  return list;
+};
+
+describe("a handle in a session", () => {
+  test("calls by kind and name", async () => {
+    const calls = openSession();
+    expect(await square.remote(3)).toBe(3);
+    expect(await hello.request({ name: "you" })).toEqual({ name: "you" });
+    expect(await model.predict.remote(1)).toBe(1);
+    expect(await model.with("large").predict.remote(2)).toBe(2);
+    expect(await collect(count.stream(5))).toEqual([1, 5]);
+    expect(calls.map(({ target }) => target)).toEqual([
+      { kind: "function", name: "square" },
+      { kind: "endpoint", name: "hello" },
+      { kind: "cls", name: "model", method: "predict" },
+      { kind: "cls", name: "model", method: "predict", parameters: ["large"] },
+      { kind: "function", name: "count" },
+    ]);
+  });
+
+  test("throws what the function threw", async () => {
+    openSession();
+    await expect(square.remote("fail" as never)).rejects.toThrow(RangeError);
+    await expect(square.forEach(["fail" as never])).rejects.toThrow(RangeError);
+  });
+
+  test("maps and awaits each", async () => {
+    const calls = openSession();
+    expect(await collect(square.map([1, 2, 3]))).toEqual([1, 2, 3]);
+    await square.forEach([4, 5]);
+    expect(calls.map(({ input }) => input)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test("knows where it is", () => {
+    expect(env.isRemote()).toBe(false);
+    openSession();
+    expect(env.isRemote()).toBe(true);
+    expect(context().taskId).toBe("t1");
+  });
+
+  test("has its export's name once the module is bound", async () => {
+    const calls = openSession();
+    const late = fn({}, (x: number) => x);
+    await expect(late.remote(1)).rejects.toThrow("fn(…) has no name yet: it is not exported by the app's module");
+    getRegistry().bind({ late });
+    await late.remote(1);
+    expect(calls[0]!.target.name).toBe("late");
+  });
+});
+
+describe("a handle outside of a session", () => {
+  test("names `samovar run` and `Client`", async () => {
+    await expect(square.remote(1)).rejects.toMatchObject({ code: "no_session" });
+    await expect(square.remote(1)).rejects.toThrow("square.remote() has no session: this file was not started by samovar. Run it with `samovar run FILE`, or call a server with `new Client({ url, token })`");
+    await expect(collect(count.stream(1))).rejects.toThrow("count.stream() has no session");
+    await expect(hello.request({ name: "x" })).rejects.toThrow("hello.request() has no session");
+  });
+
+  test("can't be called while the module loads", async () => {
+    holder[RUNTIME] = { remote: false, context: () => undefined, transport: null, onExit: () => {} };
+    await expect(square.remote(1)).rejects.toThrow("square.remote() was called while the module loads");
+  });
+
+  test("context() is only inside", () => {
+    expect(() => context()).toThrow("context() was called outside of a hook or handler");
+  });
+});
+
+describe("a handle asked for what it has not", () => {
+  test("says what to call instead", () => {
+    expect(() => (count as unknown as typeof square).remote(1)).toThrow("count is a generator and has no .remote(). Write: for await (const item of count.stream(input)) …");
+    expect(() => (hello as unknown as typeof square).remote(1)).toThrow("hello is an endpoint and has no .remote(). Write hello.request(input), or define it with fn(…)");
+  });
+
+  test("an unmarked method and a hook say why", () => {
+    expect(() => (model as never as { helper: unknown }).helper).toThrow("Model.helper isn't marked: add @method() or make it protected");
+    expect(() => (model as never as { load: unknown }).load).toThrow("Model.load is a hook (onStart): Samovar calls it, callers can't. Make it protected");
+    expect(Object.keys(model)).toEqual(["predict", "tokens", "with"]);
+  });
+
+  test("constructor parameters are JSON", () => {
+    expect(() => model.with(new Date() as never)).toThrow(SamovarError);
+    expect(() => model.with(new Map() as never)).toThrow("Model.with(…): constructor parameters are JSON. $[0] is a Map. Send Object.fromEntries(it)");
+    expect(() => (model.with as (...args: unknown[]) => unknown)(undefined, 1)).toThrow("Model.with(…): parameter 0 is undefined, and one after it is not");
+  });
+});
+
+describe("a local call", () => {
+  test("runs start hooks once, and stop hooks at exit", async () => {
+    const events: string[] = [];
+    const exits: (() => unknown)[] = [];
+    holder[RUNTIME] = { remote: false, context: () => undefined, transport: null, onExit: (run) => void exits.push(run) };
+    const f = fn(
+      {
+        name: "f",
+        onStart: [
+          () => {
+            events.push("start");
+            return 5;
+          },
+          (ctx) => ctx.containerId,
+        ],
+        onStop: (ctx) => void events.push(`stop ${ctx.reason} ${JSON.stringify(ctx.onStartValue)}`),
+      },
+      (x: number, ctx) => {
+        events.push(`${context().taskId} ${ctx.deployment}`);
+        return x + ctx.onStartValue[0];
+      },
+    );
+    expect(await Promise.all([f.local(1), f.local(2)])).toEqual([6, 7]);
+    expect(events).toEqual(["start", "local-1 f", "local-2 f"]);
+    for (const run of exits) await run();
+    expect(events.at(-1)).toBe('stop done [5,"local"]');
+    expect(exits).toHaveLength(1);
+  });
+
+  test("a failed start is tried again by the next call", async () => {
+    let starts = 0;
+    const f = fn({ onStart: () => (++starts === 1 ? Promise.reject(new Error("first")) : starts) }, (_: number, ctx) => ctx.onStartValue);
+    await expect(f.local(1)).rejects.toThrow("first");
+    expect(await f.local(1)).toBe(2);
+  });
+
+  test("a class has one instance for each set of parameters of a handle", async () => {
+    expect(await model.predict.local(1)).toBe("SMALL 1");
+    const large = model.with("large");
+    expect(await large.predict.local(2)).toBe("LARGE 2");
+    expect(await collect(large.tokens.local("hi"))).toEqual(["hi"]);
+  });
+
+  test("a generator is closed when its loop is left", async () => {
+    let closed = false;
+    const f = fn({}, function* (_: number) {
+      try {
+        yield 1;
+        yield 2;
+      } finally {
+        closed = true;
+      }
+    });
+    for await (const item of f.local(0)) {
+      expect(item).toBe(1);
+      break;
+    }
+    expect(closed).toBe(true);
+  });
+
+  test("a batch handler gets a list of one", async () => {
+    const f = fn({ batch: { maxBatchSize: 4, wait: 0 } }, (xs: readonly number[]) => xs.map((x) => (x < 0 ? new BatchError("negative") : x * 2)));
+    expect(await f.local(2)).toBe(4);
+    await expect(f.local(-1)).rejects.toThrow(BatchError);
+    const wrong = fn({ batch: { maxBatchSize: 4, wait: 0 } }, (_: readonly number[]) => [] as number[]);
+    await expect(wrong.local(1)).rejects.toMatchObject({ code: "batch_mismatch" });
+  });
+
+  test("onDeploy does not run, and reading its value says so", async () => {
+    const f = fn({ onDeploy: () => 1 }, (_: number, ctx) => ctx.onDeployValue);
+    await expect(f.local(1)).rejects.toThrow("ctx.onDeployValue is not there in a local call");
+  });
+});
+
+describe("a schema", () => {
+  test("of zod checks and converts", async () => {
+    const f = fn({ input: z.object({ n: z.coerce.number(), d: z.number().default(3) }), output: z.number().transform(String) }, (input) => input.n + input.d);
+    expect(await f.local({ n: "4" } as never)).toBe("7");
+    const error = await f.local({ n: "x" } as never).catch((thrown: unknown) => thrown as SamovarError);
+    expect(error).toMatchObject({ code: "invalid_input", fields: { issues: [{ path: ["n"] }] } });
+  });
+
+  test("of valibot checks and converts", async () => {
+    const f = fn({ input: v.object({ s: v.pipe(v.string(), v.trim(), v.minLength(1)) }) }, (input) => input.s);
+    expect(await f.local({ s: " x " })).toBe("x");
+    await expect(f.local({ s: " " })).rejects.toMatchObject({ code: "invalid_input", fields: { issues: [{ path: ["s"] }] } });
+  });
+
+  test("of a generator checks each item", async () => {
+    const f = fn({ output: z.string() }, function* (n: number) {
+      yield "a";
+      yield n as never;
+    });
+    await expect(collect(f.local(1))).rejects.toMatchObject({ code: "invalid_output" });
+  });
+});
