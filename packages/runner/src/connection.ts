@@ -94,7 +94,7 @@ export class Connection {
     this.#open = false;
     return new Promise((resolve) => {
       this.#socket.once("close", resolve);
-      this.#socket.end(() => resolve());
+      this.#socket.end(() => this.#socket.destroy());
     });
   }
 
