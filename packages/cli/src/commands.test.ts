@@ -85,7 +85,9 @@ test("ps without a server is an error that says how to start one", async () => {
   const io = createTestIo();
   cleanUps.push(io.remove);
   expect(await runCli(["ps"], io)).toBe(1);
-  expect(io.err()).toBe(`error (server_unreachable): No server runs with the home ${io.env.SAMOVAR_HOME}\n  → Start one with \`samovar up\`, or set SAMOVAR_URL to one that runs elsewhere\n`);
+  expect(io.err()).toBe(
+    `error (server_unreachable): No server runs with the home ${io.env.SAMOVAR_HOME}\n  → Start one with \`samovar up\`, or set SAMOVAR_URL to one that runs elsewhere\n`,
+  );
 });
 
 test("a server that does not answer is named", async () => {
@@ -135,7 +137,10 @@ test("container stop asks for a drain, with --force for a kill", async () => {
   const { io, server } = await setUp({ containers: [containerInfo()] });
   expect(await runCli(["container", "stop", "ct_alpha"], io)).toBe(0);
   expect(await runCli(["container", "stop", "ct_alpha", "--force"], io)).toBe(0);
-  expect(server.requests.filter((request) => request.startsWith("POST"))).toEqual(["POST /api/v1/containers/ct_alpha/stop", "POST /api/v1/containers/ct_alpha/stop?force=1"]);
+  expect(server.requests.filter((request) => request.startsWith("POST"))).toEqual([
+    "POST /api/v1/containers/ct_alpha/stop",
+    "POST /api/v1/containers/ct_alpha/stop?force=1",
+  ]);
   expect(io.out()).toBe("ct_alpha drains and stops\nct_alpha is killed\n");
 });
 
@@ -161,7 +166,13 @@ test("logs prints each line with its time and where it comes from", async () => 
 test("logs --json prints one object for each line", async () => {
   const { io } = await setUp({ logs: [logLine(), logLine({ text: "two" })], containers: [containerInfo()] });
   expect(await runCli(["container", "logs", "ct_alpha", "--json"], io)).toBe(0);
-  expect(io.out().trimEnd().split("\n").map((line) => JSON.parse(line))).toEqual([logLine(), logLine({ text: "two" })]);
+  expect(
+    io
+      .out()
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line)),
+  ).toEqual([logLine(), logLine({ text: "two" })]);
 });
 
 test("Ctrl-C ends a followed log with 130 and no error", async () => {

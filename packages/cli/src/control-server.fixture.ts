@@ -77,7 +77,17 @@ export function serverInfo(url: string): ServerInfo {
     embedded: false,
     driver: {
       name: "process",
-      capabilities: { isolation: "none", ownRoot: false, memoryLimit: "watched", cpuLimit: "none", processLimit: "none", killTree: true, networkModes: ["host"], checkpoint: false, gpu: false },
+      capabilities: {
+        isolation: "none",
+        ownRoot: false,
+        memoryLimit: "watched",
+        cpuLimit: "none",
+        processLimit: "none",
+        killTree: true,
+        networkModes: ["host"],
+        checkpoint: false,
+        gpu: false,
+      },
       missing: ["Memory is measured, not limited by the kernel: run as root for control groups"],
     },
   };
@@ -102,7 +112,13 @@ export function functionInfo(over: Partial<FunctionInfo> = {}): FunctionInfo {
 
 export function containerInfo(over: Partial<ContainerInfo> = {}): ContainerInfo {
   const startedAtMs = 1_700_000_000_000;
-  const phase = (name: ContainerInfo["phases"][number]["phase"], fromMs: number, durationMs: number, hook: string | null = null, workerIndex: number | null = 0) => ({
+  const phase = (
+    name: ContainerInfo["phases"][number]["phase"],
+    fromMs: number,
+    durationMs: number,
+    hook: string | null = null,
+    workerIndex: number | null = 0,
+  ) => ({
     phase: name,
     workerIndex,
     hook,
@@ -126,11 +142,27 @@ export function containerInfo(over: Partial<ContainerInfo> = {}): ContainerInfo 
     workers: 1,
     inputs: { running: 0, done: 5, failed: 1 },
     parameters: [],
-    phases: [phase("create", 0, 40, null, null), phase("load", 40, 60), phase("start", 100, 100, "loadModel"), phase("stop", 400, 3, "close"), phase("exit", 403, 5, null, null)],
+    phases: [
+      phase("create", 0, 40, null, null),
+      phase("load", 40, 60),
+      phase("start", 100, 100, "loadModel"),
+      phase("stop", 400, 3, "close"),
+      phase("exit", 403, 5, null, null),
+    ],
     ...over,
   };
 }
 
 export function logLine(over: Partial<LogLine> = {}): LogLine {
-  return { atMs: 1_700_000_000_000, containerId: "ct_alpha", function: "predict", workerIndex: 0, stream: "stdout", level: "info", source: { kind: "worker" }, text: "hello", ...over };
+  return {
+    atMs: 1_700_000_000_000,
+    containerId: "ct_alpha",
+    function: "predict",
+    workerIndex: 0,
+    stream: "stdout",
+    level: "info",
+    source: { kind: "worker" },
+    text: "hello",
+    ...over,
+  };
 }

@@ -5,7 +5,14 @@ import { selectCallable } from "./select-function.ts";
 const callable = { streaming: false, batch: null, inputSchema: null, outputSchema: null };
 const base = { options: DEFAULT_OPTIONS, hooks: { onBuild: [], onDeploy: [], onStart: [], onStop: [] }, requiresParameters: false };
 const predict: FunctionManifest = { ...base, name: "predict", kind: "endpoint", exportName: "predictEndpoint", handler: callable, methods: {} };
-const model: FunctionManifest = { ...base, name: "model", kind: "cls", exportName: "model", handler: null, methods: { run: { ...callable, route: null, timeoutMs: undefined } } };
+const model: FunctionManifest = {
+  ...base,
+  name: "model",
+  kind: "cls",
+  exportName: "model",
+  handler: null,
+  methods: { run: { ...callable, route: null, timeoutMs: undefined } },
+};
 const manifest: AppManifest = { manifestVersion: 1, app: "a", functions: [model, predict], hasMain: false };
 
 const select = (name: string, method: string | null = null) => selectCallable(manifest, { label: "app.ts", name, method });

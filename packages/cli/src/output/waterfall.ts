@@ -60,7 +60,9 @@ function toBar(offsetMs: number, durationMs: number, totalMs: number, columns: n
   const scale = totalMs > 0 ? (columns * 8) / totalMs : 0;
   const startEighths = Math.min(columns * 8 - 1, Math.floor(offsetMs * scale));
   const startColumn = Math.floor(startEighths / 8);
-  const endEighths = Math.max(startColumn * 8 + 1, Math.min(columns * 8, Math.round((offsetMs + durationMs) * scale)));
+  // A bar begins at a whole column, as text can; so its end is where it ends only if it is longer than one.
+  const durationEighths = Math.max(1, Math.round(durationMs * scale));
+  const endEighths = durationEighths < 8 ? startColumn * 8 + durationEighths : Math.min(columns * 8, Math.round((offsetMs + durationMs) * scale));
   const eighths = endEighths - startColumn * 8;
   return `${" ".repeat(startColumn)}${"█".repeat(Math.floor(eighths / 8))}${EIGHTHS[eighths % 8]}`;
 }

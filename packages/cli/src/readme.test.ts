@@ -1,0 +1,47 @@
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { expect, test } from "vitest";
+import { createProgram } from "./program.ts";
+
+const README = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+const commands = leaves(
+  createProgram("0.0.0", () => {}),
+  "samovar",
+);
+
+function leaves(command: Command, name: string): { name: string; command: Command }[] {
+  return command.commands.length === 0 ? [{ name, command }] : command.commands.flatMap((child) => leaves(child, `${name} ${child.name()}`));
+}
+
+test.each(commands)("$name stands in the README with all its arguments and options", ({ name, command }) => {
+  expect(README).toContain(`\`${name}`);
+  for (const argument of command.registeredArguments) {
+    const shown = `${argument.name()}${argument.variadic ? "..." : ""}`;
+    expect(README).toMatch(new RegExp(`[<[]${shown.replaceAll(".", "\\.")}[>\\]]`));
+  }
+  for (const option of command.options) expect(README).toContain(option.flags);
+});
+
+test("every command and option that the README names is there", () => {
+  const names = commands.map(({ name }) => name);
+  const named = [...README.matchAll(/`(samovar(?: [a-z]+)+)/g)].map((match) => match[1]!);
+  for (const name of named)
+    expect(
+      names.some((each) => each === name || each.startsWith(`${name} `)),
+      name,
+    ).toBe(true);
+  const flags = new Set(commands.flatMap(({ command }) => command.options.map((option) => option.flags)));
+  const tokens = [...README.matchAll(/`((?:-\w, )?--[a-z]+(?: <[^`>]+>)?)`/g)].map((match) => match[1]!);
+  expect(tokens.length).toBeGreaterThan(15);
+  for (const token of tokens)
+    expect(
+      [...flags].some((each) => each === token || each.split(/[ ,]+/).includes(token)),
+      token,
+    ).toBe(true);
+});
+
+test.each(commands)("$name has help with an example", ({ command }) => {
+  let text = "";
+  command.configureOutput({ writeOut: (chunk) => (text += chunk) }).outputHelp();
+  expect(text).toMatch(/Examples?:\n {2}(echo .*)?samovar /);
+});
