@@ -4,7 +4,7 @@ export default defineConfig({
   resolve: { conditions: ["samovar-source"] },
   ssr: { resolve: { conditions: ["samovar-source"] } },
   test: {
-    include: ["packages/*/src/**/*.test.ts", "examples/*/**/*.test.ts", "tools/**/*.test.ts"],
+    include: ["packages/*/src/**/*.test.ts", "examples/*/**/*.test.ts", "bench/**/*.test.ts", "tools/**/*.test.ts"],
     exclude: ["**/node_modules/**", "**/dist/**"],
     pool: "forks",
     execArgv: ["--conditions=samovar-source"],

@@ -47,10 +47,10 @@ export function toRepository(files: Readonly<Record<string, string>>): Repositor
   return { files: new Map(Object.entries(files)) };
 }
 
-/** The root, the packages and the examples: everything with a package.json. */
+/** The root, the packages, the examples and the benchmarks: everything with a package.json. */
 export function listPackages(repository: Repository): Package[] {
   return [...repository.files]
-    .filter(([file]) => /^((packages|examples)\/[^/]+\/)?package\.json$/.test(file))
+    .filter(([file]) => /^((packages|examples)\/[^/]+\/|bench\/)?package\.json$/.test(file))
     .map(([file, text]) => {
       const manifest = JSON.parse(text) as Record<string, Record<string, string> | undefined> & { name?: string };
       return {

@@ -5,7 +5,7 @@ export const packageReadmes: Rule = {
   name: "package-readmes",
   check(repository) {
     return listPackages(repository)
-      .filter((each) => each.folder !== "." && !repository.files.has(`${each.folder}/README.md`))
+      .filter((each) => each.folder.startsWith("packages/") && !repository.files.has(`${each.folder}/README.md`))
       .map((each) => ({
         file: `${each.folder}/README.md`,
         message: "It is not there: say what the package is for, what it exports and which file has which subject",

@@ -6,10 +6,10 @@ const check = (text: string, file = "packages/kit/src/a.test.ts") =>
   noLeftovers.check(toRepository({ [file]: text })).map((problem) => problem.message.split(":")[0]);
 
 // Put together, so that this file does not break the rule itself.
-const only = "on" + "ly";
-const skip = "sk" + "ip";
-const skipIf = "sk" + "ipIf";
-const later = "TO" + "DO";
+const only = ["on", "ly"].join("");
+const skip = ["sk", "ip"].join("");
+const skipIf = ["sk", "ipIf"].join("");
+const later = ["TO", "DO"].join("");
 
 test("focused tests are found in every form", () => {
   for (const line of [`test.${only}("x", run);`, `describe.${only}("x", run);`, `test.concurrent.${only}("x", run);`, `it.${only}.each([1])("x", run);`]) {

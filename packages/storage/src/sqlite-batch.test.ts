@@ -1,4 +1,4 @@
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Operation, Request } from "./operations.ts";
 import { tokenSample } from "./samples.fixture.ts";
