@@ -90,14 +90,14 @@ describe("a class with a mistake", () => {
     expect(await inClass("@method({ rout: '/x' }) run() {}")).toMatchInlineSnapshot(`
       "invalid_option: @method: Unknown option "rout": did you mean "route"?
       Write:
-        @method() predict(input, ctx) { … }"
+        @method({ route: "/x" }) predict(input, ctx) { … }"
     `);
     expect(await inClass("@method({ route: 'v1 tokens', timeout: 0 }) run() {}")).toMatchInlineSnapshot(`
       "invalid_option: @method has 2 mistakes:
         - route is "v1 tokens", but it takes a path such as "/v1/tokens"
         - timeout is 0, but it takes 1 s to 24 h, or -1 for no limit
       Write:
-        @method({ route: "/", timeout: "1s" }) predict(input, ctx) { … }"
+        @method({ route: "/v1-tokens", timeout: "1s" }) predict(input, ctx) { … }"
     `);
     expect(await inClass("@onStart({ snapshot: true }) load() {} @method() run() {}")).toMatchInlineSnapshot(`
       "invalid_option: @onStart: Unknown option "snapshot": it has none
@@ -113,24 +113,25 @@ describe("a class with a mistake", () => {
 
   test("has no method, or one whose name is reserved, or two that clash", async () => {
     expect(await inClass("predict() {} @onStart() load() {}")).toMatchInlineSnapshot(`
-      "invalid_definition: cls(Model): The class has no method that callers may call. Mark one, as @method() predict(input, ctx) { … }, or list it
+      "invalid_definition: cls(Model): The class has no method that callers may call. Mark one, or list it
       Write:
+        @method() predict(input, ctx) { … }
         cls(Model, { methods: ["predict"] })"
     `);
     expect(await inClass("@method() with() {}")).toMatchInlineSnapshot(`
-      "invalid_definition: cls(Model): The method name "with" is reserved: handles have a with of their own. Rename it, for example to withModel
+      "invalid_definition: cls(Model): The method name "with" is reserved: handles have a with of their own
       Write:
-        cls(Model)"
+        @method() withModel(input, ctx) { … }"
     `);
     expect(await inClass("@method() run() {} @method() Run() {}")).toMatchInlineSnapshot(`
       "invalid_definition: cls(Model): run and Run clash: both are called at /run. Rename one, or give it another route
       Write:
-        cls(Model)"
+        @method() Run2(input, ctx) { … }"
     `);
     expect(await inClass("@method({ route: '/run' }) other() {} @method() run() {}")).toMatchInlineSnapshot(`
       "invalid_definition: cls(Model): other and run clash: both are called at /run. Rename one, or give it another route
       Write:
-        cls(Model)"
+        @method() run2(input, ctx) { … }"
     `);
   });
 
@@ -143,7 +144,7 @@ describe("a class with a mistake", () => {
     expect(await inClass("@method({ batch: { maxBatchSize: 4, wait: 1 } }) async *run(xs) {}")).toMatchInlineSnapshot(`
       "invalid_definition: cls(Model): @method({ batch }) and a generator contradict each other on run: a batch method returns a list, one result for each input
       Write:
-        cls(Model)"
+        @method({ batch: { … } }) async run(inputs, ctx) { return outputs; }"
     `);
     expect(await inClass("@method() run() {}", "{ batch: { maxBatchSize: 4, wait: 1 } }")).toMatchInlineSnapshot(`
       "invalid_option: cls(Model): Unknown option "batch": it belongs to the method, as @method({ batch: { maxBatchSize, wait } })
@@ -255,14 +256,16 @@ describe("a class's definition", () => {
       class None { @method() run() {} }
       class Optional { constructor(private size = "small") {} @method() run() { return this.size; } }
       class Need { constructor(private id: string) {} @method() run() { return this.id; } }
+      class Maybe { constructor(private id?: string) {} @method() run() { return this.id; } }
       class Inherits extends Need { @onStart() protected load() {} }
       class Provides extends Need { constructor() { super("fixed"); } }
-      export const none = cls(None), optional = cls(Optional), need = cls(Need), inherits = cls(Inherits), provides = cls(Provides);
+      export const none = cls(None), optional = cls(Optional), need = cls(Need), maybe = cls(Maybe), inherits = cls(Inherits), provides = cls(Provides);
     `);
     expect(extract().functions.map(({ name, requiresParameters }) => [name, requiresParameters])).toEqual([
       ["none", false],
       ["optional", false],
       ["need", true],
+      ["maybe", false],
       ["inherits", true],
       ["provides", false],
     ]);

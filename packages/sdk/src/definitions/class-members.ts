@@ -1,4 +1,5 @@
 import { marksOf, type Mark } from "../decorators/marks.ts";
+import { hasOptionalParameters } from "./constructor-source.ts";
 
 /** The methods that instances have, base classes' first, overridden ones in the base's place. */
 export function methodNamesOf(Class: Function): readonly string[] {
@@ -27,12 +28,15 @@ export function marksByName(Class: Function, kind: Mark["kind"]): readonly Mark[
   return [...marks.values()];
 }
 
-/** Whether the constructor has parameters without a default. */
-export function requiresParameters(Class: Function): boolean {
+/** Whether the constructor has parameters that must be given. `source`: the text of the app's own file, if it can be read. */
+export function requiresParameters(Class: Function, source: string): boolean {
+  if (Class.length > 0) return !hasOptionalParameters(source, Class.name, Class.length);
   const parent = Object.getPrototypeOf(Class) as Function;
-  if (Class.length > 0 || parent === Function.prototype) return Class.length > 0;
-  // A class without a constructor of its own, or with the one that transforms write for decorators, hands all on to its base.
-  const source = Class.toString();
-  const inherits = !/\bconstructor\s*\(/.test(source) || /\bconstructor\s*\(\s*(?:\)\s*\{\s*super\s*\(\s*\.\.\.\s*arguments|\.\.\.\s*(\w+)\s*\)\s*\{\s*super\s*\(\s*\.\.\.\s*\1)/.test(source);
-  return inherits && requiresParameters(parent);
+  return parent !== Function.prototype && inheritsConstructor(Class) && requiresParameters(parent, source);
+}
+
+/** A class without a constructor of its own, or with the one that transforms write for decorators, hands all on to its base. */
+function inheritsConstructor(Class: Function): boolean {
+  const text = Class.toString();
+  return !/\bconstructor\s*\(/.test(text) || /\bconstructor\s*\(\s*(?:\)\s*\{\s*super\s*\(\s*\.\.\.\s*arguments|\.\.\.\s*(\w+)\s*\)\s*\{\s*super\s*\(\s*\.\.\.\s*\1)/.test(text);
 }

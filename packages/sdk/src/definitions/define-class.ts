@@ -69,11 +69,11 @@ export function defineClass(app: App | null, args: readonly unknown[], entry: Fu
     label: shape.subject,
     read,
     batchSize,
-    describe: () => ({
+    describe: (source) => ({
       handler: null,
       methods: Object.fromEntries(methods.map((one) => [one.name, toMethodManifest(Class, one)])),
       hooks: describeHooks(definition.hooks, (hook) => sourceOfHook(Class, hook)),
-      requiresParameters: requiresParameters(Class),
+      requiresParameters: requiresParameters(Class, source),
     }),
   };
   getRegistry().add(record);

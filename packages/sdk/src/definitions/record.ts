@@ -23,7 +23,8 @@ export interface DefinitionRecord {
   readonly read: (options: RawOptions) => ReadOptions;
   /** The largest batch: workers must be able to hold it. */
   readonly batchSize: number;
-  readonly describe: () => DefinitionDescription;
+  /** `source`: the text of the app's own file, empty if it can't be read. */
+  readonly describe: (source: string) => DefinitionDescription;
 }
 
 /** The parts of the manifest that the options do not decide. Made only when the manifest is. */
