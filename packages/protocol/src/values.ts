@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { SamovarError, fromSerializedError, toSerializedError, type SerializedError } from "./errors.ts";
 
 /**
@@ -161,6 +162,7 @@ class Writer {
       }
     }
     const size = Buffer.byteLength(text);
+    if (size !== length && !text.isWellFormed()) this.#refuse("text with half a character (a lone surrogate)", "Cut strings between characters, or send it.toWellFormed()");
     this.#reserve(5 + size);
     if (size < 32) this.#bytes[this.#at++] = 0xa0 | size;
     else if (size < 0x100) {
@@ -369,7 +371,11 @@ class Reader {
   }
 
   #text(size: number): string {
-    return this.#take(size).toString("utf8");
+    const bytes = this.#take(size);
+    const text = bytes.toString("utf8");
+    // Decoding puts U+FFFD where the bytes are wrong: only then is it worth a look whether they are.
+    if (text.includes("\ufffd") && !isUtf8(bytes)) throw malformed("text that is not UTF-8");
+    return text;
   }
 
   #binary(size: number): Uint8Array {
@@ -410,8 +416,11 @@ class Reader {
       case EXT_UNDEFINED:
         this.#take(size);
         return undefined;
-      case EXT_TIMESTAMP:
-        return readTimestamp(this.#take(size));
+      case EXT_TIMESTAMP: {
+        const date = readTimestamp(this.#take(size));
+        if (Number.isNaN(date.getTime())) throw malformed("a timestamp out of range");
+        return date;
+      }
       case EXT_BIGINT: {
         const digits = this.#text(size);
         if (!/^-?\d{1,20000}$/.test(digits)) throw malformed("a BigInt that is not decimal digits");
