@@ -265,6 +265,19 @@ test("stack traces name the author's files and lines, relative to the project", 
   expect(map.sourcesContent[map.sources.indexOf("lib/boom.ts")]).toContain("throw new Error");
 });
 
+test("a frame inside of a package names the package's file, and frames after it are right again", async () => {
+  const bundle = await bundleFiles({
+    "app.ts": `import { calls } from "calls";\n\nexport default () => calls(() => new Error("here").stack);`,
+    "node_modules/calls/package.json": `{ "name": "calls", "type": "module", "exports": "./lib.js" }`,
+    "node_modules/calls/lib.js": `export function calls(run) {\n  return run();\n}`,
+  });
+  const { folder, result } = await runAway(bundle);
+  const frames = String(result).split("\n").slice(1, 4);
+  expect(frames[0]).toContain(`${folder}/app.ts:3:34`);
+  expect(frames[1]).toContain(`${folder}/node_modules/calls/lib.js:1:1`);
+  expect(frames[2]).toContain(`${folder}/app.ts:3:22`);
+});
+
 test("a bundler builds again after an edit, after a failure and after a change of tsconfig.json", async () => {
   const root = makeFolder({ "app.ts": `import { a } from "./a.ts"; export default () => a;`, "a.ts": `export const a = 1;` });
   const bundler = createAppBundler({ file: path.join(root, "app.ts"), sdkEntry: makeSdk() });

@@ -3,16 +3,19 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { packageDir } from "./resolve-imports.ts";
 import { isInside } from "./project.ts";
+import { coarsenMappings } from "./source-map-mappings.ts";
 
 interface SourceMap {
+  mappings: string;
   sources: string[];
   sourcesContent?: (string | null)[];
 }
 
 /**
- * A map for use away from this machine. Its sources are relative to the entry module's folder, so that stack traces
- * name the author's files; packages, wherever they were found, are named `node_modules/…`. The text of packages is
- * left out: nobody reads it in a trace, and it is what makes maps large (esbuild would write it for all or none).
+ * A map for use away from this machine, small enough for every cold start. Its sources are relative to the entry
+ * module's folder, so that stack traces name the author's files and lines. Packages, wherever they were found, are
+ * named `node_modules/…`, without lines and without text: theirs is what makes maps large (esbuild would write the
+ * text for all or for none).
  */
 export function toPortableMap(map: Uint8Array, options: { readonly root: string; readonly outDir: string }): Uint8Array {
   const { root, outDir } = options;
@@ -31,6 +34,10 @@ export function toPortableMap(map: Uint8Array, options: { readonly root: string;
     return isInside(root, file) ? toUrl(path.relative(outDir, file)) : pathToFileURL(file).href;
   });
   parsed.sourcesContent = contents;
+  parsed.mappings = coarsenMappings(
+    parsed.mappings,
+    contents.map((text) => text === null),
+  );
   return Buffer.from(JSON.stringify(parsed));
 }
 
