@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { DEFAULT_OPTIONS, SamovarError, type AppManifest, type FunctionManifest } from "@samovar/protocol";
+import { DEFAULT_OPTIONS, type AppManifest, type FunctionManifest, type SamovarError } from "@samovar/protocol";
 import { selectCallable } from "./select-function.ts";
 
 const callable = { streaming: false, batch: null, inputSchema: null, outputSchema: null };

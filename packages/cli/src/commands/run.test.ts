@@ -1,0 +1,192 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { runCli } from "../run-cli.ts";
+import { findServer } from "../server-link/find-server.ts";
+import { parseSettings } from "../settings.ts";
+import { createTestIo, type TestIo } from "../test-io.fixture.ts";
+
+const APP = `
+import { App, endpoint, fn, method, onStart } from "samovar";
+export const greet = endpoint({ onStart: () => console.log("warming up"), onStop: () => console.log("cooling down") }, async (input: { name: string }) => {
+  console.log("greeting", input.name);
+  return { hello: input.name, from: process.env.PLACE };
+});
+export const count = fn({}, async function* (n: number) {
+  for (let i = 0; i < n; i++) yield { i };
+});
+export const add = fn({}, async (n: number) => n + 1);
+export const fail = fn({}, async () => {
+  throw new TypeError("bad weather", { cause: new Error("a storm") });
+});
+export const when = fn({}, async () => ({ at: new Date(0) }));
+export const nothing = fn({}, async () => {});
+export const wait = fn({ onStop: () => console.log("wait ends") }, async (_input: null, ctx) => {
+  console.log("waiting");
+  await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
+  throw ctx.signal.reason;
+});
+class Model {
+  size: string;
+  constructor(size: string) { this.size = size; }
+  @onStart() protected load() { console.log("loading", this.size); }
+  @method() predict(x: number) { return { size: this.size, x }; }
+}
+export const model = new App("tests").cls(Model);
+export default async function main(...args: string[]) {
+  console.log("main", args.join("+"), process.env.PLACE);
+  console.log(await add.remote(41));
+  for await (const item of count.stream(2)) console.log(item.i);
+}
+`;
+
+// One server for all: what an embedded one adds has its own tests.
+const shared = createTestIo({ env: { SAMOVAR_LOG_LEVEL: "warn" } });
+const made: TestIo[] = [];
+beforeAll(async () => {
+  expect(await runCli(["up", "-d", "--port", "0"], shared)).toBe(0);
+});
+afterAll(async () => {
+  expect(await runCli(["down"], shared)).toBe(0);
+  shared.remove();
+});
+afterEach(() => {
+  for (const io of made.splice(0)) io.remove();
+});
+
+function create(env: Record<string, string | undefined> = { SAMOVAR_HOME: shared.env.SAMOVAR_HOME }): TestIo {
+  const io = createTestIo({ env: { SAMOVAR_LOG_LEVEL: "warn", ...env } });
+  made.push(io);
+  writeFileSync(join(io.folder, "app.ts"), APP);
+  return io;
+}
+
+test("a function's result is one line on stdout; logs of its hooks and inputs are on stderr", async () => {
+  const io = create();
+  expect(await runCli(["run", "app.ts:greet", "--input", '{"name":"Ann"}', "--env", "PLACE=here"], io)).toBe(0);
+  expect(io.out()).toBe('{"hello":"Ann","from":"here"}\n');
+  expect(io.err().split("\n")).toEqual(["[greet onStart] warming up", "[greet] greeting Ann", "[greet onStop] cooling down", ""]);
+});
+
+test("a generator's items are one line each", async () => {
+  const io = create();
+  expect(await runCli(["run", "app.ts:count", "--input", "3"], io)).toBe(0);
+  expect(io.out()).toBe('{"i":0}\n{"i":1}\n{"i":2}\n');
+});
+
+test("undefined is null", async () => {
+  const io = create();
+  expect(await runCli(["run", "app.ts:nothing"], io)).toBe(0);
+  expect(io.out()).toBe("null\n");
+});
+
+test("a class takes parameters and a method", async () => {
+  const io = create();
+  expect(await runCli(["run", "app.ts:model.predict", "--with", '["large"]', "--input", "7"], io)).toBe(0);
+  expect(io.out()).toBe('{"size":"large","x":7}\n');
+  expect(io.err()).toContain("[model load] loading large");
+});
+
+test("a required parameter that is missing is told before anything starts", async () => {
+  const io = create();
+  expect(await runCli(["run", "app.ts:model.predict", "--input", "7"], io)).toBe(1);
+  expect(io.err()).toMatch(/The constructor of model has required parameters\n {2}→ Give them as JSON: --with/);
+});
+
+test("main runs here with its arguments, and its calls are answered", async () => {
+  const io = create();
+  expect(await runCli(["run", "app.ts", "--env", "PLACE=home", "--", "a", "--b"], io)).toBe(0);
+  expect(io.out()).toBe("main a+--b home\n42\n0\n1\n");
+});
+
+test("what a function throws is told with name, place in the source and causes; the exit code is 1", async () => {
+  const io = create();
+  expect(await runCli(["run", "app.ts:fail"], io)).toBe(1);
+  expect(io.out()).toBe("");
+  expect(io.err()).toMatch(/^TypeError: bad weather\n {4}at .*app\.ts:12:\d+/m);
+  expect(io.err()).toMatch(/caused by Error: a storm/);
+  expect(io.err()).toMatch(/→ The function threw this/);
+});
+
+test("a result that JSON would change is refused with its path", async () => {
+  const io = create();
+  expect(await runCli(["run", "app.ts:when"], io)).toBe(1);
+  expect(io.err()).toContain("$.at is a Date. Send it.toISOString()");
+});
+
+test.each([
+  [["run", "app.ts:gret"], "→ Did you mean greet? There are greet, "],
+  [["run", "app.ts", "--input", "1"], "--input goes to a function, and app.ts names none"],
+  [["run", "app.ts:add", "5"], "→ Pass its input: --input '5'"],
+  [["run", "app.ts:add", "--with", "1"], "add is none"],
+  [["run", "gone.ts"], "There is no file gone.ts"],
+])("%j is refused", async (argv, expected) => {
+  const io = create();
+  expect(await runCli(argv, io)).toBe(1);
+  expect(io.err()).toContain(expected);
+  expect(io.out()).toBe("");
+});
+
+test("a module without a default export says what could be run", async () => {
+  const io = create();
+  writeFileSync(join(io.folder, "app.ts"), 'import { fn } from "samovar";\nexport const add = fn({}, async (n: number) => n + 1);\n');
+  expect(await runCli(["run", "app.ts"], io)).toBe(1);
+  expect(io.err()).toContain("or call a function: app.ts:add");
+});
+
+test("a module that can't be bundled is shown with the line", async () => {
+  const io = create();
+  writeFileSync(join(io.folder, "app.ts"), "export const a = ;\n");
+  expect(await runCli(["run", "app.ts:a"], io)).toBe(1);
+  expect(io.err()).toMatch(/error \(bundle_failed\): app\.ts can't be bundled[\s\S]*app\.ts:1:17/);
+});
+
+test("Ctrl-C while a function runs aborts it, runs its stop hook and exits with 130", async () => {
+  const io = create();
+  const running = runCli(["run", "app.ts:wait", "--input", "null"], io);
+  await io.sees(/\[wait\] waiting/);
+  io.signal("SIGINT");
+  expect(await running).toBe(130);
+  expect(io.err()).toContain("[wait onStop] wait ends");
+  expect(io.out()).toBe("");
+});
+
+test("a second Ctrl-C doesn't wait for anything", async () => {
+  const io = create();
+  writeFileSync(
+    join(io.folder, "app.ts"),
+    'import { fn } from "samovar";\nexport const stuck = fn({}, async () => { console.log("stuck"); await new Promise(() => setInterval(() => {}, 1_000)); });\n',
+  );
+  const running = runCli(["run", "app.ts:stuck"], io);
+  await io.sees(/\[stuck\] stuck/);
+  const startedMs = performance.now();
+  io.signal("SIGINT");
+  io.signal("SIGINT");
+  expect(await running).toBe(130);
+  expect(performance.now() - startedMs).toBeLessThan(1_000);
+});
+
+test("with no server there, one is started, shared by those who come at once, and gone after the last", async () => {
+  const first = create({});
+  const home = first.env.SAMOVAR_HOME;
+  const second = create({ SAMOVAR_HOME: home });
+  expect(await Promise.all([runCli(["run", "app.ts:add", "--input", "1"], first), runCli(["run", "app.ts:add", "--input", "2"], second)])).toEqual([0, 0]);
+  expect([first.out(), second.out()]).toEqual(["2\n", "3\n"]);
+  expect(await runCli(["down"], first)).toBe(0);
+  expect(await findServer(parseSettings(first))).toBeNull();
+});
+
+test("Ctrl-C before anything has begun ends it, and no server is left", async () => {
+  const io = create({});
+  mkdirSync(join(io.folder, "home"));
+  const running = runCli(["run", "app.ts:add", "--input", "1"], io);
+  io.signal("SIGINT");
+  expect(await running).toBe(130);
+  expect(await findServer(parseSettings(io))).toBeNull();
+});
+
+test("a driver that the server doesn't use is refused", async () => {
+  const io = create();
+  expect(await runCli(["run", "app.ts:add", "--input", "1", "--driver", "oci"], io)).toBe(1);
+  expect(io.err()).toMatch(/runs containers with the driver process, not oci/);
+});

@@ -1,0 +1,95 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { runCli } from "../run-cli.ts";
+import { createTestIo, type TestIo } from "../test-io.fixture.ts";
+
+const made: TestIo[] = [];
+afterEach(() => {
+  for (const io of made.splice(0)) io.remove();
+});
+
+const app = (body: string, top = ""): string =>
+  `import { endpoint } from "samovar";\n${top}\nexport const hello = endpoint({ authorized: false }, async () => (${body}));\n`;
+
+function create(source: string): TestIo {
+  const io = createTestIo({ env: { SAMOVAR_LOG_LEVEL: "warn" } });
+  made.push(io);
+  writeFileSync(join(io.folder, "app.ts"), source);
+  return io;
+}
+
+const call = async (url: string): Promise<unknown> =>
+  (await fetch(url, { method: "POST", body: "{}", headers: { "content-type": "application/json" } })).json();
+
+test("an edit is served under the same URL; an error in one is shown and the last good code goes on", async () => {
+  const io = create(app("{ v: 1 }"));
+  const edit = (source: string): void => writeFileSync(join(io.folder, "app.ts"), source);
+  const serving = runCli(["serve", "app.ts"], io);
+  const [, url] = await io.sees(/(http:\S+\/endpoint\/hello-dev)\n/);
+  expect(await call(url!)).toEqual({ v: 1 });
+
+  edit(app("{ v: 2 }"));
+  await io.sees(/Reloaded app\.ts as version 2/);
+  expect(await call(url!)).toEqual({ v: 2 });
+
+  edit(app("{ v: "));
+  await io.sees(/bundle_failed[\s\S]*The last good code goes on serving/);
+  expect(await call(url!)).toEqual({ v: 2 });
+
+  edit(app("{ v: 3 }", 'throw new Error("top level");'));
+  await io.sees(/load_failed[\s\S]*top level[\s\S]*The last good code goes on serving/);
+  expect(await call(url!)).toEqual({ v: 2 });
+
+  edit(app("{ v: 4 as unknown as string satisfies number }"));
+  await io.sees(/Reloaded app\.ts as version 3/);
+  await io.sees(/TS\d+[\s\S]*Type errors don't stop/);
+  expect(await call(url!)).toEqual({ v: 4 });
+
+  io.signal("SIGINT");
+  expect(await serving).toBe(0);
+  await expect(call(url!)).rejects.toThrow("fetch failed");
+});
+
+test("files that travel with the code are watched too, and the line of curl works", async () => {
+  const io = create(app('{ text: readFileSync(new URL("./data.txt", import.meta.url), "utf8") }', 'import { readFileSync } from "node:fs";'));
+  writeFileSync(join(io.folder, "package.json"), '{ "name": "files" }');
+  writeFileSync(join(io.folder, ".samovarignore"), "home\n");
+  writeFileSync(join(io.folder, "data.txt"), "one");
+  const serving = runCli(["serve", "app.ts"], io);
+  const [, url] = await io.sees(/curl -N .* '(http:\S+\/endpoint\/hello-dev)'\n/);
+  expect(await call(url!)).toEqual({ text: "one" });
+  writeFileSync(join(io.folder, "data.txt"), "two");
+  await io.sees(/Reloaded/);
+  expect(await call(url!)).toEqual({ text: "two" });
+  io.signal("SIGINT");
+  expect(await serving).toBe(0);
+});
+
+test("it ends by itself when nothing happens", async () => {
+  const io = create(app("1"));
+  expect(await runCli(["serve", "app.ts", "--timeout", "1500ms"], io)).toBe(0);
+  expect(io.err()).toContain("Nothing happened for 1.5 s: ended. --timeout 0 keeps it");
+});
+
+test("an error in the first build waits for the edit that mends it", async () => {
+  const io = create("export const = 1;\n");
+  const serving = runCli(["serve", "app.ts:hello"], io);
+  await io.sees(/bundle_failed[\s\S]*Waiting for an edit/);
+  writeFileSync(join(io.folder, "app.ts"), app("1").replaceAll("hello", "hallo"));
+  await io.sees(/has no function "hello"[\s\S]*Did you mean hallo/);
+  writeFileSync(join(io.folder, "app.ts"), app("1"));
+  await io.sees(/Serving app\.ts/);
+  io.signal("SIGINT");
+  expect(await serving).toBe(0);
+  expect(readFileSync(join(io.folder, "app.ts"), "utf8")).toBe(app("1"));
+});
+
+test("a server that is stopped ends it with an error", async () => {
+  const io = create(app("1"));
+  const serving = runCli(["serve", "app.ts"], io);
+  await io.sees(/Serving app\.ts/);
+  expect(await runCli(["down"], io)).toBe(0);
+  expect(await serving).toBe(1);
+  expect(io.err()).toContain("The server ended the session");
+});
