@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { createRequire, isBuiltin, registerHooks } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -73,8 +74,8 @@ try {
 process.off("uncaughtException", failToLoad);
 process.stdout.write = printToStdout;
 
-if (!process.connected) process.exit(1);
-process.once("disconnect", () => process.exit(1));
+if (!process.connected) leaveOrphaned();
+process.once("disconnect", leaveOrphaned);
 let interrupts = 0;
 process.on("message", (message: HostRequest) => {
   if (message.type === "run") return void runMain(message);
@@ -92,6 +93,12 @@ function extractManifest(namespace: Readonly<Record<string, unknown>>): AppManif
 
 function failToLoad(error: unknown): void {
   void tell({ type: "failed", error: toSerializedError(error) }).finally(() => process.exit(1));
+}
+
+/** The parent was killed, and can't remove the bundle any more. */
+function leaveOrphaned(): never {
+  rmSync(new URL(".", config.bundleUrl), { recursive: true, force: true });
+  process.exit(1);
 }
 
 function tell(message: HostMessage): Promise<void> {

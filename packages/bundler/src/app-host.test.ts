@@ -1,3 +1,6 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync } from "node:fs";
 import path from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
@@ -95,11 +98,11 @@ test("a terminal's Ctrl-C that was passed on as well counts once, a second one e
       process.kill(process.pid, "SIGINT");
       await new Promise((r) => setTimeout(r, 60_000));
     };`;
-  const once = await start(source);
-  const code = once.runMain({ args: [], transport: null });
-  once.stdout!.on("data", (chunk: Buffer) => chunk.includes("stopping") && once.interrupt());
+  const single = await start(source);
+  const code = single.runMain({ args: [], transport: null });
+  single.stdout!.on("data", (chunk: Buffer) => chunk.includes("stopping") && single.interrupt());
   expect(await code).toBe(130);
-  expect(await once.out).toBe("ready\nstopping\ngot it\nstopped\n");
+  expect(await single.out).toBe("ready\nstopping\ngot it\nstopped\n");
 
   const twice = await start(source);
   const second = twice.runMain({ args: ["slow"], transport: null });
@@ -165,4 +168,29 @@ test("the module sees the author's variables, and packages that stay outside are
   );
   expect(await host.runMain({ args: [], transport: null })).toBe(0);
   expect(await host.out).toBe("one two 7 set\n");
+});
+
+test("when the parent is killed, main ends and nothing is left behind", async () => {
+  const sdkEntry = makeSdk();
+  const file = path.join(
+    makeFolder({ "app.ts": `export default async () => { console.log("running"); await new Promise((r) => setTimeout(r, 60_000)); };` }),
+    "app.ts",
+  );
+  const temporary = makeFolder();
+  const script = `
+    import { bundleApp, startAppHost } from ${JSON.stringify(new URL("./index.ts", import.meta.url).href)};
+    const settings = { file: ${JSON.stringify(file)}, sdkEntry: ${JSON.stringify(sdkEntry)} };
+    const host = await startAppHost({ ...settings, bundle: await bundleApp(settings) });
+    await host.runMain({ args: [], transport: null });`;
+  const parent = spawn(process.execPath, ["--conditions=samovar-source", "--input-type=module", "--eval", script], {
+    env: { ...process.env, TMPDIR: temporary },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const closed = once(parent.stdout, "close");
+  await once(parent.stdout, "data");
+  expect(readdirSync(temporary)).toHaveLength(1);
+  parent.kill("SIGKILL");
+  // Main has the same pipe: it closes when both are gone.
+  await closed;
+  expect(readdirSync(temporary)).toEqual([]);
 });
