@@ -62,7 +62,7 @@ function checkExports(namespace: Namespace, records: readonly DefinitionRecord[]
     .map((record) => {
       const name = record.ownName && /^[A-Za-z_$][\w$]*$/.test(record.ownName) ? record.ownName : "myFunction";
       const problem = namespace.default === record.handle ? "is the default export, which is the local entry point and gives it no name" : "is not exported, so that nothing could find it";
-      return `${record.ownName === null ? record.label : `${record.label} named "${record.ownName}"`} at ${record.site} ${problem}. Write:\n  export const ${name} = ${record.shape.render("{ … }")};`;
+      return `${record.ownName === null ? record.label : `${record.label} named "${record.ownName}"`} at ${record.site()} ${problem}. Write:\n  export const ${name} = ${record.shape.render("{ … }")};`;
     });
 }
 
@@ -83,5 +83,5 @@ function checkNames(records: readonly DefinitionRecord[]): string[] {
 
 function describeClash(first: DefinitionRecord, second: DefinitionRecord): string {
   const [a, b] = [nameOf(first)!, nameOf(second)!];
-  return `Two functions have the name ${JSON.stringify(a)}${a === b ? "" : `, for names are compared in lower case (${JSON.stringify(b)})`}: ${first.exportName ?? first.label} at ${first.site} and ${second.exportName ?? second.label} at ${second.site}. Write:\n  export const ${second.exportName ?? "other"} = ${second.shape.render(`{ name: ${JSON.stringify(`${b}2`)}, … }`)};`;
+  return `Two functions have the name ${JSON.stringify(a)}${a === b ? "" : `, for names are compared in lower case (${JSON.stringify(b)})`}: ${first.exportName ?? first.label} at ${first.site()} and ${second.exportName ?? second.label} at ${second.site()}. Write:\n  export const ${second.exportName ?? "other"} = ${second.shape.render(`{ name: ${JSON.stringify(`${b}2`)}, … }`)};`;
 }

@@ -30,9 +30,8 @@ export class Client {
     this.#transport = createHttpTransport({ url, token });
   }
 
-  /** The functions of an app, by the names they have on the server, typed from the app's own module. */
-  app<M>(name: string): Remote<M> {
-    void name;
+  /** The functions of an app, typed from the app's own module. Names of functions are unique on a server, so that the routes do not hold the app's. */
+  app<M>(_name: string): Remote<M> {
     return createAppHandle(this.#transport) as Remote<M>;
   }
 

@@ -17,7 +17,7 @@ export interface DefinitionRecord {
   readonly options: RawOptions;
   readonly shape: CodeShape;
   /** The line that defined it, for messages. */
-  readonly site: string;
+  readonly site: () => string;
   /** The handler's or class's own name, for messages. */
   readonly label: string;
   readonly read: (options: RawOptions) => ReadOptions;
@@ -38,10 +38,15 @@ export interface DefinitionDescription {
 /** The name it is called by; null until it has one. */
 export const nameOf = (record: Pick<DefinitionRecord, "ownName" | "exportName">): string | null => record.ownName ?? record.exportName;
 
-/** `file:///app.ts:3:20` of the line that called `entry`. */
-export function findSite(entry: Function): string {
+/**
+ * `/app.ts:3:20` of the line that called `entry`. Read only for a message: what makes it, a stack under source maps, costs
+ * milliseconds that no worker has to give.
+ */
+export function findSite(entry: Function): () => string {
   const holder: { stack?: string } = {};
   Error.captureStackTrace(holder, entry);
-  const line = holder.stack?.split("\n")[1]?.trim() ?? "";
-  return (/\(([^()]+)\)$/.exec(line)?.[1] ?? line.replace(/^at (async )?/, "")).replace(/^file:\/\//, "");
+  return () => {
+    const line = holder.stack?.split("\n")[1]?.trim() ?? "";
+    return (/\(([^()]+)\)$/.exec(line)?.[1] ?? line.replace(/^at (async )?/, "")).replace(/^file:\/\//, "");
+  };
 }
