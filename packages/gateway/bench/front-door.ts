@@ -37,7 +37,13 @@ async function serveGateway(): Promise<string> {
     });
     return ticket;
   };
-  const gateway = createGateway({ functions: createFakeTable(predict), control: new FakeControl(), authenticator: createAuthenticator(TOKENS), ids: createIdSource(), logger: silentLogger });
+  const gateway = createGateway({
+    functions: createFakeTable(predict),
+    control: new FakeControl(),
+    authenticator: createAuthenticator(TOKENS),
+    ids: createIdSource(),
+    logger: silentLogger,
+  });
   return gateway.listen("127.0.0.1", 0);
 }
 
@@ -71,10 +77,19 @@ async function compare(rounds: number, seconds: number): Promise<void> {
     for (const name of i % 2 === 0 ? (["gateway", "bare"] as const) : (["bare", "gateway"] as const)) results[name].push(await measure(servers[name], seconds));
   }
   for (const server of Object.values(servers)) server.process.kill();
-  const ratios = results.gateway.map((round, i) => ({ calls: round.callsPerSecond / results.bare[i]!.callsPerSecond, cpu: results.bare[i]!.cpuMicrosPerCall / round.cpuMicrosPerCall }));
+  const ratios = results.gateway.map((round, i) => ({
+    calls: round.callsPerSecond / results.bare[i]!.callsPerSecond,
+    cpu: results.bare[i]!.cpuMicrosPerCall / round.cpuMicrosPerCall,
+  }));
   console.table({
-    gateway: { "calls/s": Math.round(median(results.gateway.map((r) => r.callsPerSecond))), "CPU µs/call": median(results.gateway.map((r) => r.cpuMicrosPerCall)).toFixed(1) },
-    bare: { "calls/s": Math.round(median(results.bare.map((r) => r.callsPerSecond))), "CPU µs/call": median(results.bare.map((r) => r.cpuMicrosPerCall)).toFixed(1) },
+    gateway: {
+      "calls/s": Math.round(median(results.gateway.map((r) => r.callsPerSecond))),
+      "CPU µs/call": median(results.gateway.map((r) => r.cpuMicrosPerCall)).toFixed(1),
+    },
+    bare: {
+      "calls/s": Math.round(median(results.bare.map((r) => r.callsPerSecond))),
+      "CPU µs/call": median(results.bare.map((r) => r.cpuMicrosPerCall)).toFixed(1),
+    },
     ratio: { "calls/s": spread(ratios.map((r) => r.calls)), "CPU µs/call": spread(ratios.map((r) => r.cpu)) },
   });
 }
@@ -115,7 +130,7 @@ function callUntil(server: Server, endMs: number): Promise<number> {
     socket.on("error", reject);
     socket.on("connect", () => socket.write(request));
     socket.on("data", (chunk: Buffer) => {
-      rest += chunk.latin1Slice();
+      rest += chunk.toString("latin1");
       const end = rest.indexOf("\r\n\r\n");
       if (end < 0) return;
       const length = Number(/content-length: (\d+)/i.exec(rest)![1]);

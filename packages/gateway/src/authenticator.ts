@@ -78,5 +78,10 @@ export function hasScope(principal: Principal, ...scopes: readonly Scope[]): boo
 
 /** `unauthorized`, saying whether the token is missing or unknown. */
 export function unauthorized(authorization: string | undefined): SamovarError {
-  return new SamovarError("unauthorized", authorization === undefined ? "The request has no token: send the header Authorization: Bearer TOKEN" : "The request's token is not known here: check the header Authorization: Bearer TOKEN");
+  return new SamovarError(
+    "unauthorized",
+    authorization === undefined
+      ? "The request has no token: send the header Authorization: Bearer TOKEN"
+      : "The request's token is not known here: check the header Authorization: Bearer TOKEN",
+  );
 }

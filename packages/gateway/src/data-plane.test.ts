@@ -5,7 +5,11 @@ import { disposeGateways, startGateway } from "./gateway.fixture.ts";
 
 afterEach(disposeGateways);
 
-const post = (body: string, headers: Record<string, string> = {}): RequestInit => ({ method: "POST", body, headers: { "content-type": "application/json", ...headers } });
+const post = (body: string, headers: Record<string, string> = {}): RequestInit => ({
+  method: "POST",
+  body,
+  headers: { "content-type": "application/json", ...headers },
+});
 
 /** Status and the members of the problem document that a client reads. */
 async function problemOf(response: Response): Promise<Record<string, unknown>> {
@@ -32,7 +36,16 @@ test("a JSON call reaches the pool as it came, and the answer says where it ran"
   });
   const { input, parameters } = predict.calls[0]!;
   expect(parameters).toEqual([]);
-  expect(input).toMatchObject({ taskId: "tk_1", method: null, encoding: "json", reply: "http", stream: "ndjson", retries: false, headless: false, bodyStream: null });
+  expect(input).toMatchObject({
+    taskId: "tk_1",
+    method: null,
+    encoding: "json",
+    reply: "http",
+    stream: "ndjson",
+    retries: false,
+    headless: false,
+    bodyStream: null,
+  });
   expect(input.request).toMatchObject({ method: "POST", url: `${url}/endpoint/predict?lang=en` });
   expect(input.request!.headers).toContainEqual(["x-mine", "1"]);
 });
@@ -40,7 +53,15 @@ test("a JSON call reaches the pool as it came, and the answer says where it ran"
 test("a cold start shows the container's phases in server-timing", async () => {
   const predict = new FakeFunction({
     run: ({ sink }) => {
-      sink.started({ containerId: "ct_7", coldStart: true, queuedMs: 41, phases: [{ name: "create", durationMs: 25.128 }, { name: "start", durationMs: 12 }] });
+      sink.started({
+        containerId: "ct_7",
+        coldStart: true,
+        queuedMs: 41,
+        phases: [
+          { name: "create", durationMs: 25.128 },
+          { name: "start", durationMs: 12 },
+        ],
+      });
       sink.result(JSON_HEAD, Buffer.from("1"));
     },
   });
@@ -82,7 +103,11 @@ describe("what a path names", () => {
     ["/endpoint/..%2f..%2fetc", /No endpoint is named "..\/..\/etc"/],
     ["/elsewhere", /Nothing is served at "\/elsewhere"/],
   ])("%s is not found, and the problem says what is near", async (path, detail) => {
-    const { request } = await startGateway([new FakeFunction(), new FakeFunction({ name: "summarize" }), new FakeFunction({ kind: "cls", name: "model", methods: { predict: {}, tokens: { route: "/v1/tokens" } } })]);
+    const { request } = await startGateway([
+      new FakeFunction(),
+      new FakeFunction({ name: "summarize" }),
+      new FakeFunction({ kind: "cls", name: "model", methods: { predict: {}, tokens: { route: "/v1/tokens" } } }),
+    ]);
     const problem = await problemOf(await request(path, post("1")));
     expect(problem).toMatchObject({ status: 404, code: "not_found", detail: expect.stringMatching(detail) });
   });
@@ -113,7 +138,11 @@ describe("what a path names", () => {
     ["?with=[]&with=[]", /`with` twice/],
   ])("constructor arguments %j of a class that needs them are refused", async (query, detail) => {
     const { request } = await startGateway([new FakeFunction({ kind: "cls", name: "model", methods: { predict: {} }, requiresParameters: true })]);
-    expect(await problemOf(await request(`/cls/model/predict${query}`, post("1")))).toMatchObject({ status: 400, code: "invalid_request", detail: expect.stringMatching(detail) });
+    expect(await problemOf(await request(`/cls/model/predict${query}`, post("1")))).toMatchObject({
+      status: 400,
+      code: "invalid_request",
+      detail: expect.stringMatching(detail),
+    });
   });
 });
 
@@ -154,12 +183,19 @@ describe("inputs", () => {
     await request("/endpoint/predict", { method: "POST", body: Buffer.from("1") });
     await request("/endpoint/predict", { method: "POST" });
     await request("/endpoint/predict", { method: "POST", headers: { "content-type": "application/json" } });
-    expect(predict.calls.map(({ input }) => [input.encoding, input.body?.toString() ?? null])).toEqual([["json", "1"], ["none", null], ["none", null]]);
+    expect(predict.calls.map(({ input }) => [input.encoding, input.body?.toString() ?? null])).toEqual([
+      ["json", "1"],
+      ["none", null],
+      ["none", null],
+    ]);
   });
 
   test("compressed JSON is refused before it confuses the worker", async () => {
     const { request } = await startGateway([new FakeFunction()]);
-    expect(await problemOf(await request("/endpoint/predict", post("1", { "content-encoding": "gzip" })))).toMatchObject({ status: 400, detail: expect.stringContaining("gzip") });
+    expect(await problemOf(await request("/endpoint/predict", post("1", { "content-encoding": "gzip" })))).toMatchObject({
+      status: 400,
+      detail: expect.stringContaining("gzip"),
+    });
   });
 
   test.each([
@@ -210,7 +246,11 @@ describe("who may call", () => {
 
   test("a token for deploying may not call, one for invoking may", async () => {
     const { request } = await startGateway([new FakeFunction()]);
-    expect(await problemOf(await request("/endpoint/predict", post("1", { authorization: `Bearer ${DEPLOY_TOKEN}` })))).toMatchObject({ status: 403, code: "forbidden", detail: expect.stringContaining("invoke") });
+    expect(await problemOf(await request("/endpoint/predict", post("1", { authorization: `Bearer ${DEPLOY_TOKEN}` })))).toMatchObject({
+      status: 403,
+      code: "forbidden",
+      detail: expect.stringContaining("invoke"),
+    });
     expect((await request("/endpoint/predict", post("1", { authorization: `bearer ${INVOKE_TOKEN}` }))).status).toBe(200);
   });
 
@@ -235,7 +275,11 @@ describe("methods and preferences", () => {
     const work = new FakeFunction({ kind: "function", name: "work" });
     const { request } = await startGateway([work]);
     for (const headers of [{}, { prefer: "wait=0" }, { prefer: "respond-async" }]) {
-      expect(await problemOf(await request("/function/work", post("1", headers as Record<string, string>)))).toMatchObject({ status: 501, code: "unsupported", detail: expect.stringContaining("send Prefer: wait") });
+      expect(await problemOf(await request("/function/work", post("1", headers as Record<string, string>)))).toMatchObject({
+        status: 501,
+        code: "unsupported",
+        detail: expect.stringContaining("send Prefer: wait"),
+      });
     }
     expect((await request("/function/work", post("1", { prefer: "wait" }))).status).toBe(200);
     expect((await request("/function/work", post("1", { prefer: "handling=lenient, wait=30" }))).status).toBe(200);
@@ -246,7 +290,10 @@ describe("methods and preferences", () => {
 
   test("a wait that can't be read is refused", async () => {
     const { request } = await startGateway([new FakeFunction()]);
-    expect(await problemOf(await request("/endpoint/predict", post("1", { prefer: "wait=soon" })))).toMatchObject({ status: 400, detail: expect.stringContaining('wait="soon"') });
+    expect(await problemOf(await request("/endpoint/predict", post("1", { prefer: "wait=soon" })))).toMatchObject({
+      status: 400,
+      detail: expect.stringContaining('wait="soon"'),
+    });
   });
 
   test("Prefer: wait=N bounds the wait: then 504, and the call is cancelled", async () => {

@@ -67,7 +67,11 @@ interface Call {
 function readCall(context: DataPlaneContext, req: IncomingMessage, res: ServerResponse): Call | undefined {
   const { path, query } = splitTarget(req.url!);
   const route = parseRoute(path);
-  if (!route) throw new SamovarError("not_found", `Nothing is served at ${show(path)}: functions are at /endpoint/{name}, /function/{name} and /cls/{name}/{method}, the control API at /api/v1`);
+  if (!route)
+    throw new SamovarError(
+      "not_found",
+      `Nothing is served at ${show(path)}: functions are at /endpoint/{name}, /function/{name} and /cls/{name}/{method}, the control API at /api/v1`,
+    );
   const allow = METHODS[route.kind];
   if (req.method === "OPTIONS") {
     res.writeHead(204, { allow: allow.join(", ") });
@@ -80,7 +84,9 @@ function readCall(context: DataPlaneContext, req: IncomingMessage, res: ServerRe
   if (!entry || entry.manifest.options.authorized) assertMayInvoke(principal, req.headers.authorization);
   if (!entry) throw describeMissing(route, context.functions);
   if (!allow.includes(req.method!)) {
-    throw new SamovarError("method_not_allowed", `${req.method} is not served for a function of the kind ${route.kind}: use ${allow.join(", ")}`, { fields: { allow } });
+    throw new SamovarError("method_not_allowed", `${req.method} is not served for a function of the kind ${route.kind}: use ${allow.join(", ")}`, {
+      fields: { allow },
+    });
   }
   const method = findMethod(entry, route.rest);
   return { entry, method, query, principal, parameters: readParameters(entry, query), prefer: parsePrefer(req.headers.prefer) };
@@ -103,7 +109,18 @@ function submit(context: DataPlaneContext, call: Call, req: IncomingMessage, res
     if (res.destroyed) return;
     sink = new ResponseSink(context, { req, res, entry, taskId, stream, stacks, arrivedMs });
     if (prefer.waitMs !== undefined && prefer.waitMs !== Infinity) sink.limitWait(prefer.waitMs);
-    const input: InputRequest = { taskId, method: call.method, encoding, reply, stream, request, body, bodyStream, retries: reply === "value" || idempotent, headless };
+    const input: InputRequest = {
+      taskId,
+      method: call.method,
+      encoding,
+      reply,
+      stream,
+      request,
+      body,
+      bodyStream,
+      retries: reply === "value" || idempotent,
+      headless,
+    };
     sink.attach(entry.submit(call.parameters, input, sink));
   };
 
@@ -121,7 +138,8 @@ function submit(context: DataPlaneContext, call: Call, req: IncomingMessage, res
 
 function assertMayInvoke(principal: Principal | undefined, authorization: string | undefined): void {
   if (!principal) throw unauthorized(authorization);
-  if (!hasScope(principal, "invoke", "admin")) throw new SamovarError("forbidden", `The token "${principal.name}" may not call functions: it lacks the scope invoke`);
+  if (!hasScope(principal, "invoke", "admin"))
+    throw new SamovarError("forbidden", `The token "${principal.name}" may not call functions: it lacks the scope invoke`);
 }
 
 function readParameters(entry: FunctionEntry, query: string): readonly unknown[] {
@@ -134,7 +152,15 @@ function readParameters(entry: FunctionEntry, query: string): readonly unknown[]
 }
 
 function assertWaits(entry: FunctionEntry, prefer: Preference, reply: InputRequest["reply"]): void {
-  if (prefer.respondAsync) throw new SamovarError("unsupported", "Prefer: respond-async needs task queues, which this server has not yet: send Prefer: wait, and the answer is the result");
+  if (prefer.respondAsync)
+    throw new SamovarError(
+      "unsupported",
+      "Prefer: respond-async needs task queues, which this server has not yet: send Prefer: wait, and the answer is the result",
+    );
   const waits = reply === "value" || entry.manifest.kind !== "function" || (prefer.waitMs !== undefined && prefer.waitMs > 0);
-  if (!waits) throw new SamovarError("unsupported", `Calls of ${entry.name} that are queued need task queues, which this server has not yet: send Prefer: wait (or wait=30, in seconds), and the answer is the result`);
+  if (!waits)
+    throw new SamovarError(
+      "unsupported",
+      `Calls of ${entry.name} that are queued need task queues, which this server has not yet: send Prefer: wait (or wait=30, in seconds), and the answer is the result`,
+    );
 }

@@ -1,4 +1,18 @@
-import { DEFAULT_OPTIONS, SamovarError, type AnswerHead, type ContainerInfo, type FunctionId, type FunctionInfo, type FunctionKind, type FunctionManifest, type FunctionOptions, type LogLine, type MethodManifest, type ServerInfo, type SessionEvent } from "@samovar/protocol";
+import {
+  DEFAULT_OPTIONS,
+  SamovarError,
+  type AnswerHead,
+  type ContainerInfo,
+  type FunctionId,
+  type FunctionInfo,
+  type FunctionKind,
+  type FunctionManifest,
+  type FunctionOptions,
+  type LogLine,
+  type MethodManifest,
+  type ServerInfo,
+  type SessionEvent,
+} from "@samovar/protocol";
 import type { ControlPlane, FunctionEntry, FunctionTable, InputRequest, InputSink, InputTicket, LogQuery, StartedInfo } from "@samovar/scheduler";
 import { hashToken } from "./authenticator.ts";
 import type { TokenRecord } from "@samovar/storage";
@@ -104,7 +118,19 @@ export class FakeFunction implements FunctionEntry {
   }
 
   info(): FunctionInfo {
-    return { id: this.functionId, name: this.name, kind: this.manifest.kind, app: this.app, version: this.version, session: null, state: "ready", reason: null, containers: { starting: 0, ready: 1, draining: 0 }, pending: 0, running: 0 };
+    return {
+      id: this.functionId,
+      name: this.name,
+      kind: this.manifest.kind,
+      app: this.app,
+      version: this.version,
+      session: null,
+      state: "ready",
+      reason: null,
+      containers: { starting: 0, ready: 1, draining: 0 },
+      pending: 0,
+      running: 0,
+    };
   }
 
   #changed(): void {
@@ -125,9 +151,34 @@ export function createFakeTable(...entries: readonly FakeFunction[]): FunctionTa
   };
 }
 
-export const LINE: LogLine = { atMs: 1, containerId: "ct_1", function: "predict", workerIndex: 0, stream: "stdout", level: "info", source: { kind: "worker" }, text: "hello" };
+export const LINE: LogLine = {
+  atMs: 1,
+  containerId: "ct_1",
+  function: "predict",
+  workerIndex: 0,
+  stream: "stdout",
+  level: "info",
+  source: { kind: "worker" },
+  text: "hello",
+};
 
-export const CONTAINER: ContainerInfo = { id: "ct_1", function: "predict", functionId: "fn_1", app: "app", version: 1, driver: "fake", state: "ready", reason: null, startedAtMs: 1, endedAtMs: null, pid: 2, workers: 1, inputs: { running: 0, done: 1, failed: 0 }, parameters: [], phases: [] };
+export const CONTAINER: ContainerInfo = {
+  id: "ct_1",
+  function: "predict",
+  functionId: "fn_1",
+  app: "app",
+  version: 1,
+  driver: "fake",
+  state: "ready",
+  reason: null,
+  startedAtMs: 1,
+  endedAtMs: null,
+  pid: 2,
+  workers: 1,
+  inputs: { running: 0, done: 1, failed: 0 },
+  parameters: [],
+  phases: [],
+};
 
 const SERVER: ServerInfo = {
   version: "0.1.0",
@@ -136,7 +187,21 @@ const SERVER: ServerInfo = {
   home: "/home",
   url: "http://127.0.0.1:8700",
   embedded: true,
-  driver: { name: "fake", capabilities: { isolation: "none", ownRoot: false, memoryLimit: "none", cpuLimit: "none", processLimit: "none", killTree: true, networkModes: ["host"], checkpoint: false, gpu: false }, missing: [] },
+  driver: {
+    name: "fake",
+    capabilities: {
+      isolation: "none",
+      ownRoot: false,
+      memoryLimit: "none",
+      cpuLimit: "none",
+      processLimit: "none",
+      killTree: true,
+      networkModes: ["host"],
+      checkpoint: false,
+      gpu: false,
+    },
+    missing: [],
+  },
 };
 
 /** A control plane that keeps what it was asked. */
@@ -214,6 +279,12 @@ export const ADMIN_TOKEN = "admin-token";
 export const INVOKE_TOKEN = "invoke-token";
 export const DEPLOY_TOKEN = "deploy-token";
 
-const token = (text: string, scope: "admin" | "invoke" | "deploy"): TokenRecord => ({ id: `to_${scope}`, hash: hashToken(text), name: scope, scopes: [scope], createdAtMs: 0 });
+const token = (text: string, scope: "admin" | "invoke" | "deploy"): TokenRecord => ({
+  id: `to_${scope}`,
+  hash: hashToken(text),
+  name: scope,
+  scopes: [scope],
+  createdAtMs: 0,
+});
 
 export const TOKENS: readonly TokenRecord[] = [token(ADMIN_TOKEN, "admin"), token(INVOKE_TOKEN, "invoke"), token(DEPLOY_TOKEN, "deploy")];

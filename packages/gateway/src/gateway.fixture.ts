@@ -19,7 +19,14 @@ const opened: Gateway[] = [];
 /** A gateway on a real port, over fakes. `disposeGateways` ends all. */
 export async function startGateway(functions: readonly FakeFunction[], options: Partial<GatewayOptions> = {}): Promise<TestGateway> {
   const control = new FakeControl();
-  const gateway = createGateway({ functions: createFakeTable(...functions), control, authenticator: createAuthenticator(TOKENS), ids: createCountingIds(), logger: silentLogger, ...options });
+  const gateway = createGateway({
+    functions: createFakeTable(...functions),
+    control,
+    authenticator: createAuthenticator(TOKENS),
+    ids: createCountingIds(),
+    logger: silentLogger,
+    ...options,
+  });
   opened.push(gateway);
   const url = await gateway.listen("127.0.0.1", 0);
   return {

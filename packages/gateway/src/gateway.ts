@@ -112,7 +112,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     if (draining) res.once("close", context.closed);
     if (isAt(url, "/livez")) return answerHealth(req, res, null);
     if (isAt(url, "/readyz")) return answerHealth(req, res, draining ? "draining" : (options.notReady?.() ?? null));
-    if (draining) return refuse(context, req, res, new SamovarError("shutting_down", "The server is shutting down: call again when it is back"), expectsContinue);
+    if (draining)
+      return refuse(context, req, res, new SamovarError("shutting_down", "The server is shutting down: call again when it is back"), expectsContinue);
     handleCall(context, req, res, expectsContinue);
   };
 
@@ -146,7 +147,12 @@ async function listen(server: Server, host: string, port: number): Promise<strin
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       if (error.code !== "EADDRINUSE") return reject(error);
-      reject(new SamovarError("port_in_use", `Port ${port} on ${host} is taken: stop what listens there, or choose another port`, { cause: error, fields: { port, host } }));
+      reject(
+        new SamovarError("port_in_use", `Port ${port} on ${host} is taken: stop what listens there, or choose another port`, {
+          cause: error,
+          fields: { port, host },
+        }),
+      );
     });
     server.listen({ host, port }, resolve);
   });
@@ -171,5 +177,5 @@ function close(server: Server, clock: Clock, graceMs: number): Promise<void> {
 
 const isAt = (url: string, path: string): boolean => url.startsWith(path) && (url.length === path.length || url[path.length] === "?");
 
-const isUnder = (url: string, path: string): boolean => url.startsWith(path) && (url.length === path.length || url[path.length] === "/" || url[path.length] === "?");
-
+const isUnder = (url: string, path: string): boolean =>
+  url.startsWith(path) && (url.length === path.length || url[path.length] === "/" || url[path.length] === "?");

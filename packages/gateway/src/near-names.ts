@@ -7,7 +7,8 @@ export function nearNames(wanted: string, names: Iterable<string>): string[] {
   const scored: { name: string; distance: number }[] = [];
   for (const name of new Set(names)) {
     const known = name.toLowerCase();
-    const distance = asked.length > 2 && (known.startsWith(asked) || asked.startsWith(known)) ? 1 : editDistance(asked, known, allowed);
+    const edits = editDistance(asked, known, allowed);
+    const distance = edits > allowed && startsAlike(asked, known) ? allowed : edits;
     if (distance <= allowed) scored.push({ name, distance });
   }
   return scored
@@ -24,6 +25,9 @@ export function describeNear(wanted: string, names: readonly string[], what: str
   const listed = [...new Set(names)].toSorted();
   return listed.length <= 10 ? `. There are: ${listed.join(", ")}` : `. There are ${listed.length} ${what}`;
 }
+
+/** One is the beginning of the other, and says enough to mean it. */
+const startsAlike = (a: string, b: string): boolean => Math.min(a.length, b.length) > 2 && (a.startsWith(b) || b.startsWith(a));
 
 /** Levenshtein's, given up above `limit`: a request must not buy much work with a long name. */
 function editDistance(a: string, b: string, limit: number): number {

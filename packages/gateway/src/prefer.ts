@@ -17,7 +17,10 @@ export function parsePrefer(header: string | string[] | undefined): Preference {
   let waitMs: number | undefined;
   let respondAsync = false;
   for (const part of (Array.isArray(header) ? header.join(",") : header).split(",")) {
-    const [name, value] = part.split(";", 1)[0]!.split("=", 2).map((text) => text.trim());
+    const [name, value] = part
+      .split(";", 1)[0]!
+      .split("=", 2)
+      .map((text) => text.trim());
     switch (name!.toLowerCase()) {
       case "respond-async":
         respondAsync = true;

@@ -80,7 +80,8 @@ export function toSamovarError(thrown: unknown): SamovarError {
   return new SamovarError("internal", "The server failed on this request: see its log", { cause: thrown });
 }
 
-function shownError(error: SerializedError, stacks: boolean, depth = 0): SerializedError {
+/** An error as this caller may see it. */
+export function shownError(error: SerializedError, stacks: boolean, depth = 0): SerializedError {
   return {
     name: error.name,
     message: error.message,
@@ -91,4 +92,3 @@ function shownError(error: SerializedError, stacks: boolean, depth = 0): Seriali
     ...(error.errors && depth < MAX_CAUSES ? { errors: error.errors.map((member) => shownError(member, stacks, depth + 1)) } : {}),
   };
 }
-

@@ -29,9 +29,16 @@ export function parseParameters(query: string): readonly unknown[] | undefined {
   try {
     parsed = JSON.parse(text);
   } catch {
-    throw new SamovarError("invalid_request", `The query's \`with\` is not JSON: ${show(text)}. Give an array of constructor arguments, such as with=["large"]`);
+    throw new SamovarError(
+      "invalid_request",
+      `The query's \`with\` is not JSON: ${show(text)}. Give an array of constructor arguments, such as with=["large"]`,
+    );
   }
-  if (!Array.isArray(parsed)) throw new SamovarError("invalid_request", `The query's \`with\` is not an array: ${show(text)}. Give an array of constructor arguments, such as with=["large"]`);
+  if (!Array.isArray(parsed))
+    throw new SamovarError(
+      "invalid_request",
+      `The query's \`with\` is not an array: ${show(text)}. Give an array of constructor arguments, such as with=["large"]`,
+    );
   return parsed;
 }
 

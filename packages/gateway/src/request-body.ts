@@ -28,12 +28,11 @@ function gather(req: IncomingMessage, limits: BodyLimits, clock: Clock, receiver
   let first: Buffer | null = null;
   let more: Buffer[] | null = null;
   let size = 0;
+  let over = false;
   let cancelTimer: (() => void) | undefined;
 
   const finish = (): void => {
-    req.off("data", onData);
-    req.off("end", onEnd);
-    req.off("close", onClose);
+    over = true;
     cancelTimer?.();
   };
   const onData = (chunk: Buffer): void => {
@@ -42,6 +41,8 @@ function gather(req: IncomingMessage, limits: BodyLimits, clock: Clock, receiver
     else (more ??= [first]).push(chunk);
     if (size <= INLINE_BODY_BYTES && size <= limits.maxBytes) return;
     finish();
+    req.off("data", onData);
+    req.off("end", onEnd);
     req.pause();
     if (size > limits.maxBytes) receiver.failed(tooLarge(size, limits.maxBytes));
     else receiver.stream(new BodyStream(req, limits, clock, more ?? [chunk], receiver.failed));
@@ -50,16 +51,17 @@ function gather(req: IncomingMessage, limits: BodyLimits, clock: Clock, receiver
     finish();
     receiver.whole(more ? Buffer.concat(more, size) : first);
   };
-  const onClose = (): void => finish();
 
   req.on("data", onData);
   req.on("end", onEnd);
   // Nearly every small body comes in the segment of its head: only the others are worth a timer.
-  process.nextTick(() => {
-    if (req.complete || req.destroyed) return;
-    req.on("close", onClose);
+  setImmediate(() => {
+    if (over || req.destroyed) return;
+    req.once("close", finish);
     cancelTimer = clock.after(limits.gatherMs, () => {
       finish();
+      req.off("data", onData);
+      req.off("end", onEnd);
       receiver.failed(new SamovarError("invalid_request", `The body was not whole after ${limits.gatherMs / 1_000} s: ${size} bytes had come`));
     });
   });

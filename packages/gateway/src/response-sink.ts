@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { HEADERS, SamovarError, type AnswerHead, type SerializedError, type TaskId } from "@samovar/protocol";
+import { HEADERS, SamovarError, encodeItemError, toSerializedError, type AnswerHead, type SerializedError, type TaskId } from "@samovar/protocol";
 import type { Clock } from "@samovar/kit";
 import type { FunctionEntry, InputFailure, InputRequest, InputSink, InputTicket, StartedInfo } from "@samovar/scheduler";
 import { appendAnswerHeaders, declaredLength } from "./answer-headers.ts";
-import { ItemStream } from "./item-stream.ts";
-import { sendProblem, toProblem, type FlatHeaders } from "./problem.ts";
+import { ItemBoundary } from "./item-boundary.ts";
+import { sendProblem, shownError, type FlatHeaders } from "./problem.ts";
 import { dropRest } from "./request-body.ts";
 import { serverTiming } from "./server-timing.ts";
 
@@ -48,7 +48,7 @@ export class ResponseSink implements InputSink {
   /** Why to cancel, known before the ticket was: a pool may answer while it is being asked. */
   #cancelOwed: "disconnected" | "cancelled" | null = null;
   #cancelWait: (() => void) | null = null;
-  #items: ItemStream | null = null;
+  #items: ItemBoundary | null = null;
   /** Bytes that the declared length still has; Infinity where none is declared. */
   #left = Infinity;
 
@@ -114,7 +114,7 @@ export class ResponseSink implements InputSink {
       return;
     }
     this.#state = "streaming";
-    if (head.items) this.#items = new ItemStream(stream);
+    if (head.items) this.#items = new ItemBoundary(stream);
     res.on("drain", () => this.#ticket?.resume());
     // Between a socket's end and `close` a write is an error event; `close` then says all there is to say.
     res.on("error", () => {});
@@ -157,12 +157,10 @@ export class ResponseSink implements InputSink {
 
   /** A stream of items ends with the error in its own form; of any other, breaking off is the only sign there is. */
   #failStream(error: SamovarError, thrown: SerializedError | null): void {
-    const { res, stacks } = this.#call;
-    const shown = toProblem(error, { thrown, stacks })["error"] as SerializedError | undefined;
-    const last = this.#items?.toFailure(shown ?? { name: error.name, message: error.message, code: error.code });
-    if (!last || res.destroyed) return this.#break();
+    const { res, stream, stacks } = this.#call;
+    if (!this.#items?.isBetweenItems || res.destroyed) return this.#break();
     this.#finish();
-    res.end(last);
+    res.end(encodeItemError(stream, shownError(thrown ?? toSerializedError(error), stacks)));
   }
 
   #break(): void {

@@ -86,7 +86,10 @@ export function findMethod(entry: FunctionEntry, rest: string): string | null {
   const method = paths.get(rest);
   if (method !== undefined) return method;
   const names = Object.keys(manifest.methods);
-  throw new SamovarError("not_found", `${entry.name} has no method ${rest === "" ? "in this path: use /cls/{name}/{method}" : show(rest)}${describeNear(rest, names, "methods")}`);
+  throw new SamovarError(
+    "not_found",
+    `${entry.name} has no method ${rest === "" ? "in this path: use /cls/{name}/{method}" : show(rest)}${describeNear(rest, names, "methods")}`,
+  );
 }
 
 function toMethodPaths(manifest: FunctionManifest): ReadonlyMap<string, string> {

@@ -13,7 +13,7 @@ import type { LogLine, PhaseEvent, StopReason } from "./lifecycle.ts";
  * | PUT `/blobs/{sha256}` | one content; refused unless it hashes to its name |
  * | POST `/sessions` | `SessionRequest`; the answer is NDJSON of `SessionEvent`, first `opened`; hanging up ends the session |
  * | PUT `/sessions/{id}/app` | `AppRequest` → `AppResponse`: builds, runs onDeploy, switches; errors are problems |
- * | DELETE `/sessions/{id}` | `?drain=10s` |
+ * | DELETE `/sessions/{id}` | `?drain=10s`, `?reason=interrupt` (a `StopReason`); 204 when its containers are gone, then its event stream ends |
  * | GET `/functions` | `FunctionInfo[]` as `{ "functions": [] }` |
  * | GET `/containers`, `/containers/{id}` | `{ "containers": ContainerInfo[] }`, `ContainerInfo`; `?all=1` includes ended ones |
  * | POST `/containers/{id}/stop` | drain, then stop; `?force=1` kills. 202 |

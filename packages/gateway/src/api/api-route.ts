@@ -49,7 +49,11 @@ export interface ApiRoute {
 }
 
 /** Types a route's handler from its schemas. */
-export function defineRoute<P extends z.ZodObject | undefined = undefined, Q extends z.ZodObject | undefined = undefined, B extends Schema | "bytes" | undefined = undefined>(
+export function defineRoute<
+  P extends z.ZodObject | undefined = undefined,
+  Q extends z.ZodObject | undefined = undefined,
+  B extends Schema | "bytes" | undefined = undefined,
+>(
   route: Omit<ApiRoute, "handle" | "params" | "query" | "body"> & {
     readonly params?: P;
     readonly query?: Q;

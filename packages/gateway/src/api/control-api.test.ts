@@ -47,7 +47,12 @@ describe("who may", () => {
       const path = `/api/v1${route.path.replace(/\{\w+\}/g, "x")}`;
       const method = route.method.toUpperCase();
       const none = await request(path, { method, headers: { authorization: "" } });
-      expect([path, none.status, none.headers.get("www-authenticate"), none.headers.get("content-type")]).toEqual([path, 401, "Bearer", "application/problem+json"]);
+      expect([path, none.status, none.headers.get("www-authenticate"), none.headers.get("content-type")]).toEqual([
+        path,
+        401,
+        "Bearer",
+        "application/problem+json",
+      ]);
       expect([path, (await request(path, { method, headers: { authorization: `Bearer ${INVOKE_TOKEN}` } })).status]).toEqual([path, 403]);
       const deploy = await request(path, { method, headers: { authorization: `Bearer ${DEPLOY_TOKEN}` } });
       expect([path, deploy.status === 403]).toEqual([path, !route.scopes.includes("deploy")]);
@@ -57,14 +62,21 @@ describe("who may", () => {
 
   test.each(["localhost", "LOCALHOST:8700", "127.0.0.1:1", "[::1]:8700", "samovar.internal"])("the host %s is this server's", async (host) => {
     const { port } = await startGateway([], { hosts: ["samovar.internal"] });
-    expect(await new RawClient(port).send(["GET /api/v1/server HTTP/1.1", `host: ${host}`, `authorization: Bearer ${ADMIN_TOKEN}`, "connection: close"]).closed()).toMatch(/^HTTP\/1.1 200 /);
+    expect(
+      await new RawClient(port).send(["GET /api/v1/server HTTP/1.1", `host: ${host}`, `authorization: Bearer ${ADMIN_TOKEN}`, "connection: close"]).closed(),
+    ).toMatch(/^HTTP\/1.1 200 /);
   });
 
-  test.each(["evil.example", "predict.localhost:8700", "127.0.0.1.evil.example", ""])("the host %j is not: a page elsewhere can't reach the API through a name of its own", async (host) => {
-    const { port } = await startGateway([]);
-    const text = await new RawClient(port).send(["GET /api/v1/server HTTP/1.1", `host: ${host}`, `authorization: Bearer ${ADMIN_TOKEN}`, "connection: close"]).closed();
-    expect(text).toMatch(/^HTTP\/1.1 403 .*application\/problem\+json.*"code":"forbidden"/s);
-  });
+  test.each(["evil.example", "predict.localhost:8700", "127.0.0.1.evil.example", ""])(
+    "the host %j is not: a page elsewhere can't reach the API through a name of its own",
+    async (host) => {
+      const { port } = await startGateway([]);
+      const text = await new RawClient(port)
+        .send(["GET /api/v1/server HTTP/1.1", `host: ${host}`, `authorization: Bearer ${ADMIN_TOKEN}`, "connection: close"])
+        .closed();
+      expect(text).toMatch(/^HTTP\/1.1 403 .*application\/problem\+json.*"code":"forbidden"/s);
+    },
+  );
 });
 
 describe("routes", () => {
@@ -75,14 +87,23 @@ describe("routes", () => {
     expect(await (await request("/api/v1/containers?all=1")).json()).toEqual({ containers: [CONTAINER] });
     expect(await (await request("/api/v1/containers/ct_1")).json()).toEqual(CONTAINER);
     expect((await request("/api/v1/containers")).headers.get("content-type")).toBe("application/json");
-    expect(control.asked).toEqual([["containers", { all: true }], ["containers", { all: false }]]);
+    expect(control.asked).toEqual([
+      ["containers", { all: true }],
+      ["containers", { all: false }],
+    ]);
   });
 
   test("stopping a container, forcefully or not, and the server", async () => {
     const { request, control } = await startGateway([]);
-    for (const path of ["/api/v1/containers/ct_1/stop", "/api/v1/containers/ct_1/stop?force=1", "/api/v1/shutdown"]) expect((await request(path, { method: "POST" })).status).toBe(202);
+    for (const path of ["/api/v1/containers/ct_1/stop", "/api/v1/containers/ct_1/stop?force=1", "/api/v1/shutdown"])
+      expect((await request(path, { method: "POST" })).status).toBe(202);
     expect((await request("/api/v1/shutdown", json({ reason: "interrupt" }))).status).toBe(202);
-    expect(control.asked).toEqual([["stopContainer", "ct_1", { force: false }], ["stopContainer", "ct_1", { force: true }], ["shutdown", "stop"], ["shutdown", "interrupt"]]);
+    expect(control.asked).toEqual([
+      ["stopContainer", "ct_1", { force: false }],
+      ["stopContainer", "ct_1", { force: true }],
+      ["shutdown", "stop"],
+      ["shutdown", "interrupt"],
+    ]);
   });
 
   test.each(["/containers/ct_9", "/containers/ct_9/logs", "/nothing", "/containers/ct_1/nothing"])("GET %s is not found", async (path) => {
@@ -116,14 +137,23 @@ describe("routes", () => {
 
   test("a body of unknown length is held to the limit too", async () => {
     const { port } = await startGateway([], { maxBlobBytes: 10 });
-    const client = new RawClient(port).send([`PUT /api/v1/blobs/${"a".repeat(64)} HTTP/1.1`, "host: localhost", `authorization: Bearer ${ADMIN_TOKEN}`, "transfer-encoding: chunked"], "14\r\n12345678901234567890\r\n");
+    const client = new RawClient(port).send(
+      [`PUT /api/v1/blobs/${"a".repeat(64)} HTTP/1.1`, "host: localhost", `authorization: Bearer ${ADMIN_TOKEN}`, "transfer-encoding: chunked"],
+      "14\r\n12345678901234567890\r\n",
+    );
     expect(await client.until(/\}/)).toMatch(/^HTTP\/1.1 413 /);
   });
 
   test("expect: 100-continue", async () => {
     const { port, control } = await startGateway([]);
     const sha256 = createHash("sha256").update("hi").digest("hex");
-    const client = new RawClient(port).send([`PUT /api/v1/blobs/${sha256} HTTP/1.1`, "host: localhost", `authorization: Bearer ${ADMIN_TOKEN}`, "content-length: 2", "expect: 100-continue"]);
+    const client = new RawClient(port).send([
+      `PUT /api/v1/blobs/${sha256} HTTP/1.1`,
+      "host: localhost",
+      `authorization: Bearer ${ADMIN_TOKEN}`,
+      "content-length: 2",
+      "expect: 100-continue",
+    ]);
     await client.until(/100 Continue/);
     await client.send("hi").until(/HTTP\/1.1 204/);
     expect(control.blobs.has(sha256)).toBe(true);
@@ -144,15 +174,25 @@ describe("routes", () => {
   ])("an app with %s is refused, naming it", async (_, body, detail) => {
     const { request, control } = await startGateway([]);
     const response = await request("/api/v1/sessions/ss_1/app", { ...json(body), method: "PUT" });
-    expect([response.status, await response.json()]).toMatchObject([400, { code: "invalid_request", detail: expect.stringMatching(detail), issues: [expect.any(Object)] }]);
+    expect([response.status, await response.json()]).toMatchObject([
+      400,
+      { code: "invalid_request", detail: expect.stringMatching(detail), issues: [expect.any(Object)] },
+    ]);
     expect(control.asked).toEqual([]);
   });
 
   test("bodies and queries that can't be read are problems", async () => {
     const { request } = await startGateway([]);
     expect(await (await request("/api/v1/sessions", { method: "POST", body: "{" })).json()).toMatchObject({ status: 400, code: "invalid_json" });
-    expect(await (await request("/api/v1/containers?al=1")).json()).toMatchObject({ status: 400, code: "invalid_request", detail: expect.stringContaining('"al"') });
-    expect(await (await request("/api/v1/sessions/ss_1?drain=soon", { method: "DELETE" })).json()).toMatchObject({ status: 400, detail: expect.stringContaining("drain") });
+    expect(await (await request("/api/v1/containers?al=1")).json()).toMatchObject({
+      status: 400,
+      code: "invalid_request",
+      detail: expect.stringContaining('"al"'),
+    });
+    expect(await (await request("/api/v1/sessions/ss_1?drain=soon", { method: "DELETE" })).json()).toMatchObject({
+      status: 400,
+      detail: expect.stringContaining("drain"),
+    });
     const large = await request("/api/v1/sessions", { method: "POST", body: Buffer.alloc(16 * 1024 * 1024 + 1, " ") });
     expect(await large.json()).toMatchObject({ status: 413, code: "payload_too_large" });
   });
@@ -192,7 +232,10 @@ describe("sessions", () => {
     expect((await request("/api/v1/sessions/ss_1?drain=1.5&reason=reload", { method: "DELETE" })).status).toBe(204);
     expect((await lines.next()).done).toBe(true);
     expect((await request("/api/v1/sessions/ss_1", { method: "DELETE" })).status).toBe(204);
-    expect(control.asked).toEqual([["closeSession", "ss_1", "reload", 1_500], ["closeSession", "ss_1", "interrupt", 10_000]]);
+    expect(control.asked).toEqual([
+      ["closeSession", "ss_1", "reload", 1_500],
+      ["closeSession", "ss_1", "interrupt", 10_000],
+    ]);
     expect((await request("/api/v1/sessions/ss_2", { method: "DELETE" })).status).toBe(404);
   });
 

@@ -129,7 +129,11 @@ function validate(schema: z.ZodType, value: unknown, where: "path" | "query" | "
   if (result.success) return result.data;
   const issues = result.error.issues.map(({ message, path }) => ({ message, path: path.map((key) => (typeof key === "number" ? key : String(key))) }));
   const listed = issues.slice(0, 5).map(({ message, path }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`));
-  throw new SamovarError("invalid_request", `The ${where} is not as the API describes it: ${listed.join("; ")}${issues.length > 5 ? `; and ${issues.length - 5} more` : ""}`, { fields: { issues: issues.slice(0, 100) } });
+  throw new SamovarError(
+    "invalid_request",
+    `The ${where} is not as the API describes it: ${listed.join("; ")}${issues.length > 5 ? `; and ${issues.length - 5} more` : ""}`,
+    { fields: { issues: issues.slice(0, 100) } },
+  );
 }
 
 function problemResponse(error: SamovarError): Response {

@@ -7,7 +7,10 @@ afterEach(disposeGateways);
 
 interface Document {
   readonly openapi: string;
-  readonly paths: Record<string, Record<string, { readonly responses: Record<string, unknown>; readonly parameters?: readonly { readonly name: string }[]; readonly requestBody?: unknown }>>;
+  readonly paths: Record<
+    string,
+    Record<string, { readonly responses: Record<string, unknown>; readonly parameters?: readonly { readonly name: string }[]; readonly requestBody?: unknown }>
+  >;
   readonly components: { readonly schemas: Record<string, { readonly properties?: Record<string, unknown> }> };
 }
 
@@ -24,7 +27,10 @@ test("the document is valid OpenAPI 3.1 and describes every route, its parameter
     expect(operation, `${route.method} ${route.path}`).toBeDefined();
     expect(Object.keys(operation!.responses)).toContain(String(route.answer.status));
     expect(operation!.requestBody !== undefined).toBe(route.body !== undefined);
-    expect((operation!.parameters ?? []).map(({ name }) => name)).toEqual([...Object.keys(route.params?.shape ?? {}), ...Object.keys(route.query?.shape ?? {})]);
+    expect((operation!.parameters ?? []).map(({ name }) => name)).toEqual([
+      ...Object.keys(route.params?.shape ?? {}),
+      ...Object.keys(route.query?.shape ?? {}),
+    ]);
   }
   expect(Object.values(document.paths).flatMap((path) => Object.keys(path))).toHaveLength(ROUTES.length);
 });

@@ -4,7 +4,18 @@ import type { ApiRoute } from "./api-route.ts";
 import { appRequest, appResponse, containerInfo, functionInfo, logLine, phaseEvent, problem, serverInfo, sessionEvent, sessionRequest } from "./schemas.ts";
 
 /** Schemas that have a name in the document. */
-const NAMED = { AppRequest: appRequest, AppResponse: appResponse, ContainerInfo: containerInfo, FunctionInfo: functionInfo, LogLine: logLine, PhaseEvent: phaseEvent, Problem: problem, ServerInfo: serverInfo, SessionEvent: sessionEvent, SessionRequest: sessionRequest };
+const NAMED = {
+  AppRequest: appRequest,
+  AppResponse: appResponse,
+  ContainerInfo: containerInfo,
+  FunctionInfo: functionInfo,
+  LogLine: logLine,
+  PhaseEvent: phaseEvent,
+  Problem: problem,
+  ServerInfo: serverInfo,
+  SessionEvent: sessionEvent,
+  SessionRequest: sessionRequest,
+};
 
 type JsonSchema = Record<string, unknown>;
 
@@ -14,7 +25,12 @@ export function createOpenApi(routes: readonly ApiRoute[], version: string): Rec
   for (const route of routes) (paths[`/api/v1${route.path}`] ??= {})[route.method] = toOperation(route);
   return {
     openapi: "3.1.1",
-    info: { title: "Samovar control API", version, description: "What the samovar command and the dashboard call. Errors are RFC 9457 problems with a stable `code`.", license: { name: "Apache-2.0", identifier: "Apache-2.0" } },
+    info: {
+      title: "Samovar control API",
+      version,
+      description: "What the samovar command and the dashboard call. Errors are RFC 9457 problems with a stable `code`.",
+      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+    },
     servers: [{ url: "/" }],
     security: [{ bearer: [] }],
     paths,
@@ -24,7 +40,9 @@ export function createOpenApi(routes: readonly ApiRoute[], version: string): Rec
 
 function toOperation(route: ApiRoute): JsonSchema {
   const { answer } = route;
-  const content = answer.schema ? { content: { [answer.stream ? CONTENT_TYPES.ndjson : CONTENT_TYPES.json]: { schema: toJsonSchema(answer.schema, "output") } } } : {};
+  const content = answer.schema
+    ? { content: { [answer.stream ? CONTENT_TYPES.ndjson : CONTENT_TYPES.json]: { schema: toJsonSchema(answer.schema, "output") } } }
+    : {};
   return {
     operationId: route.operationId,
     summary: route.summary,

@@ -3,7 +3,19 @@ import { SamovarError, parseDuration, type LogLine } from "@samovar/protocol";
 import type { LogQuery } from "@samovar/scheduler";
 import { defineRoute, type ApiAnswer, type ApiContext, type ApiRoute } from "./api-route.ts";
 import { NdjsonStream } from "./ndjson-stream.ts";
-import { appRequest, appResponse, blobList, containerInfo, functionInfo, logLine, serverInfo, sessionEvent, sessionRequest, sha256Param, stopReason } from "./schemas.ts";
+import {
+  appRequest,
+  appResponse,
+  blobList,
+  containerInfo,
+  functionInfo,
+  logLine,
+  serverInfo,
+  sessionEvent,
+  sessionRequest,
+  sha256Param,
+  stopReason,
+} from "./schemas.ts";
 import type { ServerResponse } from "node:http";
 
 const ADMIN = ["admin"] as const;
@@ -11,7 +23,10 @@ const DEPLOY = ["admin", "deploy"] as const;
 
 const flag = z.enum(["0", "1", "true", "false"]).transform((text) => text === "1" || text === "true");
 const id = z.strictObject({ id: z.string().min(1).max(100) });
-const tail = z.string().regex(/^\d{1,6}$/, "must be a number of lines up to 999999").transform(Number);
+const tail = z
+  .string()
+  .regex(/^\d{1,6}$/, "must be a number of lines up to 999999")
+  .transform(Number);
 const duration = z.string().transform((text, context) => {
   try {
     return parseDuration(text, "drain");
@@ -165,7 +180,10 @@ export const ROUTES: readonly ApiRoute[] = [
     summary: "A container's log",
     scopes: ADMIN,
     params: id,
-    query: z.strictObject({ follow: flag.optional().describe("Go on with what comes"), tail: tail.optional().describe("How many of the last lines come first. Default: 100") }),
+    query: z.strictObject({
+      follow: flag.optional().describe("Go on with what comes"),
+      tail: tail.optional().describe("How many of the last lines come first. Default: 100"),
+    }),
     answer: { status: 200, description: "Lines, oldest first", schema: logLine, stream: true },
     async handle(context, { params, query, res }) {
       if (!(await context.control.container(params.id))) noContainer(params.id);
@@ -184,7 +202,8 @@ export const ROUTES: readonly ApiRoute[] = [
       name: z.string().min(1).optional().describe("A function's name"),
     }),
     answer: { status: 200, description: "Lines, oldest first", schema: logLine, stream: true },
-    handle: (context, { query, res }) => sendLogs(context, { name: query.name ?? null, containerId: null, tail: query.tail ?? DEFAULT_TAIL, follow: query.follow ?? false }, res),
+    handle: (context, { query, res }) =>
+      sendLogs(context, { name: query.name ?? null, containerId: null, tail: query.tail ?? DEFAULT_TAIL, follow: query.follow ?? false }, res),
   }),
   defineRoute({
     method: "get",
@@ -225,5 +244,14 @@ function sendLogs({ control, clock }: ApiContext, query: LogQuery, res: ServerRe
 
 /** Said in the log itself, where whoever reads it will look for what is missing. */
 function droppedLine(atMs: number, count: number): LogLine {
-  return { atMs, containerId: "", function: "", workerIndex: null, stream: "log", level: "warn", source: { kind: "system" }, text: `${count} log lines were dropped here: the reader was too slow` };
+  return {
+    atMs,
+    containerId: "",
+    function: "",
+    workerIndex: null,
+    stream: "log",
+    level: "warn",
+    source: { kind: "system" },
+    text: `${count} log lines were dropped here: the reader was too slow`,
+  };
 }

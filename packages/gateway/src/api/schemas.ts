@@ -1,5 +1,16 @@
 import { z } from "zod";
-import type { AppRequest, AppResponse, ContainerInfo, FunctionInfo, LogLine, PhaseEvent, ServerInfo, SessionEvent, SessionRequest, StopReason } from "@samovar/protocol";
+import type {
+  AppRequest,
+  AppResponse,
+  ContainerInfo,
+  FunctionInfo,
+  LogLine,
+  PhaseEvent,
+  ServerInfo,
+  SessionEvent,
+  SessionRequest,
+  StopReason,
+} from "@samovar/protocol";
 
 /**
  * The bodies of the control API as schemas. Each is held against its type in the protocol, both ways: a field
@@ -10,7 +21,7 @@ type Immutable<T> = T extends object ? { readonly [K in keyof T]: Immutable<T[K]
 const schemaOf =
   <T>() =>
   <S extends z.ZodType<T>>(schema: [T] extends [Immutable<z.output<S>>] ? S : never): S =>
-    schema as S;
+    schema;
 
 const count = z.int().nonnegative();
 const durationMs = z.number().nonnegative();
@@ -175,7 +186,9 @@ const functionManifest = z.strictObject({
   methods: z.record(
     z.string(),
     // JSON leaves out what is undefined, and here that means "as the class".
-    z.strictObject({ ...callable, route: z.string().nullable(), timeoutMs: z.number().positive().nullable().optional() }).transform(({ timeoutMs, ...rest }) => ({ ...rest, timeoutMs })),
+    z
+      .strictObject({ ...callable, route: z.string().nullable(), timeoutMs: z.number().positive().nullable().optional() })
+      .transform(({ timeoutMs, ...rest }) => ({ ...rest, timeoutMs })),
   ),
   requiresParameters: z.boolean(),
 });
@@ -183,7 +196,11 @@ const functionManifest = z.strictObject({
 const codePath = z
   .string()
   .min(1)
-  .refine((path) => !path.startsWith("/") && !path.includes("\\") && !path.includes("\0") && !path.split("/").some((part) => part === ".." || part === "." || part === ""), "must be relative, with forward slashes, and never leave its folder");
+  .refine(
+    (path) =>
+      !path.startsWith("/") && !path.includes("\\") && !path.includes("\0") && !path.split("/").some((part) => part === ".." || part === "." || part === ""),
+    "must be relative, with forward slashes, and never leave its folder",
+  );
 
 export const appRequest = schemaOf<AppRequest>()(
   z.strictObject({
