@@ -38,15 +38,13 @@ async function answerResponse(reply: ReplyStream, response: Response): Promise<v
   if (response.bodyUsed) throw new SamovarError("unserializable_result", "The body of the returned Response was read already. Return response.clone(), or a new Response");
   reply.head(head);
   const reader = (response.body as ReadableStream<unknown>).getReader();
+  reply.onUnwanted = () => void reader.cancel().catch(() => {});
   for (;;) {
     await reply.room();
     const { done, value } = await reader.read();
     if (done) return reply.end();
     if (!(value instanceof Uint8Array)) throw new SamovarError("unserializable_result", "A stream of bytes held something else. Enqueue Uint8Array only");
-    if (await reply.data(value)) continue;
-    // The caller left: what feeds the body is told, so that it can stop too.
-    await reader.cancel().catch(() => {});
-    return;
+    if (!(await reply.data(value))) return;
   }
 }
 

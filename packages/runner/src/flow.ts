@@ -1,4 +1,4 @@
-import { FRAME, INITIAL_WINDOW_BYTES, encodeValue } from "@samovar/protocol";
+import { FRAME, INITIAL_WINDOW_BYTES, SamovarError, encodeValue } from "@samovar/protocol";
 import type { ServerLink } from "./server-link.ts";
 
 /** How much of a stream may still be sent. Waiting ends when the other side grants more, or when the stream is over. */
@@ -16,6 +16,7 @@ export class SendWindow {
   }
 
   grant(bytes: number): void {
+    if (!Number.isSafeInteger(bytes) || bytes < 0) throw new SamovarError("protocol_error", `A window of ${bytes} bytes was granted`);
     this.#room += bytes;
     this.#release();
   }

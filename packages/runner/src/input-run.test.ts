@@ -244,6 +244,17 @@ test.each([
   expect(reasons.map((r) => r.name)).toEqual([name]);
 });
 
+test("a caller that leaves cancels the body of a Response, also while nothing comes of it", async () => {
+  const cancelled = Promise.withResolvers<void>();
+  const body = (): ReadableStream => new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array([1])), cancel: () => cancelled.resolve() });
+  const { peer } = await readyWorker(moduleOf(callable(() => new Response(body()))));
+  const stream = peer.open(null);
+  await peer.take(FRAME.data, stream);
+  peer.say(FRAME.cancel, { reason: "disconnected" }, stream);
+  await cancelled.promise;
+  expect(await peer.error(stream)).toMatchObject({ error: { code: "cancelled" } });
+});
+
 test("other inputs of the worker are not disturbed by a cancel", async () => {
   const gate = Promise.withResolvers<string>();
   const { peer } = await readyWorker(moduleOf(callable((_: unknown, ctx: Ctx) => Promise.race([gate.promise, new Promise((_, reject) => ctx.signal.addEventListener("abort", reject))]))), { concurrencyMax: 2 });

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { build } from "esbuild";
 import { FRAME, decodeValue, type ErrorMessage, type FailedMessage, type HelloMessage, type LogMessage, type WorkerExitMessage } from "@samovar/protocol";
@@ -220,6 +220,23 @@ test("when worker 0 is killed its siblings go on while they have a server, and e
   const again = await bench.server.connection();
   again.say(FRAME.reject, { reason: "The container ended" });
   await allEnded;
+});
+
+test("what was compiled for the first input is kept where the server says", async () => {
+  const compileCacheDir = `${bench.dir}/cache`;
+  const { peer, exited } = await bench.ready("cached.mjs", `export const f = fn((x) => x);`, { compileCacheDir });
+  await peer.call(1);
+  peer.say(FRAME.stop, STOP);
+  await exited;
+  expect(readdirSync(compileCacheDir, { recursive: true }).length).toBeGreaterThan(1);
+});
+
+test("a server that does not read can't keep the runner from ending", async () => {
+  const { peer, child, exited } = await bench.ready("deaf.mjs", `export const f = fn(() => { for (let i = 0; i < 5_000; i++) console.log("x".repeat(1_000)); });`);
+  peer.socket.pause();
+  peer.open(null);
+  child.kill("SIGTERM");
+  expect(await exited).toEqual({ code: 0, signal: null });
 });
 
 test("a runner whose server was killed and came back is taken back", async () => {

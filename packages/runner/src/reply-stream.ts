@@ -14,6 +14,8 @@ export class ReplyStream {
   #state: "open" | "muted" | "closed" = "open";
   #window: SendWindow | null = null;
   #unyielded = 0;
+  /** Told once when nobody wants the answer any more, so that what feeds it can stop. */
+  onUnwanted: (() => void) | null = null;
 
   constructor(link: ServerLink, stream: number) {
     this.#link = link;
@@ -62,7 +64,9 @@ export class ReplyStream {
   }
 
   end(message: EndMessage | null = null): void {
-    if (this.#state === "open") this.#link.send(FRAME.end, this.#stream, message && encodeValue(message));
+    // Muted: the closing `error` is still to come.
+    if (this.#state !== "open") return;
+    this.#link.send(FRAME.end, this.#stream, message && encodeValue(message));
     this.#state = "closed";
   }
 
@@ -76,13 +80,17 @@ export class ReplyStream {
   }
 
   mute(): void {
-    if (this.#state === "open") this.#state = "muted";
+    if (this.#state !== "open") return;
+    this.#state = "muted";
     this.#window?.close();
+    this.onUnwanted?.();
   }
 
   close(): void {
+    const wanted = this.#state === "open";
     this.#state = "closed";
     this.#window?.close();
+    if (wanted) this.onUnwanted?.();
   }
 
   async #large(head: Uint8Array, bytes: Uint8Array): Promise<void> {

@@ -5,6 +5,7 @@ import { Connection } from "./connection.ts";
 
 /** A server that stays away this long is lost: the worker drains, runs its stop hooks and ends. */
 const GIVE_UP_MS = 10_000;
+const CLOSE_MS = 2_000;
 const FIRST_RETRY_MS = 20;
 const MAX_RETRY_MS = 1_600;
 
@@ -78,11 +79,14 @@ export class ServerLink {
     this.#connection?.flush();
   }
 
-  /** Sends what was gathered, then closes. */
+  /** Sends what was gathered, then closes. A server that doesn't read can't hold up the worker's end. */
   async close(): Promise<void> {
     const connection = this.#state === "open" ? this.#connection : null;
     this.#stop();
-    await connection?.end();
+    if (!connection) return;
+    const cancel = this.#options.clock.after(CLOSE_MS, () => connection.destroy());
+    await connection.end();
+    cancel();
   }
 
   #dial(): void {
