@@ -50,7 +50,10 @@ export interface Gateway {
   listen(host: string, port: number): Promise<string>;
   /** `/readyz` says 503 and new calls get `shutting_down`; those under way go on. */
   drain(): void;
-  /** Drains, takes no new connections, and resolves when all are closed: those still busy after `graceMs` are cut. */
+  /**
+   * Drains, ends the streams of events and logs, takes no new connections, and resolves when all are closed: those
+   * still busy after `graceMs` are cut.
+   */
   dispose(options: { readonly graceMs: number }): Promise<void>;
 }
 
@@ -107,7 +110,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     }
     if (isUnder(url, "/api")) {
       res.once("close", context.closed);
-      return api(req, res, expectsContinue);
+      return api.handle(req, res, expectsContinue);
     }
     if (draining) res.once("close", context.closed);
     if (isAt(url, "/livez")) return answerHealth(req, res, null);
@@ -138,6 +141,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     drain,
     dispose: ({ graceMs }) => {
       drain();
+      api.endStreams();
       return (closed ??= close(server, clock, graceMs));
     },
   };

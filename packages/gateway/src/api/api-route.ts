@@ -12,6 +12,8 @@ export interface ApiContext {
   readonly clock: Clock;
   /** Streams of sessions that are open, by session. */
   readonly sessions: Map<string, NdjsonStream>;
+  /** Every stream that is open, sessions' too: they end when the server does, not by themselves. */
+  readonly streams: Set<NdjsonStream>;
   isDraining(): boolean;
   openApi(): unknown;
 }

@@ -239,6 +239,15 @@ describe("sessions", () => {
     expect((await request("/api/v1/sessions/ss_2", { method: "DELETE" })).status).toBe(404);
   });
 
+  test("dispose ends the streams of events and logs at once, and waits for nobody who follows", async () => {
+    const { request, gateway } = await startGateway([]);
+    const session = await request("/api/v1/sessions", open);
+    const logs = await request("/api/v1/logs?follow=1");
+    await gateway.dispose({ graceMs: 60_000 });
+    expect(await session.text()).toBe(`${JSON.stringify({ type: "opened", sessionId: "ss_1" })}\n`);
+    expect(await logs.text()).toBe(`${JSON.stringify(LINE)}\n`);
+  });
+
   test("an opening that fails is a problem, and none is opened while draining", async () => {
     const { request, control, gateway } = await startGateway([]);
     expect(await (await request("/api/v1/sessions", json({ kind: "watch", label: "x" }))).json()).toMatchObject({ status: 400 });

@@ -36,14 +36,21 @@ const BASE = "/api/v1";
 /** What Hono's adapter takes as "the handler has answered by itself". */
 const ALREADY_SENT = { "x-hono-already-sent": "true" };
 
+export interface ControlApi {
+  handle(req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void;
+  /** Ends every stream of events and logs that is open: nothing more will come. */
+  endStreams(): void;
+}
+
 /** The control API as a listener of a `node:http` server. */
-export function createControlApi(options: ControlApiOptions): (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean) => void {
+export function createControlApi(options: ControlApiOptions): ControlApi {
   const assertHost = createHostCheck(options.hosts);
   let openApi: unknown;
   const context: ApiContext = {
     control: options.control,
     clock: options.clock,
     sessions: new Map(),
+    streams: new Set(),
     isDraining: options.isDraining,
     openApi: () => (openApi ??= createOpenApi(ROUTES, options.control.server().version)),
   };
@@ -69,15 +76,20 @@ export function createControlApi(options: ControlApiOptions): (req: IncomingMess
   // Globals stay what they are, and bodies are read and dropped here, with bounds.
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false, autoCleanupIncoming: false, errorHandler: onError });
 
-  return (req, res, expectsContinue) => {
-    res.once("finish", () => dropRest(req, options.clock, options.lingerMs));
-    try {
-      assertHost(req.headers.host);
-    } catch (error) {
-      return sendProblem(res, toSamovarError(error));
-    }
-    if (expectsContinue) res.writeContinue();
-    void listener(req, res);
+  return {
+    handle(req, res, expectsContinue) {
+      res.once("finish", () => dropRest(req, options.clock, options.lingerMs));
+      try {
+        assertHost(req.headers.host);
+      } catch (error) {
+        return sendProblem(res, toSamovarError(error));
+      }
+      if (expectsContinue) res.writeContinue();
+      void listener(req, res);
+    },
+    endStreams() {
+      for (const stream of context.streams) stream.end();
+    },
   };
 }
 

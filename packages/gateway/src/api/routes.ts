@@ -222,8 +222,9 @@ function noContainer(containerId: string): never {
   throw new SamovarError("not_found", `No container has the id ${JSON.stringify(containerId)}: list them with /api/v1/containers?all=1`);
 }
 
-function openSession({ control, clock, sessions }: ApiContext, request: z.output<typeof sessionRequest>, res: ServerResponse): ApiAnswer {
-  const stream = new NdjsonStream(res, (count) => ({ type: "log", line: droppedLine(clock.now(), count) }));
+function openSession(context: ApiContext, request: z.output<typeof sessionRequest>, res: ServerResponse): ApiAnswer {
+  const { control, clock, sessions } = context;
+  const stream = openStream(context, res, (count) => ({ type: "log", line: droppedLine(clock.now(), count) }));
   const hold = control.openSession(request, (event) => stream.send(event, { droppable: event.type === "log" || event.type === "activity" }));
   sessions.set(hold.sessionId, stream);
   res.once("close", () => {
@@ -234,12 +235,20 @@ function openSession({ control, clock, sessions }: ApiContext, request: z.output
   return "streaming";
 }
 
-function sendLogs({ control, clock }: ApiContext, query: LogQuery, res: ServerResponse): ApiAnswer {
-  const stream = new NdjsonStream(res, (count) => droppedLine(clock.now(), count));
+function sendLogs(context: ApiContext, query: LogQuery, res: ServerResponse): ApiAnswer {
+  const { control, clock } = context;
+  const stream = openStream(context, res, (count) => droppedLine(clock.now(), count));
   const stop = control.logs(query, { line: (line) => stream.send(line, { droppable: true }), end: () => stream.end() });
   res.once("close", stop);
   if (query.follow) stream.open();
   return "streaming";
+}
+
+function openStream({ streams }: ApiContext, res: ServerResponse, describeDropped: (count: number) => unknown): NdjsonStream {
+  const stream = new NdjsonStream(res, describeDropped);
+  streams.add(stream);
+  res.once("close", () => streams.delete(stream));
+  return stream;
 }
 
 /** Said in the log itself, where whoever reads it will look for what is missing. */
