@@ -11,7 +11,10 @@ import { APP_OPTIONS, readOptions } from "./options/resolve-options.ts";
 import { getRegistry } from "./registry.ts";
 
 const OF_A_FUNCTION = Object.fromEntries(
-  ["name", "input", "output", "batch", "onBuild", "onDeploy", "onStart", "onStop", "methods"].map((key) => [key, `Unknown option "${key}": it belongs to a function, not to the app`]),
+  ["name", "input", "output", "batch", "onBuild", "onDeploy", "onStart", "onStop", "methods"].map((key) => [
+    key,
+    `Unknown option "${key}": it belongs to a function, not to the app`,
+  ]),
 );
 
 /**
@@ -31,24 +34,37 @@ export class App {
   readonly cls: DefineClass;
 
   constructor(name: string, options: CommonOptions = {}) {
-    const shape = { subject: "new App", render: (text: string) => `new App(${JSON.stringify(typeof name === "string" ? (describeNameProblem(name) ? suggestName(name) : name) : "my-app")}${text === "{}" ? "" : `, ${text}`})` };
+    const shape = {
+      subject: "new App",
+      render: (text: string) =>
+        `new App(${JSON.stringify(typeof name === "string" ? (describeNameProblem(name) ? suggestName(name) : name) : "my-app")}${text === "{}" ? "" : `, ${text}`})`,
+    };
     const problem = typeof name === "string" ? describeNameProblem(name) : `The name is ${show(name)}, but it takes a string`;
     const raw = (isPlainObject(options) ? options : {}) as RawOptions;
     const { mistakes } = readOptions(raw, APP_OPTIONS, OF_A_FUNCTION);
-    throwMistakes([...(problem ? [{ message: problem }] : []), ...(raw === options ? [] : [{ message: `The options are ${show(options)}, but it takes an object` }]), ...mistakes], raw, shape, App, problem ? "invalid_definition" : "invalid_option");
+    throwMistakes(
+      [
+        ...(problem ? [{ message: problem }] : []),
+        ...(raw === options ? [] : [{ message: `The options are ${show(options)}, but it takes an object` }]),
+        ...mistakes,
+      ],
+      raw,
+      shape,
+      App,
+      problem ? "invalid_definition" : "invalid_option",
+    );
     this.name = name;
     this.options = Object.freeze({ ...raw });
-    const app = this;
-    this.endpoint = function endpoint(...args: unknown[]): never {
-      return defineCallable("endpoint", app, args, endpoint) as never;
-    };
-    this.fn = function fn(...args: unknown[]): never {
-      return defineCallable("function", app, args, fn) as never;
-    };
-    this.cls = function cls(...args: unknown[]): never {
-      return defineClass(app, args, cls) as never;
-    };
+    this.endpoint = bindApp(this, (app, args, entry) => defineCallable("endpoint", app, args, entry)) as Define<"endpoint">;
+    this.fn = bindApp(this, (app, args, entry) => defineCallable("function", app, args, entry)) as Define<"function">;
+    this.cls = bindApp(this, defineClass) as DefineClass;
     getRegistry().addApp(this);
   }
 }
 
+/** A function by itself, so that stacks of mistakes begin where it is called. */
+function bindApp(app: App, define: (app: App, args: readonly unknown[], entry: Function) => object): (...args: never[]) => unknown {
+  return function bound(...args) {
+    return define(app, args, bound);
+  };
+}

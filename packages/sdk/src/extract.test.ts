@@ -17,7 +17,13 @@ describe("the manifest", () => {
       { name: "other", kind: "function", exportName: "renamed" },
     ]);
     expect(manifest.functions[0]!.options).toEqual(DEFAULT_OPTIONS);
-    expect(manifest.functions[1]!.options).toEqual({ ...DEFAULT_OPTIONS, timeoutMs: null, scaledownWindowMs: null, startupTimeoutMs: 10_000, queueTimeoutMs: 10_000 });
+    expect(manifest.functions[1]!.options).toEqual({
+      ...DEFAULT_OPTIONS,
+      timeoutMs: null,
+      scaledownWindowMs: null,
+      startupTimeoutMs: 10_000,
+      queueTimeoutMs: 10_000,
+    });
     expect(manifest.functions[1]!.handler).toEqual({ streaming: true, batch: null, inputSchema: null, outputSchema: null });
   });
 
@@ -88,7 +94,8 @@ describe("the manifest", () => {
   });
 
   test("onBuild's cache key follows its text and its key, and nothing else", async () => {
-    const keyOf = async (options: string): Promise<string> => (await loadApp(`import { fn } from "samovar"; export const f = fn(${options}, () => 1);`)).extract().functions[0]!.hooks.onBuild[0]!.cacheKey;
+    const keyOf = async (options: string): Promise<string> =>
+      (await loadApp(`import { fn } from "samovar"; export const f = fn(${options}, () => 1);`)).extract().functions[0]!.hooks.onBuild[0]!.cacheKey;
     const plain = await keyOf("{ onBuild: () => 1 }");
     expect(plain).toMatch(/^[0-9a-f]{64}$/);
     expect(await keyOf("{ onBuild: () => 1, cpu: 2 }")).toBe(plain);
@@ -125,7 +132,9 @@ describe("mistakes of a whole module", () => {
   });
 
   test("two names that clash", async () => {
-    expect(await mistakeOf(`import { fn, endpoint } from "samovar"; export const run = fn({}, (x) => x); export const other = endpoint({ name: "Run" }, (x) => x);`)).toMatchInlineSnapshot(`
+    expect(
+      await mistakeOf(`import { fn, endpoint } from "samovar"; export const run = fn({}, (x) => x); export const other = endpoint({ name: "Run" }, (x) => x);`),
+    ).toMatchInlineSnapshot(`
       "invalid_definition: app.ts: Two functions have the name "run", for names are compared in lower case ("Run"): run at <site> and other at <site>. Write:
         export const other = endpoint({ name: "Run2", … }, handler);"
     `);
@@ -150,7 +159,8 @@ describe("mistakes of a whole module", () => {
   });
 
   test("several mistakes are told together", async () => {
-    expect(await mistakeOf(`import { App, fn } from "samovar"; new App("one"); new App("two"); fn({}, (x) => x); export const id = fn({}, (x) => x);`)).toMatchInlineSnapshot(`
+    expect(await mistakeOf(`import { App, fn } from "samovar"; new App("one"); new App("two"); fn({}, (x) => x); export const id = fn({}, (x) => x);`))
+      .toMatchInlineSnapshot(`
       "invalid_definition: app.ts has 3 mistakes:
         - A module has one app, but this one makes 2: new App("one") and new App("two"). Keep one, and put the other's functions under it or into a module of their own:
           const app = new App("one");

@@ -11,7 +11,8 @@ type Namespace = Readonly<Record<string, unknown>>;
 export function nameExports(namespace: Namespace, records: readonly DefinitionRecord[]): void {
   const names = Object.keys(namespace).filter((name) => name !== "default");
   for (const record of records) {
-    record.exportName = names.find((name) => namespace[name] === record.handle) ?? (record.ownName !== null && namespace.default === record.handle ? "default" : null);
+    record.exportName =
+      names.find((name) => namespace[name] === record.handle) ?? (record.ownName !== null && namespace.default === record.handle ? "default" : null);
   }
 }
 
@@ -20,7 +21,10 @@ export function extractManifest(namespace: Namespace, options: ExtractOptions, r
   nameExports(namespace, records);
   const mistakes = [...checkApps(apps), ...checkExports(namespace, records), ...checkNames(records)];
   if (mistakes.length > 0) {
-    const head = mistakes.length === 1 ? `${options.file}: ${mistakes[0]!}` : `${options.file} has ${mistakes.length} mistakes:\n${mistakes.map((text) => `  - ${text.replaceAll("\n", "\n  ")}`).join("\n")}`;
+    const head =
+      mistakes.length === 1
+        ? `${options.file}: ${mistakes[0]!}`
+        : `${options.file} has ${mistakes.length} mistakes:\n${mistakes.map((text) => `  - ${text.replaceAll("\n", "\n  ")}`).join("\n")}`;
     throw new SamovarError("invalid_definition", head, { fields: { mistakes } });
   }
   const app = apps[0];
@@ -46,14 +50,25 @@ function describe(record: DefinitionRecord, app: App | undefined, source: string
   const own = record.options;
   // A free function may stand above `new App` in the module: only now are the app's defaults known for all.
   const { draft, mistakes } = record.read(mergeOptions(app?.options ?? {}, own));
-  throwMistakes(mistakes, mergeOptions(app?.options ?? {}, own), { ...record.shape, subject: `${record.exportName}, with the defaults of its app: ${record.shape.subject}` });
-  return { name: nameOf(record)!, kind: record.kind, exportName: record.exportName!, options: completeOptions(draft, record.batchSize), ...record.describe(source) };
+  throwMistakes(mistakes, mergeOptions(app?.options ?? {}, own), {
+    ...record.shape,
+    subject: `${record.exportName}, with the defaults of its app: ${record.shape.subject}`,
+  });
+  return {
+    name: nameOf(record)!,
+    kind: record.kind,
+    exportName: record.exportName!,
+    options: completeOptions(draft, record.batchSize),
+    ...record.describe(source),
+  };
 }
 
 function checkApps(apps: readonly App[]): string[] {
   if (apps.length < 2) return [];
   const names = apps.map((app) => `new App(${JSON.stringify(app.name)})`);
-  return [`A module has one app, but this one makes ${apps.length}: ${names.join(" and ")}. Keep one, and put the other's functions under it or into a module of their own:\n  const app = ${names[0]!};`];
+  return [
+    `A module has one app, but this one makes ${apps.length}: ${names.join(" and ")}. Keep one, and put the other's functions under it or into a module of their own:\n  const app = ${names[0]!};`,
+  ];
 }
 
 function checkExports(namespace: Namespace, records: readonly DefinitionRecord[]): string[] {
@@ -61,7 +76,10 @@ function checkExports(namespace: Namespace, records: readonly DefinitionRecord[]
     .filter((record) => record.exportName === null)
     .map((record) => {
       const name = record.ownName && /^[A-Za-z_$][\w$]*$/.test(record.ownName) ? record.ownName : "myFunction";
-      const problem = namespace.default === record.handle ? "is the default export, which is the local entry point and gives it no name" : "is not exported, so that nothing could find it";
+      const problem =
+        namespace.default === record.handle
+          ? "is the default export, which is the local entry point and gives it no name"
+          : "is not exported, so that nothing could find it";
       return `${record.ownName === null ? record.label : `${record.label} named "${record.ownName}"`} at ${record.site()} ${problem}. Write:\n  export const ${name} = ${record.shape.render("{ … }")};`;
     });
 }
@@ -73,7 +91,10 @@ function checkNames(records: readonly DefinitionRecord[]): string[] {
     const name = nameOf(record);
     if (name === null) continue;
     const problem = record.ownName === null ? describeNameProblem(name) : undefined;
-    if (problem) mistakes.push(`The export ${name} can't be a function's name: ${problem}. Rename it, or give a name:\n  export const ${name} = ${record.shape.render(`{ name: ${JSON.stringify(suggestName(name))}, … }`)};`);
+    if (problem)
+      mistakes.push(
+        `The export ${name} can't be a function's name: ${problem}. Rename it, or give a name:\n  export const ${name} = ${record.shape.render(`{ name: ${JSON.stringify(suggestName(name))}, … }`)};`,
+      );
     const owner = owners.get(name.toLowerCase());
     if (owner) mistakes.push(describeClash(owner, record));
     else owners.set(name.toLowerCase(), record);

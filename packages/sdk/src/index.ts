@@ -1,7 +1,8 @@
 export { SamovarError, type Duration, type ErrorCode } from "@samovar/protocol";
 export { App } from "./app.ts";
 export { BatchError, type Batch } from "./batch.ts";
-export { Client, type ClientOptions, type Remote } from "./client/client.ts";
+export { Client, type ClientOptions } from "./client/client.ts";
+export type { Remote } from "./client/client-types.ts";
 export { context, type BuildCtx, type ContextLog, type Ctx, type DeployCtx, type StartCtx, type StopCtx } from "./context.ts";
 export { onBuild, onDeploy, onStart, onStop } from "./decorators/hooks.ts";
 export { method } from "./decorators/method.ts";
@@ -12,6 +13,15 @@ export { cls } from "./definitions/cls.ts";
 export { endpoint } from "./definitions/endpoint.ts";
 export { fn } from "./definitions/fn.ts";
 export { env } from "./env.ts";
-export type { CallOptions, EndpointHandle, FunctionHandle, MapOptions, StreamingEndpointHandle, StreamingHandle, UnaryEndpointHandle, UnaryHandle } from "./handles/handle-types.ts";
+export type {
+  CallOptions,
+  EndpointHandle,
+  FunctionHandle,
+  MapOptions,
+  StreamingEndpointHandle,
+  StreamingHandle,
+  UnaryEndpointHandle,
+  UnaryHandle,
+} from "./handles/handle-types.ts";
 export type { BatchOptions, CommonOptions, Cpu, Memory, RetryOptions } from "./options/option-types.ts";
 export { QueueDepthAutoscaler, type QueueDepthAutoscalerOptions } from "./options/queue-depth-autoscaler.ts";

@@ -1,8 +1,8 @@
-import type { Validate, ValidateResult } from "@samovar/protocol";
+import type { Validate } from "@samovar/protocol";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 
 /** What the worker calls; null where there is no schema. */
-export const toValidate = (schema: StandardSchemaV1 | undefined): Validate | null => (schema ? (value) => schema["~standard"].validate(value) as ValidateResult | Promise<ValidateResult> : null);
+export const toValidate = (schema: StandardSchemaV1 | undefined): Validate | null => (schema ? (value) => schema["~standard"].validate(value) : null);
 
 type JsonSchema = Readonly<Record<string, unknown>>;
 

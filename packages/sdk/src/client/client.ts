@@ -1,12 +1,8 @@
 import type { CallTransport } from "@samovar/protocol";
 import type { CallOptions, Inputs, MapOptions } from "../handles/handle-types.ts";
 import { mapInputs } from "../handles/map.ts";
+import type { AnyFunction, Remote } from "./client-types.ts";
 import { createHttpTransport, type HttpTransport } from "./http-transport.ts";
-
-type AnyFunction = (...args: any[]) => any;
-
-/** What of a module callers elsewhere can call, without what only its own process can do. */
-export type Remote<M> = { readonly [K in keyof M as M[K] extends { remote: AnyFunction } | { stream: AnyFunction } | { request: AnyFunction } | { with: AnyFunction } ? K : never]: M[K] };
 
 export interface ClientOptions {
   /** The server, such as `http://127.0.0.1:8700`. */
@@ -61,18 +57,24 @@ function createAppHandle(transport: CallTransport): object {
   );
 }
 
-const createMethods = (transport: CallTransport, name: string, parameters: readonly unknown[]): object => namedProxy((method) => createCalls(transport, { kind: "cls", name, method, parameters }));
+const createMethods = (transport: CallTransport, name: string, parameters: readonly unknown[]): object =>
+  namedProxy((method) => createCalls(transport, { kind: "cls", name, method, parameters }));
 
 function createCalls(transport: CallTransport, target: Parameters<CallTransport["call"]>[0]): Record<string, AnyFunction | undefined> {
   const remote = async (input?: unknown, options?: Partial<CallOptions>): Promise<unknown> => transport.call(target, input, options ?? {});
   return {
     remote,
     stream: (input?: unknown, options?: Partial<CallOptions>) => transport.stream(target, input, options ?? {}),
-    map: (inputs: Inputs<unknown>, options?: MapOptions & { returnErrors?: boolean }) => mapInputs(inputs, (input, signal) => remote(input, { signal }), options),
+    map: (inputs: Inputs<unknown>, options?: MapOptions & { returnErrors?: boolean }) =>
+      mapInputs(inputs, (input, signal) => remote(input, { signal }), options),
     forEach: async (inputs: Inputs<unknown>, options?: MapOptions) => {
       for await (const _ of mapInputs(inputs, (input, signal) => remote(input, { signal }), { ...options, ordered: false }));
     },
-    request: (input?: unknown, options?: Partial<CallOptions>) => createRequest(() => remote(input, options), () => transport.stream(target, input, options ?? {})),
+    request: (input?: unknown, options?: Partial<CallOptions>) =>
+      createRequest(
+        () => remote(input, options),
+        () => transport.stream(target, input, options ?? {}),
+      ),
   };
 }
 

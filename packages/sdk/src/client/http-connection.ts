@@ -44,7 +44,10 @@ export class HttpConnection {
   }
 
   #describe(error: NodeJS.ErrnoException): SamovarError {
-    const why = error.code === "ECONNREFUSED" || error.code === "ENOTFOUND" ? `No server answers at ${this.#base.origin}` : `The connection to ${this.#base.origin} broke: ${error.message}`;
+    const why =
+      error.code === "ECONNREFUSED" || error.code === "ENOTFOUND"
+        ? `No server answers at ${this.#base.origin}`
+        : `The connection to ${this.#base.origin} broke: ${error.message}`;
     return new SamovarError("server_unreachable", `${why}. Start one with \`samovar up\`, or check the URL`, { cause: error });
   }
 }

@@ -19,7 +19,9 @@ afterEach(async () => {
 });
 
 /** A server that answers as the gateway does. */
-async function openServer(answer: (request: Seen, response: ServerResponse) => unknown): Promise<{ url: string; seen: Seen[]; server: Server; connections: () => number }> {
+async function openServer(
+  answer: (request: Seen, response: ServerResponse) => unknown,
+): Promise<{ url: string; seen: Seen[]; server: Server; connections: () => number }> {
   const seen: Seen[] = [];
   let connections = 0;
   const server = createServer(async (request, response) => {
@@ -39,9 +41,12 @@ async function openServer(answer: (request: Seen, response: ServerResponse) => u
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen, server, connections: () => connections };
 }
 
-const sendValue = (response: ServerResponse, value: unknown): void => void response.writeHead(200, { "content-type": CONTENT_TYPES.value }).end(encodeValue(value));
+const sendValue = (response: ServerResponse, value: unknown): void =>
+  void response.writeHead(200, { "content-type": CONTENT_TYPES.value }).end(encodeValue(value));
 const sendProblem = (response: ServerResponse, problem: { status: number; [key: string]: unknown }): void =>
-  void response.writeHead(problem.status, { "content-type": CONTENT_TYPES.problem }).end(JSON.stringify({ type: "about:blank", title: "t", detail: "d", ...problem }));
+  void response
+    .writeHead(problem.status, { "content-type": CONTENT_TYPES.problem })
+    .end(JSON.stringify({ type: "about:blank", title: "t", detail: "d", ...problem }));
 
 function open(url: string, options: { token?: string; functionIds?: Record<string, string> } = {}) {
   const transport = createHttpTransport({ url, ...options });
@@ -65,7 +70,11 @@ describe("a call", () => {
     expect(await transport.call(square, input, {})).toEqual(input);
     expect(await transport.call({ kind: "cls", name: "model", method: "predict", parameters: ["large", { a: 1 }] }, 1, {})).toBe(1);
     expect(await transport.call({ kind: "endpoint", name: "hello" }, undefined, {})).toBe(undefined);
-    expect(seen.map((request) => request.url)).toEqual(["/function/square", `/cls/model/predict?with=${encodeURIComponent('["large",{"a":1}]')}`, "/endpoint/hello"]);
+    expect(seen.map((request) => request.url)).toEqual([
+      "/function/square",
+      `/cls/model/predict?with=${encodeURIComponent('["large",{"a":1}]')}`,
+      "/endpoint/hello",
+    ]);
     expect(seen[0]!.headers).toMatchObject({ "content-type": CONTENT_TYPES.value, accept: CONTENT_TYPES.value, authorization: "Bearer secret" });
     expect(connections()).toBe(1);
   });
@@ -89,7 +98,9 @@ describe("a call", () => {
   });
 
   test("throws the server's own errors by their codes", async () => {
-    const { url } = await openServer((_, response) => sendProblem(response, { status: 422, code: "invalid_input", detail: "n is missing", issues: [{ message: "Required", path: ["n"] }] }));
+    const { url } = await openServer((_, response) =>
+      sendProblem(response, { status: 422, code: "invalid_input", detail: "n is missing", issues: [{ message: "Required", path: ["n"] }] }),
+    );
     const error = await open(url)
       .call(square, 1, {})
       .catch((caught: unknown) => caught);
@@ -110,7 +121,12 @@ describe("a call", () => {
       else response.writeHead(200, { "content-type": "image/png" }).end(Buffer.from([1, 2]));
     });
     const transport = open(url);
-    expect(await Promise.all(["text", "json", "none", "bytes"].map((input) => transport.call(square, input, {})))).toEqual(["hi", { a: 1 }, undefined, new Uint8Array([1, 2])]);
+    expect(await Promise.all(["text", "json", "none", "bytes"].map((input) => transport.call(square, input, {})))).toEqual([
+      "hi",
+      { a: 1 },
+      undefined,
+      new Uint8Array([1, 2]),
+    ]);
   });
 
   test("aborting hangs up and rejects with the reason", async () => {
@@ -126,13 +142,19 @@ describe("a call", () => {
   });
 
   test("an input that can't be sent names the path", async () => {
-    await expect(open("http://127.0.0.1:1").call(square, { fn: () => 1 }, {})).rejects.toMatchObject({ code: "unserializable_input", fields: { path: "$.fn" } });
+    await expect(open("http://127.0.0.1:1").call(square, { fn: () => 1 }, {})).rejects.toMatchObject({
+      code: "unserializable_input",
+      fields: { path: "$.fn" },
+    });
   });
 
   test("no server, or a URL that is none", async () => {
     const { url, server } = await openServer(() => {});
     await new Promise((resolve) => server.close(resolve));
-    await expect(open(url).call(square, 1, {})).rejects.toMatchObject({ code: "server_unreachable", message: expect.stringContaining(`No server answers at ${url}`) });
+    await expect(open(url).call(square, 1, {})).rejects.toMatchObject({
+      code: "server_unreachable",
+      message: expect.stringContaining(`No server answers at ${url}`),
+    });
     await expect(open("localhost:8700").call(square, 1, {})).rejects.toThrow('url is "localhost:8700", but it takes a server\'s address');
   });
 });
@@ -192,7 +214,8 @@ describe("a stream", () => {
 describe("a client", () => {
   test("reaches functions, endpoints and classes by how they are called", async () => {
     const { url, seen } = await openServer((request, response) => {
-      if (request.headers.accept === CONTENT_TYPES.values) response.writeHead(200, { "content-type": CONTENT_TYPES.values }).end(Buffer.concat([encodeItem("values", request.input), encodeItemEnd("values")!]));
+      if (request.headers.accept === CONTENT_TYPES.values)
+        response.writeHead(200, { "content-type": CONTENT_TYPES.values }).end(Buffer.concat([encodeItem("values", request.input), encodeItemEnd("values")!]));
       else sendValue(response, request.input);
     });
     const client = new Client({ url, token: "t" });

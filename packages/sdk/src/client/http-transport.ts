@@ -1,5 +1,19 @@
 import type { IncomingMessage } from "node:http";
-import { CONTENT_TYPES, decodeValue, encodeValue, ERROR_CATALOGUE, fromSerializedError, ItemDecoder, KIND_SEGMENTS, SamovarError, type CallTarget, type CallTransport, type ErrorCode, type ProblemDocument, type SerializedError } from "@samovar/protocol";
+import {
+  CONTENT_TYPES,
+  decodeValue,
+  encodeValue,
+  ERROR_CATALOGUE,
+  fromSerializedError,
+  ItemDecoder,
+  KIND_SEGMENTS,
+  SamovarError,
+  type CallTarget,
+  type CallTransport,
+  type ErrorCode,
+  type ProblemDocument,
+  type SerializedError,
+} from "@samovar/protocol";
 import { HttpConnection, readBody } from "./http-connection.ts";
 
 export interface HttpTransportOptions {
@@ -49,7 +63,8 @@ export function createHttpTransport({ url, token, functionIds }: HttpTransportOp
 }
 
 function toPath(target: CallTarget, functionIds: Readonly<Record<string, string>> | undefined): string {
-  if (functionIds && !Object.hasOwn(functionIds, target.name)) throw new SamovarError("not_found", `The app has no function ${target.name}. It has ${Object.keys(functionIds).join(", ") || "none"}`);
+  if (functionIds && !Object.hasOwn(functionIds, target.name))
+    throw new SamovarError("not_found", `The app has no function ${target.name}. It has ${Object.keys(functionIds).join(", ") || "none"}`);
   const who = functionIds ? `id/${encodeURIComponent(functionIds[target.name]!)}` : encodeURIComponent(target.name);
   const method = target.method === undefined ? "" : `/${encodeURIComponent(target.method)}`;
   const parameters = target.parameters?.length ? `?with=${encodeURIComponent(JSON.stringify(target.parameters))}` : "";
@@ -71,7 +86,8 @@ function decodeBody(response: IncomingMessage, body: Buffer): unknown {
 
 function toError(status: number, body: Buffer, target: CallTarget): Error {
   const problem = parseProblem(body);
-  if (!problem) return new SamovarError("internal", `${describeTarget(target)}: the server answered ${status}${body.length ? `: ${body.toString("utf8", 0, 200)}` : ""}`);
+  if (!problem)
+    return new SamovarError("internal", `${describeTarget(target)}: the server answered ${status}${body.length ? `: ${body.toString("utf8", 0, 200)}` : ""}`);
   if (problem.error) return fromSerializedError(problem.error as SerializedError);
   const { type: _type, title, status: _status, detail, code, error: _error, ...fields } = problem;
   return new SamovarError(code in ERROR_CATALOGUE ? (code as ErrorCode) : "internal", detail ?? title ?? `The server answered ${status}`, { fields });
@@ -108,5 +124,7 @@ async function* readItems(response: IncomingMessage, signal: AbortSignal | undef
 function toBreak(error: unknown, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted) return signal.reason;
   const code = (error as NodeJS.ErrnoException | null)?.code;
-  return code === "ECONNRESET" || code === "ERR_STREAM_PREMATURE_CLOSE" ? new SamovarError("container_lost", "The answer broke off before its end: the container or the server was lost", { cause: error }) : error;
+  return code === "ECONNRESET" || code === "ERR_STREAM_PREMATURE_CLOSE"
+    ? new SamovarError("container_lost", "The answer broke off before its end: the container or the server was lost", { cause: error })
+    : error;
 }

@@ -22,7 +22,8 @@ const METHOD_OPTIONS: Readonly<Record<string, Reader>> = {
 
 const emptyDraft = (): Draft => ({ options: {} });
 
-export const readMethodTimeout = (value: unknown, name = "timeout"): number | null => durationIn(value, name, { minMs: SECOND_MS, maxMs: DAY_MS, never: "no limit" });
+export const readMethodTimeout = (value: unknown, name = "timeout"): number | null =>
+  durationIn(value, name, { minMs: SECOND_MS, maxMs: DAY_MS, never: "no limit" });
 
 const BUILD_OPTIONS: Readonly<Record<string, Reader>> = {
   key: (value) => {

@@ -16,11 +16,22 @@ type Public<This, N, P extends boolean> = P extends true
   : N extends keyof This
     ? unknown
     : Refused<"@method() must be public: public methods are what callers see">;
-type Hidden<This, N, P extends boolean> = P extends true ? unknown : N extends keyof This ? Refused<"A hook must be protected (or #private): public methods are what callers see"> : unknown;
+type Hidden<This, N, P extends boolean> = P extends true
+  ? unknown
+  : N extends keyof This
+    ? Refused<"A hook must be protected (or #private): public methods are what callers see">
+    : unknown;
 
-type MethodContext<This, W extends AnyFunction, N, P extends boolean> = ClassMethodDecoratorContext<This, W> & { name: N; private: P; static: false } & Public<This, N, P>;
+type MethodContext<This, W extends AnyFunction, N, P extends boolean> = ClassMethodDecoratorContext<This, W> & { name: N; private: P; static: false } & Public<
+    This,
+    N,
+    P
+  >;
 
-type MethodDecorator<V extends AnyFunction> = <This, W extends V, const N extends string | symbol, P extends boolean>(value: W, context: MethodContext<This, W, N, P>) => void;
+type MethodDecorator<V extends AnyFunction> = <This, W extends V, const N extends string | symbol, P extends boolean>(
+  value: W,
+  context: MethodContext<This, W, N, P>,
+) => void;
 
 export interface MethodOptions {
   /** A path of its own under `/cls/{name}`, besides `/{method}`. */
@@ -49,7 +60,10 @@ export type HookDecorator<C> = <This, const N extends string | symbol, P extends
   context: ClassMethodDecoratorContext<This, HookMethod<This, C>> & { name: N; private: P; static: false } & Hidden<This, N, P>,
 ) => void;
 
-export type StaticHookDecorator<C> = <This>(value: HookMethod<This, C>, context: ClassMethodDecoratorContext<This, HookMethod<This, C>> & { static: true }) => void;
+export type StaticHookDecorator<C> = <This>(
+  value: HookMethod<This, C>,
+  context: ClassMethodDecoratorContext<This, HookMethod<This, C>> & { static: true },
+) => void;
 
 export type OnBuild = (options?: { readonly key?: readonly unknown[] }) => HookDecorator<BuildCtx>;
 export type OnDeploy = () => StaticHookDecorator<DeployCtx>;

@@ -3,7 +3,8 @@ import { DEFINITION, type FunctionDefinition } from "@samovar/protocol";
 import { loadApp, mistakeOf } from "../testing/load-app.fixture.ts";
 
 const IMPORTS = `import { cls, method, onBuild, onDeploy, onStart, onStop } from "samovar";`;
-const inClass = (members: string, options = "{}"): Promise<string> => mistakeOf(`${IMPORTS} class Model { ${members} } export const model = cls(Model, ${options});`);
+const inClass = (members: string, options = "{}"): Promise<string> =>
+  mistakeOf(`${IMPORTS} class Model { ${members} } export const model = cls(Model, ${options});`);
 
 const definitionOf = (handle: unknown): FunctionDefinition => (handle as { [DEFINITION]: FunctionDefinition })[DEFINITION];
 
@@ -73,7 +74,9 @@ describe("a decorator in the wrong place", () => {
 
   test("called the legacy way", async () => {
     const legacy = (decorators: string, name: string): Promise<string> =>
-      mistakeOf(`${IMPORTS} class Model { ${name}() {} } ${decorators}(Model.prototype, "${name}", Object.getOwnPropertyDescriptor(Model.prototype, "${name}")); export {};`);
+      mistakeOf(
+        `${IMPORTS} class Model { ${name}() {} } ${decorators}(Model.prototype, "${name}", Object.getOwnPropertyDescriptor(Model.prototype, "${name}")); export {};`,
+      );
     expect(await legacy("method()", "run")).toMatchInlineSnapshot(`
       "invalid_definition: @method() was called the legacy way. Remove "experimentalDecorators" from tsconfig.json: these are standard decorators. Then this is right:
         @method() run(input, ctx) { … }"
@@ -235,7 +238,12 @@ describe("a class's definition", () => {
     `);
     const { methods, hooks } = extract().functions[0]!;
     expect([methods.predict!.streaming, methods.tokens!.streaming]).toEqual([false, true]);
-    expect(Object.fromEntries(Object.entries(hooks).map(([kind, list]) => [kind, list.map((hook) => hook.name)]))).toEqual({ onBuild: ["load"], onDeploy: ["prepare"], onStart: ["load"], onStop: ["close"] });
+    expect(Object.fromEntries(Object.entries(hooks).map(([kind, list]) => [kind, list.map((hook) => hook.name)]))).toEqual({
+      onBuild: ["load"],
+      onDeploy: ["prepare"],
+      onStart: ["load"],
+      onStop: ["close"],
+    });
     const definition = definitionOf(namespace.model);
     expect(await definition.hooks.onDeploy[0]!.run.call(undefined, {})).toBe(7);
     expect(await namespace.model.predict.local(1)).toBe(2);

@@ -20,7 +20,16 @@ export type HookValue<V, L extends readonly unknown[]> = number extends L["lengt
  * Options of `endpoint` and `fn`. I: what the handler gets; In: what callers pass (they differ when a schema
  * transforms); O: what the handler returns; Out: what callers get.
  */
-export interface CallableOptions<I, In, O, Out, S, SL extends readonly Hook<never, unknown>[], D, DL extends readonly Hook<never, unknown>[]> extends CommonOptions {
+export interface CallableOptions<
+  I,
+  In,
+  O,
+  Out,
+  S,
+  SL extends readonly Hook<never, unknown>[],
+  D,
+  DL extends readonly Hook<never, unknown>[],
+> extends CommonOptions {
   /** Default: the name of the export. Letters, digits, `-` and `_`, at most 63. */
   readonly name?: string;
   /** Checks and converts the input in the worker: any Standard Schema. */

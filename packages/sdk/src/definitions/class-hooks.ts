@@ -15,9 +15,20 @@ export interface ListedHook {
 export function readClassHooks(Class: Function, listed: Readonly<Partial<Record<HookKind, readonly ListedHook[]>>>): HookDefinitions {
   const hooksOf = (kind: HookKind): HookDefinition[] => [
     ...marksByName(Class, kind).map((mark) => fromMark(Class, mark)),
-    ...(listed[kind] ?? []).map(({ run, key }) => ({ name: run, run: kind === "onDeploy" ? callStatic(Class, run) : callOnInstance(run), ...(key ? { key } : {}) })),
+    ...(listed[kind] ?? []).map(({ run, key }) => ({
+      name: run,
+      run: kind === "onDeploy" ? callStatic(Class, run) : callOnInstance(run),
+      ...(key ? { key } : {}),
+    })),
   ];
-  return { onBuild: hooksOf("onBuild"), onDeploy: hooksOf("onDeploy"), onStart: hooksOf("onStart"), onStop: hooksOf("onStop"), onStartIsList: false, onDeployIsList: hooksOf("onDeploy").length > 1 };
+  return {
+    onBuild: hooksOf("onBuild"),
+    onDeploy: hooksOf("onDeploy"),
+    onStart: hooksOf("onStart"),
+    onStop: hooksOf("onStop"),
+    onStartIsList: false,
+    onDeployIsList: hooksOf("onDeploy").length > 1,
+  };
 }
 
 function fromMark(Class: Function, mark: Mark): HookDefinition {
@@ -31,7 +42,11 @@ function fromMark(Class: Function, mark: Mark): HookDefinition {
             return mark.get(this as object).call(this, ctx) as unknown;
           }
         : callOnInstance(mark.name);
-  return { name: typeof mark.name === "symbol" ? (mark.name.description ?? mark.kind) : mark.name, run, ...(mark.options.key ? { key: mark.options.key } : {}) };
+  return {
+    name: typeof mark.name === "symbol" ? (mark.name.description ?? mark.kind) : mark.name,
+    run,
+    ...(mark.options.key ? { key: mark.options.key } : {}),
+  };
 }
 
 /** By name, so that a derived class's override runs in the base's place. */

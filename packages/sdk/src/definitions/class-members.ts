@@ -14,7 +14,12 @@ export function methodNamesOf(Class: Function): readonly string[] {
 
 function prototypesOf(Class: Function): object[] {
   const chain: object[] = [];
-  for (let prototype = Class.prototype as object | null; prototype && prototype !== Object.prototype; prototype = Object.getPrototypeOf(prototype) as object | null) chain.unshift(prototype);
+  for (
+    let prototype = Class.prototype as object | null;
+    prototype && prototype !== Object.prototype;
+    prototype = Object.getPrototypeOf(prototype) as object | null
+  )
+    chain.unshift(prototype);
   return chain;
 }
 
@@ -38,5 +43,8 @@ export function requiresParameters(Class: Function, source: string): boolean {
 /** A class without a constructor of its own, or with the one that transforms write for decorators, hands all on to its base. */
 function inheritsConstructor(Class: Function): boolean {
   const text = Class.toString();
-  return !/\bconstructor\s*\(/.test(text) || /\bconstructor\s*\(\s*(?:\)\s*\{\s*super\s*\(\s*\.\.\.\s*arguments|\.\.\.\s*(\w+)\s*\)\s*\{\s*super\s*\(\s*\.\.\.\s*\1)/.test(text);
+  return (
+    !/\bconstructor\s*\(/.test(text) ||
+    /\bconstructor\s*\(\s*(?:\)\s*\{\s*super\s*\(\s*\.\.\.\s*arguments|\.\.\.\s*(\w+)\s*\)\s*\{\s*super\s*\(\s*\.\.\.\s*\1)/.test(text)
+  );
 }

@@ -55,11 +55,23 @@ export function checkMethods(Class: Function, methods: readonly RemoteMethod[]):
   const mistakes: Mistake[] = [];
   const owners = new Map<string, string>();
   for (const { name, options } of methods) {
-    if (RESERVED_METHODS.has(name)) mistakes.push({ message: `The method name "${name}" is reserved: handles have a ${name} of their own`, write: `@method() ${name}Model(input, ctx) { … }` });
-    if (options.batch && isStreaming(Class, name)) mistakes.push({ message: `@method({ batch }) and a generator contradict each other on ${name}: a batch method returns a list, one result for each input`, write: `@method({ batch: { … } }) async ${name}(inputs, ctx) { return outputs; }` });
+    if (RESERVED_METHODS.has(name))
+      mistakes.push({
+        message: `The method name "${name}" is reserved: handles have a ${name} of their own`,
+        write: `@method() ${name}Model(input, ctx) { … }`,
+      });
+    if (options.batch && isStreaming(Class, name))
+      mistakes.push({
+        message: `@method({ batch }) and a generator contradict each other on ${name}: a batch method returns a list, one result for each input`,
+        write: `@method({ batch: { … } }) async ${name}(inputs, ctx) { return outputs; }`,
+      });
     for (const path of new Set([`/${name}`, ...(options.route ? [options.route] : [])])) {
       const owner = owners.get(path.toLowerCase());
-      if (owner !== undefined) mistakes.push({ message: `${owner} and ${name} clash: both are called at ${path.toLowerCase()}. Rename one, or give it another route`, write: path === `/${name}` ? `@method() ${name}2(input, ctx) { … }` : `@method({ route: "${path}2" }) ${name}(input, ctx) { … }` });
+      if (owner !== undefined)
+        mistakes.push({
+          message: `${owner} and ${name} clash: both are called at ${path.toLowerCase()}. Rename one, or give it another route`,
+          write: path === `/${name}` ? `@method() ${name}2(input, ctx) { … }` : `@method({ route: "${path}2" }) ${name}(input, ctx) { … }`,
+        });
       else owners.set(path.toLowerCase(), name);
     }
   }

@@ -35,7 +35,10 @@ type WithParameters<C extends AnyClass, M> = {
 /** What `app.cls` returns for a class with decorators. */
 export type ClassHandle<C extends AnyClass> = WithParameters<C, MethodHandles<InstanceType<C>>>;
 /** What `app.cls` returns for a class whose methods are listed. */
-export type ListedClassHandle<C extends AnyClass, M extends PropertyKey> = WithParameters<C, { readonly [K in M & keyof InstanceType<C>]: MethodHandle<InstanceType<C>[K]> }>;
+export type ListedClassHandle<C extends AnyClass, M extends PropertyKey> = WithParameters<
+  C,
+  { readonly [K in M & keyof InstanceType<C>]: MethodHandle<InstanceType<C>[K]> }
+>;
 
 export interface ClassOptions extends CommonOptions {
   /** Default: the name of the export. Letters, digits, `-` and `_`, at most 63. */
@@ -49,7 +52,10 @@ type HookNames<T> = { [K in keyof T]: T[K] extends (ctx: any) => unknown ? K : n
 export interface ListedClassOptions<C extends AnyClass, M extends string> extends ClassOptions {
   /** The methods that callers may call. */
   readonly methods: readonly M[];
-  readonly onBuild?: readonly (Exclude<HookNames<InstanceType<C>>, M> | { readonly run: Exclude<HookNames<InstanceType<C>>, M>; readonly key?: readonly unknown[] })[];
+  readonly onBuild?: readonly (
+    | Exclude<HookNames<InstanceType<C>>, M>
+    | { readonly run: Exclude<HookNames<InstanceType<C>>, M>; readonly key?: readonly unknown[] }
+  )[];
   /** Names of static methods. */
   readonly onDeploy?: readonly Exclude<HookNames<C>, "prototype">[];
   readonly onStart?: readonly Exclude<HookNames<InstanceType<C>>, M>[];

@@ -11,7 +11,9 @@ export function hasOptionalParameters(source: string, className: string, count: 
   const nextClass = /\bclass\s+[\w$]+/.exec(body);
   if (!constructor || (nextClass && nextClass.index < constructor.index)) return false;
   const parameters = splitParameters(body.slice(constructor.index + constructor[0].length));
-  return parameters.length >= count && parameters.slice(0, count).every((text) => /^\s*(?:(?:public|private|protected|readonly|override)\s+)*[\w$]+\s*\?/.test(text));
+  return (
+    parameters.length >= count && parameters.slice(0, count).every((text) => /^\s*(?:(?:public|private|protected|readonly|override)\s+)*[\w$]+\s*\?/.test(text))
+  );
 }
 
 const OPENING = "([{<";

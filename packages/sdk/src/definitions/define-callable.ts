@@ -62,7 +62,8 @@ function checkArguments(args: readonly unknown[], word: string, shape: CodeShape
   if (typeof options === "function") {
     throwMistakes([{ message: `The options come first, then the handler` }], {}, shape, entry, "invalid_definition");
   }
-  if (!isPlainObject(options)) throwMistakes([{ message: `The first argument is ${show(options)}, but it takes the options` }], {}, shape, entry, "invalid_definition");
+  if (!isPlainObject(options))
+    throwMistakes([{ message: `The first argument is ${show(options)}, but it takes the options` }], {}, shape, entry, "invalid_definition");
   if (typeof handler !== "function") {
     const fix: CodeShape = { ...shape, render: (text) => `${word}(${text}, async (input, ctx) => { … })` };
     throwMistakes([{ message: `The handler is ${show(handler)}, but it takes a function` }], options as RawOptions, fix, entry, "invalid_definition");
@@ -72,10 +73,22 @@ function checkArguments(args: readonly unknown[], word: string, shape: CodeShape
 
 function checkBatch(draft: Draft, streaming: boolean): Mistake[] {
   if (!draft.batch || !streaming) return [];
-  return [{ message: "batch and a generator contradict each other: a batch handler returns a list, one result for each input", mend: (options) => delete options.batch }];
+  return [
+    {
+      message: "batch and a generator contradict each other: a batch handler returns a list, one result for each input",
+      mend: (options) => delete options.batch,
+    },
+  ];
 }
 
-function toDefinition(kind: "endpoint" | "function", options: RawOptions, handler: AnyHandler, draft: Draft, streaming: boolean, name: () => string | null): FunctionDefinition {
+function toDefinition(
+  kind: "endpoint" | "function",
+  options: RawOptions,
+  handler: AnyHandler,
+  draft: Draft,
+  streaming: boolean,
+  name: () => string | null,
+): FunctionDefinition {
   const callable: CallableDefinition = {
     run: handler,
     streaming,

@@ -27,7 +27,10 @@ export function defineClass(app: App | null, args: readonly unknown[], entry: Fu
   const word = `${app ? "app." : ""}cls`;
   const Class = args[0] as Constructor;
   const options = (args[1] ?? {}) as RawOptions;
-  const shape: CodeShape = { subject: `${word}(${isClass(Class) ? Class.name || "class" : show(Class)})`, render: (text) => `${word}(${isClass(Class) ? Class.name || "Model" : "Model"}${text === "{}" ? "" : `, ${text}`})` };
+  const shape: CodeShape = {
+    subject: `${word}(${isClass(Class) ? Class.name || "class" : show(Class)})`,
+    render: (text) => `${word}(${isClass(Class) ? Class.name || "Model" : "Model"}${text === "{}" ? "" : `, ${text}`})`,
+  };
   if (!isClass(Class)) throwMistakes([{ message: "The first argument is not a class" }], {}, shape, entry, "invalid_definition");
   if (!isPlainObject(options)) throwMistakes([{ message: `The options are ${show(options)}, but it takes an object` }], {}, shape, entry, "invalid_definition");
 
@@ -54,7 +57,11 @@ export function defineClass(app: App | null, args: readonly unknown[], entry: Fu
       methods: new Map(methods.map((one) => [one.name, toMethodDefinition(Class, one, draft)])),
     },
   };
-  const handle = createClassHandle(definition, { Class, name: () => nameOf(record), otherMethods: methodNamesOf(Class).filter((name) => !definition.cls!.methods.has(name)) });
+  const handle = createClassHandle(definition, {
+    Class,
+    name: () => nameOf(record),
+    otherMethods: methodNamesOf(Class).filter((name) => !definition.cls!.methods.has(name)),
+  });
   Object.defineProperty(handle, DEFINITION, { value: definition });
   const record: DefinitionRecord = {
     kind: "cls",
@@ -83,15 +90,26 @@ export function defineClass(app: App | null, args: readonly unknown[], entry: Fu
 const isClass = (value: unknown): value is Constructor => typeof value === "function" && /^class\b/.test(Function.prototype.toString.call(value));
 
 function findMethods(Class: Function, options: RawOptions): RemoteMethod[] {
-  if (Array.isArray(options.methods)) return (options.methods as unknown[]).filter((name) => typeof name === "string" && methodNamesOf(Class).includes(name)).map((name) => ({ name: name as string, options: {} }));
+  if (Array.isArray(options.methods))
+    return (options.methods as unknown[])
+      .filter((name) => typeof name === "string" && methodNamesOf(Class).includes(name))
+      .map((name) => ({ name: name as string, options: {} }));
   return marksByName(Class, "method").map((mark) => ({ name: mark.name as string, options: mark.options }));
 }
 
 function checkHasMethods(Class: Function, methods: readonly RemoteMethod[]): Mistake[] {
   if (methods.length > 0) return [];
-  const names = methodNamesOf(Class).filter((name) => !["onStart", "onStop", "onBuild"].some((kind) => marksByName(Class, kind as "onStart").some((mark) => mark.name === name)));
+  const names = methodNamesOf(Class).filter(
+    (name) => !["onStart", "onStop", "onBuild"].some((kind) => marksByName(Class, kind as "onStart").some((mark) => mark.name === name)),
+  );
   const name = names[0] ?? "predict";
-  return [{ message: `The class has no method that callers may call. Mark one, or list it`, write: `@method() ${name}(input, ctx) { … }`, mend: (options) => (options.methods = [name]) }];
+  return [
+    {
+      message: `The class has no method that callers may call. Mark one, or list it`,
+      write: `@method() ${name}(input, ctx) { … }`,
+      mend: (options) => (options.methods = [name]),
+    },
+  ];
 }
 
 function checkBatchSizes(draft: Draft, methods: readonly RemoteMethod[]): Mistake[] {
@@ -101,10 +119,16 @@ function checkBatchSizes(draft: Draft, methods: readonly RemoteMethod[]): Mistak
     const batch = readMethodBatch(options);
     if (!batch) continue;
     if (concurrencyMax !== undefined && concurrencyMax < batch.maxBatchSize) {
-      mistakes.push({ message: `concurrency (${concurrencyMax}) is below batch.maxBatchSize (${batch.maxBatchSize}) of the method ${name}: no batch could ever fill`, mend: (mended) => (mended.concurrency = batch.maxBatchSize) });
+      mistakes.push({
+        message: `concurrency (${concurrencyMax}) is below batch.maxBatchSize (${batch.maxBatchSize}) of the method ${name}: no batch could ever fill`,
+        mend: (mended) => (mended.concurrency = batch.maxBatchSize),
+      });
     }
     if (singleUse && batch.maxBatchSize > 1) {
-      mistakes.push({ message: `singleUse and batch.maxBatchSize (${batch.maxBatchSize}) of the method ${name} contradict each other: a container for one input has no batches`, mend: (mended) => delete mended.singleUse });
+      mistakes.push({
+        message: `singleUse and batch.maxBatchSize (${batch.maxBatchSize}) of the method ${name} contradict each other: a container for one input has no batches`,
+        mend: (mended) => delete mended.singleUse,
+      });
     }
   }
   return mistakes;

@@ -15,10 +15,13 @@ const checkHook: OptionReader = (value, _draft, name) => {
     if (name === "onBuild" && isPlainObject(item) && typeof item.run === "function") {
       const unknown = Object.keys(item).find((key) => key !== "run" && key !== "key");
       if (unknown) throw new WrongValue(`Unknown option "${what}.${unknown}": it has run and key`, { run: item.run, key: item.key });
-      if (item.key !== undefined && !Array.isArray(item.key)) throw new WrongValue(`${what}.key is ${show(item.key)}, but it takes a list`, { run: item.run, key: [item.key] });
+      if (item.key !== undefined && !Array.isArray(item.key))
+        throw new WrongValue(`${what}.key is ${show(item.key)}, but it takes a list`, { run: item.run, key: [item.key] });
       continue;
     }
-    throw new WrongValue(`${what} is ${show(item)}, but it takes a function${name === "onBuild" ? ", or { run, key }" : ""}${Array.isArray(value) ? "" : ", or a list of them"}`);
+    throw new WrongValue(
+      `${what} is ${show(item)}, but it takes a function${name === "onBuild" ? ", or { run, key }" : ""}${Array.isArray(value) ? "" : ", or a list of them"}`,
+    );
   }
 };
 

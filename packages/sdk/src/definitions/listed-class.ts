@@ -29,11 +29,14 @@ export function createListOptions(Class: Function): Readonly<Record<string, Opti
 
 /** The names that the options list, once they were found right. */
 export function readListedHooks(options: RawOptions): Partial<Record<HookKind, readonly ListedHook[]>> {
-  return Object.fromEntries(HOOK_KINDS.map((kind) => [kind, ((options[kind] ?? []) as (string | ListedHook)[]).map((hook) => (typeof hook === "string" ? { run: hook } : hook))]));
+  return Object.fromEntries(
+    HOOK_KINDS.map((kind) => [kind, ((options[kind] ?? []) as (string | ListedHook)[]).map((hook) => (typeof hook === "string" ? { run: hook } : hook))]),
+  );
 }
 
 function assertNames(value: unknown, option: string, known: readonly string[], keyed = false): string[] {
-  if (!Array.isArray(value)) throw new WrongValue(`${option} is ${show(value)}, but a class lists names of its methods`, typeof value === "string" ? [value] : undefined);
+  if (!Array.isArray(value))
+    throw new WrongValue(`${option} is ${show(value)}, but a class lists names of its methods`, typeof value === "string" ? [value] : undefined);
   return value.map((item: unknown) => {
     const name = keyed && isPlainObject(item) ? item.run : item;
     if (typeof name === "string" && known.includes(name)) return name;
@@ -49,7 +52,8 @@ function assertNames(value: unknown, option: string, known: readonly string[], k
 function staticMethodNamesOf(Class: Function): string[] {
   const names = new Set<string>();
   for (let one: Function | null = Class; one && one !== Function.prototype; one = Object.getPrototypeOf(one) as Function | null) {
-    for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(one))) if (typeof property.value === "function" && name !== "prototype") names.add(name);
+    for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(one)))
+      if (typeof property.value === "function" && name !== "prototype") names.add(name);
   }
   return [...names];
 }

@@ -17,7 +17,8 @@ export interface Callee {
 /** The handle of a function or method: `remote`, `map`, `forEach` and `local`, or `stream` and `local`. */
 export function createCallHandle(callee: Callee): object {
   const { callable, local } = callee;
-  const remote = async (input?: unknown, options?: Partial<CallOptions>): Promise<unknown> => requireTransport(`${callee.label()}.remote()`).call(callee.target(), input, options ?? {});
+  const remote = async (input?: unknown, options?: Partial<CallOptions>): Promise<unknown> =>
+    requireTransport(`${callee.label()}.remote()`).call(callee.target(), input, options ?? {});
   const stream = (input?: unknown, options?: Partial<CallOptions>): AsyncIterable<unknown> => streamRemote(callee, "stream", input, options);
   const localCall = callable.streaming ? (input?: unknown) => local.stream(callable, input) : (input?: unknown) => local.call(callable, input);
   if (!callable.streaming) {
@@ -25,7 +26,8 @@ export function createCallHandle(callee: Callee): object {
       remote,
       // A function that returns a generator without being one is only known by its type; the worker finds out.
       stream,
-      map: (inputs: Inputs<unknown>, options?: MapOptions & { returnErrors?: boolean }) => mapInputs(inputs, (input, signal) => remote(input, { signal }), options),
+      map: (inputs: Inputs<unknown>, options?: MapOptions & { returnErrors?: boolean }) =>
+        mapInputs(inputs, (input, signal) => remote(input, { signal }), options),
       forEach: async (inputs: Inputs<unknown>, options?: MapOptions): Promise<void> => {
         for await (const _ of mapInputs(inputs, (input, signal) => remote(input, { signal }), { ...options, ordered: false }));
       },
@@ -33,7 +35,10 @@ export function createCallHandle(callee: Callee): object {
     };
   }
   const refuse = (method: string) => (): never => {
-    throw new SamovarError("invalid_definition", `${callee.label()} is a generator and has no .${method}(). Write: for await (const item of ${callee.label()}.stream(input)) …`);
+    throw new SamovarError(
+      "invalid_definition",
+      `${callee.label()} is a generator and has no .${method}(). Write: for await (const item of ${callee.label()}.stream(input)) …`,
+    );
   };
   return { stream, local: localCall, remote: refuse("remote"), map: refuse("map"), forEach: refuse("forEach") };
 }
@@ -45,7 +50,8 @@ export function createEndpointHandle(callee: Callee): object {
   return {
     request: callable.streaming
       ? (input?: unknown, options?: Partial<CallOptions>) => streamRemote(callee, "request", input, options)
-      : async (input?: unknown, options?: Partial<CallOptions>): Promise<unknown> => requireTransport(`${label()}.request()`).call(callee.target(), input, options ?? {}),
+      : async (input?: unknown, options?: Partial<CallOptions>): Promise<unknown> =>
+          requireTransport(`${label()}.request()`).call(callee.target(), input, options ?? {}),
     local: callable.streaming ? (input?: unknown) => local.stream(callable, input) : (input?: unknown) => local.call(callable, input),
     remote: () => {
       throw new SamovarError("invalid_definition", `${label()} is an endpoint and has no .remote(). Write ${label()}.request(input), or define it with fn(…)`);

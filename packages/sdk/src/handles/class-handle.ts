@@ -42,7 +42,8 @@ function createMethods(definition: FunctionDefinition, { Class, name, otherMetho
 
 function describeOther({ hooks }: FunctionDefinition, Class: Function, method: string): string {
   for (const kind of ["onStart", "onStop", "onBuild"] as const) {
-    if (hooks[kind].some((hook) => hook.name === method)) return `${Class.name}.${method} is a hook (${kind}): Samovar calls it, callers can't. Make it protected`;
+    if (hooks[kind].some((hook) => hook.name === method))
+      return `${Class.name}.${method} is a hook (${kind}): Samovar calls it, callers can't. Make it protected`;
   }
   return `${Class.name}.${method} isn't marked: add @method() or make it protected`;
 }
@@ -53,12 +54,18 @@ function toParameters(args: readonly unknown[], { Class }: ClassHandleParts): re
   while (length > 0 && args[length - 1] === undefined) length--;
   const parameters = args.slice(0, length);
   const hole = parameters.indexOf(undefined);
-  if (hole >= 0) throw new SamovarError("unserializable_input", `${Class.name}.with(…): parameter ${hole} is undefined, and one after it is not. Constructor parameters are JSON: pass null, or put optional ones last`);
+  if (hole >= 0)
+    throw new SamovarError(
+      "unserializable_input",
+      `${Class.name}.with(…): parameter ${hole} is undefined, and one after it is not. Constructor parameters are JSON: pass null, or put optional ones last`,
+    );
   try {
     encodeJson(parameters);
   } catch (error) {
     if (!(error instanceof SamovarError)) throw error;
-    throw new SamovarError("unserializable_input", `${Class.name}.with(…): constructor parameters are JSON. ${error.message.replace(/^.*?: /, "")}`, { cause: error });
+    throw new SamovarError("unserializable_input", `${Class.name}.with(…): constructor parameters are JSON. ${error.message.replace(/^.*?: /, "")}`, {
+      cause: error,
+    });
   }
   return parameters;
 }

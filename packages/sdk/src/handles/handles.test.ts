@@ -114,7 +114,9 @@ describe("a handle in a session", () => {
 describe("a handle outside of a session", () => {
   test("names `samovar run` and `Client`", async () => {
     await expect(square.remote(1)).rejects.toMatchObject({ code: "no_session" });
-    await expect(square.remote(1)).rejects.toThrow("square.remote() has no session: this file was not started by samovar. Run it with `samovar run FILE`, or call a server with `new Client({ url, token })`");
+    await expect(square.remote(1)).rejects.toThrow(
+      "square.remote() has no session: this file was not started by samovar. Run it with `samovar run FILE`, or call a server with `new Client({ url, token })`",
+    );
     await expect(collect(count.stream(1))).rejects.toThrow("count.stream() has no session");
     await expect(hello.request({ name: "x" })).rejects.toThrow("hello.request() has no session");
   });
@@ -131,8 +133,12 @@ describe("a handle outside of a session", () => {
 
 describe("a handle asked for what it has not", () => {
   test("says what to call instead", () => {
-    expect(() => (count as unknown as typeof square).remote(1)).toThrow("count is a generator and has no .remote(). Write: for await (const item of count.stream(input)) …");
-    expect(() => (hello as unknown as typeof square).remote(1)).toThrow("hello is an endpoint and has no .remote(). Write hello.request(input), or define it with fn(…)");
+    expect(() => (count as unknown as typeof square).remote(1)).toThrow(
+      "count is a generator and has no .remote(). Write: for await (const item of count.stream(input)) …",
+    );
+    expect(() => (hello as unknown as typeof square).remote(1)).toThrow(
+      "hello is an endpoint and has no .remote(). Write hello.request(input), or define it with fn(…)",
+    );
   });
 
   test("an unmarked method and a hook say why", () => {

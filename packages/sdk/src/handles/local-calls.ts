@@ -65,7 +65,8 @@ export class LocalCalls {
       const values: unknown[] = [];
       for (const hook of hooks.onStart) values.push(await runHook(hook, self, base));
       const value = cls || hooks.onStart.length === 0 ? undefined : hooks.onStartIsList ? values : values[0];
-      if (hooks.onStop.length > 0) onExit(() => stop(hooks.onStop, self, Object.assign(Object.create(base) as object, { onStartValue: value, reason: "done" })));
+      if (hooks.onStop.length > 0)
+        onExit(() => stop(hooks.onStop, self, Object.assign(Object.create(base) as object, { onStartValue: value, reason: "done" })));
       return { self, base, value };
     } catch (error) {
       this.#started = undefined;
@@ -88,7 +89,10 @@ export class LocalCalls {
       workerIndex: 0,
       get onDeployValue() {
         if (hooks.onDeploy.length === 0) return undefined;
-        throw new SamovarError("no_session", "ctx.onDeployValue is not there in a local call: .local() runs start and stop hooks only, because onDeploy may change what lasts");
+        throw new SamovarError(
+          "no_session",
+          "ctx.onDeployValue is not there in a local call: .local() runs start and stop hooks only, because onDeploy may change what lasts",
+        );
       },
     };
   }
@@ -100,7 +104,8 @@ interface Started {
   readonly value: unknown;
 }
 
-const runHook = async (hook: HookDefinition, self: object | undefined, context: object): Promise<unknown> => runWithLocalContext(context, () => hook.run.call(self, context));
+const runHook = async (hook: HookDefinition, self: object | undefined, context: object): Promise<unknown> =>
+  runWithLocalContext(context, () => hook.run.call(self, context));
 
 /** Every stop hook runs, whatever the others do, as in a container. */
 async function stop(hooks: readonly HookDefinition[], self: object | undefined, context: object): Promise<void> {
@@ -121,7 +126,10 @@ function onExit(run: () => unknown): void {
 
 function takeOne(results: unknown): unknown {
   if (!Array.isArray(results) || results.length !== 1) {
-    throw new SamovarError("batch_mismatch", `The batch handler returned ${Array.isArray(results) ? `${results.length} results` : typeof results} for 1 input. Return one result for each input, in order`);
+    throw new SamovarError(
+      "batch_mismatch",
+      `The batch handler returned ${Array.isArray(results) ? `${results.length} results` : typeof results} for 1 input. Return one result for each input, in order`,
+    );
   }
   const [result] = results as unknown[];
   if (result instanceof Error) throw result;
@@ -132,9 +140,16 @@ async function check(validate: Validate | null, value: unknown, code: "invalid_i
   if (!validate) return value;
   const result = await validate(value);
   if (!result.issues) return result.value;
-  const issues: SchemaIssue[] = result.issues.map(({ message, path }) => ({ message, path: path?.map((key) => toPlainKey(typeof key === "object" ? key.key : key)) ?? [] }));
+  const issues: SchemaIssue[] = result.issues.map(({ message, path }) => ({
+    message,
+    path: path?.map((key) => toPlainKey(typeof key === "object" ? key.key : key)) ?? [],
+  }));
   const [first] = issues;
-  throw new SamovarError(code, `The ${code === "invalid_input" ? "input" : "result"} fails the function's schema${first?.path?.length ? ` at ${first.path.join(".")}` : ""}: ${first?.message}`, { fields: { issues } });
+  throw new SamovarError(
+    code,
+    `The ${code === "invalid_input" ? "input" : "result"} fails the function's schema${first?.path?.length ? ` at ${first.path.join(".")}` : ""}: ${first?.message}`,
+    { fields: { issues } },
+  );
 }
 
 const toPlainKey = (key: PropertyKey): string | number => (typeof key === "symbol" ? String(key) : key);

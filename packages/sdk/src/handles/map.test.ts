@@ -127,7 +127,9 @@ describe("map", () => {
   });
 
   test("with returnErrors, errors take the place of results", async () => {
-    const results = await collect(mapInputs([1, 2, 3], async (input) => (input === 2 ? Promise.reject(new RangeError("no 2")) : input), { returnErrors: true }));
+    const results = await collect(
+      mapInputs([1, 2, 3], async (input) => (input === 2 ? Promise.reject(new RangeError("no 2")) : input), { returnErrors: true }),
+    );
     expect(results).toEqual([1, new RangeError("no 2"), 3]);
   });
 

@@ -14,9 +14,14 @@ type Outcome = { readonly value: unknown } | { readonly error: unknown };
  * is read only when its call can begin, and no call begins while enough results wait for the consumer: both sides
  * hold the pace. Leaving the loop, an error or `signal` cancels what is under way and closes the inputs.
  */
-export async function* mapInputs(inputs: Inputs<unknown>, call: (input: unknown, signal: AbortSignal) => Promise<unknown>, options: MapOptions & { readonly returnErrors?: boolean } = {}): AsyncGenerator<unknown, void, undefined> {
+export async function* mapInputs(
+  inputs: Inputs<unknown>,
+  call: (input: unknown, signal: AbortSignal) => Promise<unknown>,
+  options: MapOptions & { readonly returnErrors?: boolean } = {},
+): AsyncGenerator<unknown, void, undefined> {
   const { concurrency = DEFAULT_MAP_CONCURRENCY, ordered = true, returnErrors = false } = options;
-  if (!Number.isSafeInteger(concurrency) || concurrency < 1) throw new SamovarError("invalid_option", `map: concurrency is ${show(concurrency)}, but it takes a whole number, 1 or more`);
+  if (!Number.isSafeInteger(concurrency) || concurrency < 1)
+    throw new SamovarError("invalid_option", `map: concurrency is ${show(concurrency)}, but it takes a whole number, 1 or more`);
   const cancel = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, cancel.signal]) : cancel.signal;
   const source = Symbol.asyncIterator in inputs ? inputs[Symbol.asyncIterator]() : inputs[Symbol.iterator]();

@@ -14,7 +14,8 @@ function findDoubleSpellings(raw: RawOptions): Mistake[] {
     mistakes.push({ message: "scaledownWindow and keepWarmSeconds are two spellings of one option: give one of them", mend: without("keepWarmSeconds") });
   }
   for (const key of ["minContainers", "maxContainers", "tasksPerContainer"]) {
-    if (has(raw, "autoscaler") && has(raw, key)) mistakes.push({ message: `autoscaler and ${key} contradict each other: say it in one place`, mend: unfoldAutoscaler });
+    if (has(raw, "autoscaler") && has(raw, key))
+      mistakes.push({ message: `autoscaler and ${key} contradict each other: say it in one place`, mend: unfoldAutoscaler });
   }
   return mistakes;
 }
@@ -23,9 +24,15 @@ function findScalingContradictions(raw: RawOptions, draft: Draft): Mistake[] {
   const mistakes: Mistake[] = [];
   const { minContainers = 0, maxContainers, bufferContainers = 0 } = draft.options;
   if (typeof maxContainers === "number" && minContainers > maxContainers) {
-    mistakes.push({ message: `minContainers (${minContainers}) is above maxContainers (${maxContainers})`, mend: (options) => has(raw, "maxContainers") && (options.maxContainers = minContainers) });
+    mistakes.push({
+      message: `minContainers (${minContainers}) is above maxContainers (${maxContainers})`,
+      mend: (options) => has(raw, "maxContainers") && (options.maxContainers = minContainers),
+    });
   } else if (typeof maxContainers === "number" && bufferContainers > maxContainers) {
-    mistakes.push({ message: `bufferContainers (${bufferContainers}) is above maxContainers (${maxContainers})`, mend: (options) => has(raw, "maxContainers") && (options.maxContainers = bufferContainers) });
+    mistakes.push({
+      message: `bufferContainers (${bufferContainers}) is above maxContainers (${maxContainers})`,
+      mend: (options) => has(raw, "maxContainers") && (options.maxContainers = bufferContainers),
+    });
   }
   return mistakes;
 }
@@ -34,18 +41,34 @@ function findWorkerContradictions(raw: RawOptions, draft: Draft): Mistake[] {
   const mistakes: Mistake[] = [];
   const { singleUse, concurrencyMax, workers = 1, maxInputsPerWorker } = draft.options;
   if (draft.batch && concurrencyMax !== undefined && concurrencyMax < draft.batch.maxBatchSize) {
-    mistakes.push({ message: `concurrency (${show(raw.concurrency)}) is below batch.maxBatchSize (${draft.batch.maxBatchSize}): no batch could ever fill`, mend: (options) => (options.concurrency = draft.batch!.maxBatchSize) });
+    mistakes.push({
+      message: `concurrency (${show(raw.concurrency)}) is below batch.maxBatchSize (${draft.batch.maxBatchSize}): no batch could ever fill`,
+      mend: (options) => (options.concurrency = draft.batch!.maxBatchSize),
+    });
   }
   if (!singleUse) return mistakes;
   if (concurrencyMax !== undefined && concurrencyMax > 1) {
-    mistakes.push({ message: `singleUse and concurrency (${show(raw.concurrency)}) contradict each other: a container for one input holds one`, mend: without("concurrency") });
+    mistakes.push({
+      message: `singleUse and concurrency (${show(raw.concurrency)}) contradict each other: a container for one input holds one`,
+      mend: without("concurrency"),
+    });
   }
-  if (workers > 1) mistakes.push({ message: `singleUse and workers (${workers}) contradict each other: a container for one input needs one worker`, mend: without("workers") });
+  if (workers > 1)
+    mistakes.push({
+      message: `singleUse and workers (${workers}) contradict each other: a container for one input needs one worker`,
+      mend: without("workers"),
+    });
   if (typeof maxInputsPerWorker === "number" && maxInputsPerWorker > 1) {
-    mistakes.push({ message: `singleUse and maxInputsPerWorker (${maxInputsPerWorker}) contradict each other: a container for one input gets one`, mend: without("maxInputsPerWorker") });
+    mistakes.push({
+      message: `singleUse and maxInputsPerWorker (${maxInputsPerWorker}) contradict each other: a container for one input gets one`,
+      mend: without("maxInputsPerWorker"),
+    });
   }
   if (draft.batch && draft.batch.maxBatchSize > 1) {
-    mistakes.push({ message: `singleUse and batch.maxBatchSize (${draft.batch.maxBatchSize}) contradict each other: a container for one input has no batches`, mend: without("singleUse") });
+    mistakes.push({
+      message: `singleUse and batch.maxBatchSize (${draft.batch.maxBatchSize}) contradict each other: a container for one input has no batches`,
+      mend: without("singleUse"),
+    });
   }
   return mistakes;
 }
@@ -59,6 +82,8 @@ function unfoldAutoscaler(options: Record<string, unknown>): void {
 
 const has = (raw: RawOptions, key: string): boolean => raw[key] !== undefined;
 
-const without = (key: string) => (options: Record<string, unknown>): void => {
-  delete options[key];
-};
+const without =
+  (key: string) =>
+  (options: Record<string, unknown>): void => {
+    delete options[key];
+  };

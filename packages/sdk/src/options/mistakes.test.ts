@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { mistakeOf } from "../testing/load-app.fixture.ts";
 
-const inFn = (options: string, handler = "(x) => x"): Promise<string> => mistakeOf(`import { fn, QueueDepthAutoscaler } from "samovar"; export const f = fn(${options}, ${handler});`);
+const inFn = (options: string, handler = "(x) => x"): Promise<string> =>
+  mistakeOf(`import { fn, QueueDepthAutoscaler } from "samovar"; export const f = fn(${options}, ${handler});`);
 
 describe("options", () => {
   test("an unknown option is told with the nearest known one", async () => {
@@ -201,12 +202,17 @@ describe("options", () => {
   });
 
   test("an app's defaults that contradict a function's options are told when both are known", async () => {
-    expect(await mistakeOf(`import { App, fn } from "samovar"; export const f = fn({ singleUse: true }, (x) => x); new App("late", { concurrency: 4 });`)).toMatchInlineSnapshot(`
+    expect(await mistakeOf(`import { App, fn } from "samovar"; export const f = fn({ singleUse: true }, (x) => x); new App("late", { concurrency: 4 });`))
+      .toMatchInlineSnapshot(`
       "invalid_option: f, with the defaults of its app: fn: singleUse and concurrency (4) contradict each other: a container for one input holds one
       Write:
         fn({ singleUse: true }, handler)"
     `);
-    expect(await mistakeOf(`import { App } from "samovar"; const app = new App("early", { concurrency: 4 }); export const f = app.fn({ singleUse: true }, (x) => x);`)).toMatchInlineSnapshot(`
+    expect(
+      await mistakeOf(
+        `import { App } from "samovar"; const app = new App("early", { concurrency: 4 }); export const f = app.fn({ singleUse: true }, (x) => x);`,
+      ),
+    ).toMatchInlineSnapshot(`
       "invalid_option: app.fn: singleUse and concurrency (4) contradict each other: a container for one input holds one
       Write:
         app.fn({ singleUse: true }, handler)"

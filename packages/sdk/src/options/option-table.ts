@@ -1,4 +1,13 @@
-import { describeNameProblem, parseCpuMillis, parseDuration, parseMemoryMib, show, type BatchManifest, type FunctionOptions, type RetryPolicy } from "@samovar/protocol";
+import {
+  describeNameProblem,
+  parseCpuMillis,
+  parseDuration,
+  parseMemoryMib,
+  show,
+  type BatchManifest,
+  type FunctionOptions,
+  type RetryPolicy,
+} from "@samovar/protocol";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { findNearest } from "./nearest.ts";
 import { boolean, DAY_MS, durationIn, integerIn, isPlainObject, parseOr, SECOND_MS, WrongValue } from "./parse-values.ts";
@@ -88,7 +97,11 @@ function readRequestAndLimit(value: unknown, name: string, parse: (value: unknow
   if (value.request === undefined && value.limit === undefined) throw new WrongValue(`${name} is {}, but it takes a number or { request, limit }`);
   const limit = parseOr(() => parse(value.limit ?? value.request, `${name}.limit`));
   const request = parseOr(() => parse(value.request ?? value.limit, `${name}.request`));
-  if (request > limit) throw new WrongValue(`${name}.request (${show(value.request)}) is above ${name}.limit (${show(value.limit)})`, { request: value.request, limit: value.request });
+  if (request > limit)
+    throw new WrongValue(`${name}.request (${show(value.request)}) is above ${name}.limit (${show(value.limit)})`, {
+      request: value.request,
+      limit: value.request,
+    });
   return [request, limit];
 }
 
@@ -98,7 +111,8 @@ export function readEnv(value: unknown): Record<string, string> {
   const env: Record<string, string> = {};
   for (const [key, text] of pairs) {
     if (!/^[A-Za-z_]\w*$/.test(key)) throw new WrongValue(`env has the name ${show(key)}: use letters, digits and _, not beginning with a digit`);
-    if (typeof text !== "string") throw new WrongValue(`env.${key} is ${show(text)}, but it takes a string`, { ...Object.fromEntries(pairs), [key]: String(text) });
+    if (typeof text !== "string")
+      throw new WrongValue(`env.${key} is ${show(text)}, but it takes a string`, { ...Object.fromEntries(pairs), [key]: String(text) });
     if (text.includes("\0")) throw new WrongValue(`env.${key} holds a zero byte, which no environment can`);
     env[key] = text;
   }
@@ -113,7 +127,8 @@ function readEnvLine(line: unknown): [string, string] {
 
 function readRetries(value: unknown, draft: Draft, name: string): void {
   if (!isPlainObject(value)) {
-    if (typeof value !== "number") throw new WrongValue(`${name} is ${show(value)}, but it takes a number or { maxRetries, initialDelay, backoff, maxDelay, jitter, on }`);
+    if (typeof value !== "number")
+      throw new WrongValue(`${name} is ${show(value)}, but it takes a number or { maxRetries, initialDelay, backoff, maxDelay, jitter, on }`);
     draft.retries = { maxRetries: integerIn(value, name, 0) };
     return;
   }
@@ -131,7 +146,10 @@ function readRetries(value: unknown, draft: Draft, name: string): void {
   if (value.jitter !== undefined) retries.jitter = boolean(value.jitter, `${name}.jitter`);
   if (value.on !== undefined) draft.retryOn = readErrorClasses(value.on, `${name}.on`);
   if (retries.initialDelayMs !== undefined && retries.maxDelayMs !== undefined && retries.initialDelayMs > retries.maxDelayMs) {
-    throw new WrongValue(`${name}.initialDelay (${show(value.initialDelay)}) is above ${name}.maxDelay (${show(value.maxDelay)})`, { ...value, maxDelay: value.initialDelay });
+    throw new WrongValue(`${name}.initialDelay (${show(value.initialDelay)}) is above ${name}.maxDelay (${show(value.maxDelay)})`, {
+      ...value,
+      maxDelay: value.initialDelay,
+    });
   }
   draft.retries = retries;
 }
@@ -139,7 +157,8 @@ function readRetries(value: unknown, draft: Draft, name: string): void {
 function readErrorClasses(value: unknown, name: string): readonly ErrorClass[] {
   const list = Array.isArray(value) ? value : [value];
   for (const item of list) {
-    if (typeof item !== "function" || !(item === Error || item.prototype instanceof Error)) throw new WrongValue(`${name} holds ${show(item)}, but it takes a list of error classes, such as [RangeError]`);
+    if (typeof item !== "function" || !(item === Error || item.prototype instanceof Error))
+      throw new WrongValue(`${name} holds ${show(item)}, but it takes a list of error classes, such as [RangeError]`);
   }
   return list as ErrorClass[];
 }
@@ -166,7 +185,11 @@ function readConcurrency(value: unknown, draft: Draft, name: string): void {
 }
 
 function readAutoscaler(value: unknown, draft: Draft, name: string): void {
-  if (!(value instanceof QueueDepthAutoscaler)) throw new WrongValue(`${name} is ${show(value)}, but it takes new QueueDepthAutoscaler({ … })`, new QueueDepthAutoscaler(isPlainObject(value) ? value : {}));
+  if (!(value instanceof QueueDepthAutoscaler))
+    throw new WrongValue(
+      `${name} is ${show(value)}, but it takes new QueueDepthAutoscaler({ … })`,
+      new QueueDepthAutoscaler(isPlainObject(value) ? value : {}),
+    );
   const options = value.options as Record<string, unknown>;
   const keys = ["minContainers", "maxContainers", "tasksPerContainer"];
   assertKeys(options, name, keys);
@@ -177,9 +200,11 @@ export function readBatch(value: unknown, draft: Draft, name: string): void {
   if (!isPlainObject(value)) throw new WrongValue(`${name} is ${show(value)}, but it takes { maxBatchSize, wait }`, { maxBatchSize: 8, wait: "10ms" });
   assertKeys(value, name, ["maxBatchSize", "wait"]);
   const whole = { maxBatchSize: 8, wait: "10ms", ...value };
-  if (value.maxBatchSize === undefined || value.wait === undefined) throw new WrongValue(`${name} lacks ${value.maxBatchSize === undefined ? "maxBatchSize" : "wait"}`, whole);
+  if (value.maxBatchSize === undefined || value.wait === undefined)
+    throw new WrongValue(`${name} lacks ${value.maxBatchSize === undefined ? "maxBatchSize" : "wait"}`, whole);
   draft.batch = { maxBatchSize: integerIn(value.maxBatchSize, `${name}.maxBatchSize`, 1), waitMs: parseOr(() => parseDuration(value.wait, `${name}.wait`)) };
-  if (draft.batch.waitMs < 0 || draft.batch.waitMs > 3_600_000) throw new WrongValue(`${name}.wait is ${show(value.wait)}, but it takes 0 to 1 h`, { ...whole, wait: "10ms" });
+  if (draft.batch.waitMs < 0 || draft.batch.waitMs > 3_600_000)
+    throw new WrongValue(`${name}.wait is ${show(value.wait)}, but it takes 0 to 1 h`, { ...whole, wait: "10ms" });
 }
 
 export function readSchema(value: unknown, name: string): StandardSchemaV1 {
@@ -193,11 +218,19 @@ function assertKeys(value: Record<string, unknown>, name: string, known: readonl
     if (known.includes(key)) continue;
     const nearest = findNearest(key, known);
     const { [key]: moved, ...rest } = value;
-    throw new WrongValue(`Unknown option "${name}.${key}"${nearest ? `: did you mean "${nearest}"?` : `: it has ${known.join(", ")}`}`, nearest && rest[nearest] === undefined ? { ...rest, [nearest]: moved } : rest);
+    throw new WrongValue(
+      `Unknown option "${name}.${key}"${nearest ? `: did you mean "${nearest}"?` : `: it has ${known.join(", ")}`}`,
+      nearest && rest[nearest] === undefined ? { ...rest, [nearest]: moved } : rest,
+    );
   }
 }
 
 export function suggestName(name: string): string {
   if (name.toLowerCase() === "id") return "byId";
-  return name.replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^[-_]+/, "").slice(0, 63) || "name";
+  return (
+    name
+      .replace(/[^A-Za-z0-9_-]+/g, "-")
+      .replace(/^[-_]+/, "")
+      .slice(0, 63) || "name"
+  );
 }

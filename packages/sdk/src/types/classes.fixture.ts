@@ -1,19 +1,44 @@
 import { method, onBuild, onStart, onStop, onDeploy, App, Client, type Batch, type Ctx } from "samovar";
-type Eq<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;
+type Eq<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const chk = <T extends true>() => {};
-class Base { @onStart() protected async boot() {} @method() ping() { return "pong" as const; } }
+class Base {
+  @onStart() protected async boot() {}
+  @method() ping() {
+    return "pong" as const;
+  }
+}
 export class Model extends Base {
   n = 0;
-  constructor(readonly size: "small" | "large" = "small") { super(); }
-  @onDeploy() static async prepare(ctx: Ctx) { return ctx.version; }
-  @onBuild() @onStart() protected load() { this.n++; }
-  @method() predict(x: number): number { return x + this.n; }
-  @method() opt(x?: number) { return x; }
-  @method() async *tokens(prompt: string, ctx: Ctx) { yield prompt + ctx.taskId; }
-  @method({ route: "/http" }) http(input: { x: number }, ctx: Ctx) { return { y: input.x + ctx.version }; }
-  @method({ batch: { maxBatchSize: 8, wait: "5ms" } }) async classify(xs: Batch<string>, ctx: Ctx) { return xs.map(x => x.length + ctx.version); }
-  @method() arr(xs: string[]) { return xs.length; }
-  protected helper() { return 1; }
+  constructor(readonly size: "small" | "large" = "small") {
+    super();
+  }
+  @onDeploy() static async prepare(ctx: Ctx) {
+    return ctx.version;
+  }
+  @onBuild() @onStart() protected load() {
+    this.n++;
+  }
+  @method() predict(x: number): number {
+    return x + this.n;
+  }
+  @method() opt(x?: number) {
+    return x;
+  }
+  @method() async *tokens(prompt: string, ctx: Ctx) {
+    yield prompt + ctx.taskId;
+  }
+  @method({ route: "/http" }) http(input: { x: number }, ctx: Ctx) {
+    return { y: input.x + ctx.version };
+  }
+  @method({ batch: { maxBatchSize: 8, wait: "5ms" } }) async classify(xs: Batch<string>, ctx: Ctx) {
+    return xs.map((x) => x.length + ctx.version);
+  }
+  @method() arr(xs: string[]) {
+    return xs.length;
+  }
+  protected helper() {
+    return 1;
+  }
   @onStop() protected override async boot() {}
 }
 const app = new App("m");
@@ -33,14 +58,21 @@ model.classify.remote(["one"]);
 model.http.remote({ x: 1 }, {});
 // @ts-expect-error
 model.load;
-class Need { constructor(readonly id: string) {} @method() run(x: number) { return x; } }
+class Need {
+  constructor(readonly id: string) {}
+  @method() run(x: number) {
+    return x;
+  }
+}
 const need = app.cls(Need);
 // @ts-expect-error
 need.run;
 need.with("a").run.remote(1);
 class Bad2 {
   // @ts-expect-error two inputs
-  @method() add(a: number, b: number) { return a + b; }
+  @method() add(a: number, b: number) {
+    return a + b;
+  }
 }
 const c = new Client({ url: "" }).app<typeof import("./classes.fixture.ts")>("models");
 const cp: Promise<number> = c.model.predict.remote(1);

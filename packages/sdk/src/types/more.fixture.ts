@@ -1,4 +1,22 @@
-import { App, BatchError, Client, context, endpoint, env, fn, method, onBuild, onDeploy, onStart, onStop, QueueDepthAutoscaler, type Batch, type DeployCtx, type StartCtx, type StopCtx } from "samovar";
+import {
+  App,
+  BatchError,
+  Client,
+  context,
+  endpoint,
+  env,
+  fn,
+  method,
+  onBuild,
+  onDeploy,
+  onStart,
+  onStop,
+  QueueDepthAutoscaler,
+  type Batch,
+  type DeployCtx,
+  type StartCtx,
+  type StopCtx,
+} from "samovar";
 import { z } from "zod";
 
 type Eq<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -23,7 +41,9 @@ chk<Eq<ReturnType<typeof er.request>, Promise<never>>>();
 const b = fn({ batch: { maxBatchSize: 8, wait: "10ms" } }, async (xs: Batch<string>) => xs.map((x) => (x ? x.length : new BatchError("empty"))));
 chk<Eq<ReturnType<typeof b.remote>, Promise<number>>>();
 chk<Eq<Parameters<typeof b.remote>[0], string>>();
-const bs = fn({ batch: { maxBatchSize: 8, wait: 1 }, input: z.object({ n: z.number() }), onStart: () => 5 }, (xs, ctx) => xs.map((x) => x.n + ctx.onStartValue));
+const bs = fn({ batch: { maxBatchSize: 8, wait: 1 }, input: z.object({ n: z.number() }), onStart: () => 5 }, (xs, ctx) =>
+  xs.map((x) => x.n + ctx.onStartValue),
+);
 chk<Eq<Parameters<typeof bs.remote>[0], { n: number }>>();
 chk<Eq<ReturnType<typeof bs.remote>, Promise<number>>>();
 // @ts-expect-error a batch handler returns a list

@@ -43,7 +43,11 @@ test("a real project's tests run decorated classes, whose stop hooks run at the 
   await writeFile(path.join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: { experimentalDecorators: true } }));
   const conditions = `resolve: { conditions: ["samovar-source"] }, ssr: { resolve: { conditions: ["samovar-source"] } }, test: { execArgv: ["--conditions=samovar-source"] }`;
   await writeFile(path.join(folder, "vitest.config.ts"), `import samovar from "samovar/vitest"; export default { plugins: [samovar()], ${conditions} };`);
-  const { status, stdout, stderr } = spawnSync(process.execPath, ["--conditions=samovar-source", VITEST, "run", "--no-color"], { cwd: folder, encoding: "utf8", env: { ...process.env, VITEST: "", NODE_OPTIONS: "" } });
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["--conditions=samovar-source", VITEST, "run", "--no-color"], {
+    cwd: folder,
+    encoding: "utf8",
+    env: { ...process.env, VITEST: "", NODE_OPTIONS: "" },
+  });
   expect(stdout + stderr).toContain("2 passed");
   expect(stdout).toContain("model closed");
   expect(status).toBe(0);

@@ -41,4 +41,5 @@ export default function samovar(): Plugin {
 }
 
 /** The file beside this one: a source in this repository, compiled in the package. */
-const siblingPath = (name: string): string => decodeURIComponent(new URL(`./${name}${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url).pathname);
+const siblingPath = (name: string): string =>
+  decodeURIComponent(new URL(`./${name}${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url).pathname);
