@@ -6,6 +6,8 @@ export default defineConfig({
   test: {
     include: ["packages/*/src/**/*.test.ts", "examples/*/**/*.test.ts", "bench/**/*.test.ts", "tools/**/*.test.ts"],
     exclude: ["**/node_modules/**", "**/dist/**"],
+    // Bundles that tests make are loaded as Node loads them.
+    server: { deps: { external: [/\/samovar-app-[^/]+\//] } },
     pool: "forks",
     execArgv: ["--conditions=samovar-source"],
     testTimeout: 30_000,

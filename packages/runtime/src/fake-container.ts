@@ -7,7 +7,7 @@ import type { ContainerEvents, ContainerSpec } from "./driver.ts";
 export interface FakeProcess {
   readonly pid: number;
   readonly connection: Duplex;
-  /** Aborted when the process has ended: what plays it must do nothing any more. */
+  /** Aborted when the process has ended, with its `ExitStatus` where it had one: what plays it must do nothing any more. */
   readonly ended: AbortSignal;
 }
 
@@ -184,15 +184,15 @@ export class FakeContainer implements FakeContainerControl {
 
   #end(member: Member, exit: ExitStatus): void {
     if (!this.#members.has(member.pid)) return;
-    this.#remove(member);
+    this.#remove(member, exit);
     if (member.pid !== this.mainPid) return;
     this.#ended = true;
     this.#options.events.mainExited(exit);
   }
 
-  #remove(member: Member): void {
+  #remove(member: Member, exit?: ExitStatus): void {
     this.#members.delete(member.pid);
-    member.abort.abort();
+    member.abort.abort(exit);
     member.connection.destroy();
   }
 

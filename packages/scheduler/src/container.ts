@@ -74,8 +74,8 @@ export interface ContainerOwner {
 const LAST_LINES = 20;
 /** A connection and its process end within moments of each other; past this the process is ended for it. */
 const EXIT_AFTER_CLOSE_MS = 2_000;
-/** Beyond the user's grace period, for the runner to say goodbye and exit. */
-const STOP_MARGIN_MS = 2_000;
+/** Beyond the user's grace period: for given-up inputs to settle, and for the runner to say goodbye and exit. */
+const STOP_MARGIN_MS = 5_000;
 
 /**
  * One container: its process tree at the driver, its workers' connections, and its way through the states of
@@ -321,18 +321,25 @@ export class Container {
     };
   }
 
+  /** What it said before it ended may still be on its connection: that is read to its end first. */
   #onMainExit(exit: ExitStatus): void {
     if (this.#mainExit) return;
     this.#mainExit = exit;
+    const main = this.workers[0]!;
+    if (!main.peer) return this.#afterMainExit(exit);
+    main.cancelTimer();
+    main.cancelTimer = this.#host.clock.after(EXIT_AFTER_CLOSE_MS, () => main.peer?.destroy());
+  }
+
+  #afterMainExit(exit: ExitStatus): void {
     const text = describeExit(exit);
     this.#record("exit", null, null, 0, this.#state === "stopping" && exit.kind === "exit" && exit.code === 0 ? "ok" : "failed", text);
-    const main = this.workers[0]!;
     if (this.#state === "starting") {
       this.#fail({ phase: this.#currentPhase(), hook: null, error: new SamovarError("start_failed", `The container ended during its start: ${text}`), lastLines: [] });
       return;
     }
     if (this.#state !== "stopping") this.reason ??= text;
-    this.#loseWorker(main, exit);
+    this.#loseWorker(this.workers[0]!, exit);
     // Siblings are processes of their own: they finish what they hold, then the container is over.
     if (this.#state === "ready") {
       this.#owner.retired(this);
@@ -437,8 +444,8 @@ export class Container {
       return this.#checkGone();
     }
     if (worker.index === 0 && this.#mainExit) {
-      this.#loseWorker(worker, this.#mainExit);
-      return this.#checkGone();
+      worker.cancelTimer();
+      return this.#afterMainExit(this.#mainExit);
     }
     // Its exit is about to be told: by the driver for worker 0, by worker 0 for the others. A process that goes on
     // without its connection is of no use and is ended.
@@ -469,9 +476,10 @@ export class Container {
     for (const held of worker.held) held.lost(reason);
     worker.held.clear();
     const startFailed = !worker.wasReady;
+    const phase = this.#currentPhase();
     worker.reset();
     if (this.#state === "starting") {
-      return this.#fail({ phase: this.#currentPhase(), hook: null, error: new SamovarError("start_failed", `Worker ${worker.index} ended during its start: ${reason}`), lastLines: [] });
+      return this.#fail({ phase, hook: null, error: new SamovarError("start_failed", `Worker ${worker.index} ended during its start: ${reason}`), lastLines: [] });
     }
     if (this.#state !== "ready" || worker.index === 0) return;
     if (startFailed || !wasStopping) worker.failures++;

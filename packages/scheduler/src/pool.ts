@@ -57,6 +57,8 @@ export interface PoolInput {
   /** Attempts that count against the retries. */
   attempts: number;
   deadline: Deadline | null;
+  /** It waited for as long as it may, while the start that it waits for is at its own limit: the start answers it. */
+  overdue: boolean;
   over: boolean;
 }
 
@@ -133,6 +135,7 @@ export class Pool implements ContainerOwner {
       attempt: null,
       attempts: 0,
       deadline: null,
+      overdue: false,
       over: false,
     };
     this.#enqueue(input);
@@ -159,12 +162,21 @@ export class Pool implements ContainerOwner {
       return this.#answer(input, new SamovarError("too_many_pending", `${this.#queue.length} inputs of ${this.spec.load.functionName} are waiting already (maxPendingTasks); try again in a moment`));
     }
     this.#queue.push(input);
-    input.deadline = this.#deadlines.add(input.arrivedAtMs + queueTimeoutMs, () => {
-      this.#queue = this.#queue.filter((waiting) => waiting !== input);
-      const why = this.#lastFailure ? ` The last start failed: ${this.#lastFailure.error.message}` : "";
-      this.#answer(input, this.#lastFailure ? this.#startError() : new SamovarError("no_capacity", `No container of ${this.spec.load.functionName} had room within ${queueTimeoutMs / 1_000} s (queueTimeout).${why}`));
-      this.#reconcile();
-    });
+    input.deadline = this.#deadlines.add(input.arrivedAtMs + queueTimeoutMs, () => this.#onQueueTimeout(input));
+    this.#reconcile();
+  }
+
+  #onQueueTimeout(input: PoolInput): void {
+    const { queueTimeoutMs, startupTimeoutMs } = this.#options;
+    const { starting, ready } = this.#counts();
+    // By default both limits are the same: the start that fails in a moment can say why, this could not.
+    if (ready === 0 && starting > 0 && queueTimeoutMs >= startupTimeoutMs) {
+      input.overdue = true;
+      return;
+    }
+    this.#queue = this.#queue.filter((waiting) => waiting !== input);
+    const error = this.#lastFailure ? this.#startError() : new SamovarError("no_capacity", `No container of ${this.spec.load.functionName} had room within ${queueTimeoutMs / 1_000} s (queueTimeout)`);
+    this.#answer(input, error);
     this.#reconcile();
   }
 
@@ -413,9 +425,8 @@ export class Pool implements ContainerOwner {
         else this.#reconcile();
       });
     }
-    if (!this.isFailing) return;
-    const waiting = this.#queue;
-    this.#queue = [];
+    const waiting = this.#queue.filter((input) => input.overdue || this.isFailing);
+    this.#queue = this.#queue.filter((input) => !waiting.includes(input));
     for (const input of waiting) this.#answer(input, this.#startError());
   }
 
@@ -457,9 +468,12 @@ export class Pool implements ContainerOwner {
   #desired(): number {
     const { bufferContainers, minContainers, maxContainers, scaledownWindowMs, tasksPerContainer, workers, concurrencyTarget } = this.#options;
     const sinceUseMs = this.#services.host.clock.monotonic() - this.#lastUsedMs;
-    const busy = this.#queue.length + this.#runningCount > 0;
+    // What a container that is on its way out still holds asks for no other.
+    let running = 0;
+    for (const container of this.#containers) if (container.isActive) running += container.heldCount;
+    const busy = this.#queue.length + running > 0;
     return desiredContainers(
-      { queued: this.#queue.length, running: this.#runningCount, active: busy || (scaledownWindowMs !== null ? sinceUseMs < scaledownWindowMs : this.#lastUsedMs > 0) },
+      { queued: this.#queue.length, running, active: busy || (scaledownWindowMs !== null ? sinceUseMs < scaledownWindowMs : this.#lastUsedMs > 0) },
       { minContainers, maxContainers: maxContainers ?? Math.max(minContainers, this.spec.hostCeiling), bufferContainers, tasksPerContainer: tasksPerContainer || workers * concurrencyTarget },
     );
   }

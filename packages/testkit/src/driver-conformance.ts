@@ -111,6 +111,21 @@ export function describeDriver(name: string, { make, withoutProcesses }: DriverU
       expect(output("stderr")).toBe("last words\n");
     });
 
+    test("what a process wrote right before it was killed is pushed before its end is told", async (context) => {
+      needProcesses(context);
+      const text = "x".repeat(50_000);
+      // Several at once, so that an end that overtakes the output is seen.
+      const told = await Promise.all(
+        Array.from({ length: 5 }, async () => {
+          const { probe, exit, output } = await start();
+          probe.order("writeAndDie", text).catch(() => {});
+          expect(await exit).toMatchObject({ kind: "signal", signal: "SIGKILL" });
+          return output("stderr").length;
+        }),
+      );
+      expect(told).toEqual(told.map(() => text.length));
+    });
+
     test("an exit is told once, with its code", async () => {
       const { probe, exit, exits, container } = await start();
       probe.order("exit", 0).catch(() => {});

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync, writeSync } from "node:fs";
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
 import type { Duplex } from "node:stream";
@@ -63,6 +63,10 @@ const processActions: ProbeActions = {
   print: (stream: "stdout" | "stderr", text: string) => new Promise((resolve) => process[stream].write(text, resolve)),
   exit: (code: number) => process.exit(code),
   raise: (signal: NodeJS.Signals) => process.kill(process.pid, signal),
+  writeAndDie: (text: string) => {
+    writeSync(2, text);
+    process.kill(process.pid, "SIGKILL");
+  },
   ignoreTerm: () => void process.removeAllListeners("SIGTERM").on("SIGTERM", () => {}),
   place: () => ({ cwd: process.cwd(), env: process.env, argv: process.argv, execArgv: process.execArgv }),
   list: () => readdirSync(".", { recursive: true }),

@@ -22,10 +22,8 @@ export function useSetting(make: () => Promise<LifecycleSetting>): CaseContext {
     apps = [];
   });
   afterEach(async () => {
-    // Time stands still for the fake driver: what would be killed after its grace period is killed by its end.
-    if (setting.fake) await setting.dispose();
     await Promise.all(apps.map((app) => app.dispose()));
-    if (!setting.fake) await setting.dispose();
+    await setting.dispose();
   });
   return {
     get setting() {

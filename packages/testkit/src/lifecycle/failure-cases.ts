@@ -16,7 +16,7 @@ export function failureCases(at: CaseContext): void {
         { startPolicy: { failuresUntilFailing: 1, retries: false } },
       );
       const error = await app.errorOf(app.call("work"));
-      expect(error).toMatchObject({ code: "start_failed", fields: { phase: "start", hook: "broken", lastLines: ["fine", "last words"] } });
+      expect(error).toMatchObject({ code: "start_failed", fields: { phase: "start", hook: "broken", lastLines: expect.arrayContaining(["fine", "last words"]) as string[] } });
       expect(error.message).toContain("no weights");
       await app.ended();
       expect(app.events).toEqual(["fine", "last words"]);
@@ -55,7 +55,7 @@ export function failureCases(at: CaseContext): void {
       at.needClock(context);
       const app = await at.serve(`
         import { fn } from "samovar";
-        globalThis.tries = 0;
+        globalThis.tries ??= 0;
         export const work = fn({ onStart: (ctx) => { ctx.log.info("try " + ++globalThis.tries); if (globalThis.tries < 5) throw new Error("down " + globalThis.tries); } }, () => "served");
       `);
       const waiting = app.call("work");
@@ -149,7 +149,7 @@ export function failureCases(at: CaseContext): void {
         function migrate(ctx) { ctx.log.info("migrating"); throw new Error("no table"); }
         export const work = fn({ onDeploy: migrate, minContainers: 1 }, () => 1);
       `),
-      ).rejects.toMatchObject({ code: "deploy_failed", fields: { hook: "migrate", lastLines: ["migrating"] } });
+      ).rejects.toMatchObject({ code: "deploy_failed", fields: { hook: "migrate", lastLines: expect.arrayContaining(["migrating"]) as string[] } });
     });
 
     test("a failing onBuild hook fails the deploy", async () => {

@@ -7,7 +7,7 @@ const QUICK = `
 `;
 const HELD = `
   import { fn } from "samovar";
-  globalThis.finish = [];
+  globalThis.finish ??= [];
   export const work = fn({ tasksPerContainer: 1 }, async (name: string, ctx) => { ctx.log.info("begins " + name); await new Promise((resolve) => globalThis.finish.push(resolve)); return ctx.containerId; });
 `;
 
@@ -50,7 +50,7 @@ export function poolCases(at: CaseContext): void {
       await app.call("work", null).result;
       await app.advance(59_000);
       expect(app.events).toEqual([]);
-      await app.advance(61_000);
+      await app.advance(2_000);
       await app.event("stop idle");
       await app.ended();
       expect(app.get("work").info()).toMatchObject({ state: "idle", containers: { starting: 0, ready: 0, draining: 0 } });

@@ -54,7 +54,7 @@ export class RunningApp {
       },
       log: (line) => {
         this.lines.push(line);
-        if (line.stream === "log") this.events.push(line.text);
+        if (line.stream === "log" && line.level === "info") this.events.push(line.text);
         this.#wake();
       },
       call: () => {
@@ -249,6 +249,7 @@ export class RunningApp {
   }
 
   async dispose(): Promise<void> {
+    for (const container of this.containers.values()) container.kill("the case is over");
     await this.close();
     await this.#built.dispose();
   }

@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FakeClock, silentLogger, systemClock, type Clock } from "@samovar/kit";
-import { RUNTIME } from "@samovar/protocol";
+import { RUNTIME, type ExitStatus } from "@samovar/protocol";
 import { bundleRunner, createWorker, createWorkerRuntime } from "@samovar/runner";
 import { createFakeDriver, createProcessDriver, type FakeDriver, type RunWorker, type RuntimeDriver } from "@samovar/runtime";
 import { WorkerHub } from "@samovar/scheduler";
@@ -88,6 +88,10 @@ function playRunner(clock: Clock, app: () => BuiltApp, ...[spec, connection, con
       spawnSibling: (sibling) => {
         const process = control.fork();
         run(sibling, process.pid, process.connection, process.ended, (code) => worker.siblingExited(sibling, process.pid, code, null));
+        process.ended.addEventListener("abort", () => {
+          const exit = process.ended.reason as ExitStatus | undefined;
+          if (exit?.kind) worker.siblingExited(sibling, process.pid, exit.code, exit.signal);
+        });
       },
     });
     ended.addEventListener("abort", () => socket.destroy(), { once: true });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { isRunning } from "../leak-check.ts";
 import type { CaseContext } from "./case-context.ts";
 
 const LONG = `
@@ -123,6 +124,7 @@ export function stoppingCases(at: CaseContext): void {
       expect(await call.result).toBe("done");
       await app.ended();
       expect(app.events).toEqual(["begins", "stop"]);
+      expect(app.infos()).toHaveLength(1);
     });
 
     test("the whole process tree ends, grandchildren included", async (context) => {
@@ -134,18 +136,9 @@ export function stoppingCases(at: CaseContext): void {
         export const work = fn({}, () => spawn("sleep", ["1000"], { detached: true, stdio: "ignore" }).pid);
       `);
       const pid = (await app.call("work").result) as number;
-      expect(isAlive(pid)).toBe(true);
+      expect(await isRunning(pid)).toBe(true);
       await app.close("stop", null);
-      expect(isAlive(pid)).toBe(false);
+      expect(await isRunning(pid)).toBe(false);
     });
   });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
