@@ -18,7 +18,7 @@ export type AnyFunction = (...args: never[]) => unknown;
 
 export interface HookDefinition {
   readonly name: string;
-  /** Function kinds: called with the context alone. Classes: called with `this`, the instance (onDeploy: the class). */
+  /** Called with the context; for a class with the instance as `this`. onDeploy hooks of a class are bound to the class. */
   readonly run: (this: unknown, ctx: unknown) => unknown;
   /** onBuild only: what its result depends on beyond its text. */
   readonly key?: readonly unknown[];
@@ -65,8 +65,6 @@ export interface FunctionDefinition {
 }
 
 export interface ClassDefinition {
-  /** The class itself: what onDeploy hooks are called on. Absent where they are bound already. */
-  readonly target?: object;
   readonly create: (parameters: readonly unknown[]) => object;
   readonly methods: ReadonlyMap<string, CallableDefinition>;
 }

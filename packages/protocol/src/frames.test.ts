@@ -31,7 +31,7 @@ test("frames come out the same however the bytes are cut", () => {
   expect(decodeIn([bytes])).toEqual(sent);
   for (const largest of [1, 7, 1_000, 65_536]) {
     const pieces: Buffer[] = [];
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const size = 1 + Math.floor(random() * largest);
       pieces.push(bytes.subarray(at, at + size));
       at += size;
@@ -52,14 +52,16 @@ test("a frame that claims too little or too much is malformed at its length, bef
 
 test("random bytes never do anything but give frames or be refused", () => {
   const random = seeded(5);
+  const others: unknown[] = [];
   for (let i = 0; i < 2_000; i++) {
     const bytes = Buffer.from(Array.from({ length: Math.floor(random() * 200) }, () => Math.floor(random() * 256 * random())));
     try {
       decodeIn([bytes]);
     } catch (error) {
-      if (!(error instanceof SamovarError)) throw error;
+      if (!(error instanceof SamovarError)) others.push(error);
     }
   }
+  expect(others).toEqual([]);
 });
 
 test("head and body are told apart; a head that does not fit is refused", () => {
@@ -67,7 +69,8 @@ test("head and body are told apart; a head that does not fit is refused", () => 
   const { head, body } = splitHeadBody(payload);
   expect([head.toString(), body.toString()]).toEqual(["head", "body"]);
   expect(splitHeadBody(Buffer.concat(encodeHeadBody(Buffer.from("h"), null))).body).toHaveLength(0);
-  for (const bad of [Buffer.alloc(3), Buffer.from([0, 0, 0, 2, 1])]) expect(() => splitHeadBody(bad)).toThrow(expect.objectContaining({ code: "protocol_error" }));
+  for (const bad of [Buffer.alloc(3), Buffer.from([0, 0, 0, 2, 1])])
+    expect(() => splitHeadBody(bad)).toThrow(expect.objectContaining({ code: "protocol_error" }));
 });
 
 test("the document's table of frames is this one", () => {

@@ -23,7 +23,11 @@ test("an error is thrown after the items before it, and a stream without end was
 });
 
 test("malformed items are refused", () => {
-  for (const bytes of [[0, 0, 0, 0], [0, 0, 0, 2, 9, 0xc0], [0xff, 0xff, 0xff, 0xff]]) {
+  for (const bytes of [
+    [0, 0, 0, 0],
+    [0, 0, 0, 2, 9, 0xc0],
+    [0xff, 0xff, 0xff, 0xff],
+  ]) {
     expect(() => new ItemDecoder().push(Uint8Array.from(bytes))).toThrow(expect.objectContaining({ code: "protocol_error" }));
   }
 });

@@ -99,7 +99,8 @@ export class ItemDecoder {
 
 function prefixed(tag: number, value: Uint8Array | null): Buffer {
   const size = 1 + (value?.length ?? 0);
-  if (size > MAX_ITEM_BYTES) throw new SamovarError("unserializable_result", `An item has ${size} bytes, over the limit of ${MAX_ITEM_BYTES}. Yield smaller ones`);
+  if (size > MAX_ITEM_BYTES)
+    throw new SamovarError("unserializable_result", `An item has ${size} bytes, over the limit of ${MAX_ITEM_BYTES}. Yield smaller ones`);
   const bytes = Buffer.allocUnsafe(4 + size);
   bytes.writeUInt32BE(size, 0);
   bytes[4] = tag;

@@ -7,15 +7,53 @@ const roundTrip = (value: unknown): unknown => decodeValue(encodeValue(value));
 
 test.each([
   ["nothing", [null, undefined, true, false]],
-  ["integers at the edges of every width", [0, 1, 127, 128, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER, -1, -32, -33, -128, -129, -32_768, -32_769, -(2 ** 31), -(2 ** 31) - 1, Number.MIN_SAFE_INTEGER]],
+  [
+    "integers at the edges of every width",
+    [
+      0,
+      1,
+      127,
+      128,
+      255,
+      256,
+      65_535,
+      65_536,
+      2 ** 32 - 1,
+      2 ** 32,
+      Number.MAX_SAFE_INTEGER,
+      -1,
+      -32,
+      -33,
+      -128,
+      -129,
+      -32_768,
+      -32_769,
+      -(2 ** 31),
+      -(2 ** 31) - 1,
+      Number.MIN_SAFE_INTEGER,
+    ],
+  ],
   ["other numbers", [0.1, -0, NaN, Infinity, -Infinity, 1e300, 2 ** 53, -(2 ** 60)]],
   ["BigInts, small ones included", [0n, -1n, 2n ** 53n, 2n ** 64n, -(10n ** 40n)]],
-  ["strings at the edges of every length", ["", "a", "é", "x".repeat(31), "x".repeat(32), "é".repeat(16), "x".repeat(255), "x".repeat(256), "x".repeat(70_000), "😀"]],
+  [
+    "strings at the edges of every length",
+    ["", "a", "é", "x".repeat(31), "x".repeat(32), "é".repeat(16), "x".repeat(255), "x".repeat(256), "x".repeat(70_000), "😀"],
+  ],
   ["bytes", [new Uint8Array(0), new Uint8Array([0, 255]), new Uint8Array(300), new Uint8Array(70_000)]],
   ["dates", [new Date(0), new Date(1), new Date(-1), new Date("1900-01-01T00:00:00.123Z"), new Date("2100-01-01T00:00:00.999Z"), new Date(8.64e15)]],
   ["arrays", [[], [1, [2, [3]]], Array.from({ length: 20 }, (_, i) => i), Array.from({ length: 70_000 }, () => null)]],
   ["objects", [{}, { a: { b: undefined } }, Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`k${i}`, i]))]],
-  ["Maps and Sets with keys of any kind", [new Map(), new Map<unknown, unknown>([[1, "a"], [{ x: 1 }, new Set([new Map()])]]), new Set([1, "1", 1n])]],
+  [
+    "Maps and Sets with keys of any kind",
+    [
+      new Map(),
+      new Map<unknown, unknown>([
+        [1, "a"],
+        [{ x: 1 }, new Set([new Map()])],
+      ]),
+      new Set([1, "1", 1n]),
+    ],
+  ],
 ])("%s come back as they were", (_, values) => {
   for (const value of values) expect(roundTrip(value)).toStrictEqual(value);
 });

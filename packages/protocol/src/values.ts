@@ -119,7 +119,10 @@ class Writer {
       // A plain object of another realm (a vm context) has a prototype whose own prototype is null.
       if (prototype !== null && prototype !== Object.prototype && Object.getPrototypeOf(prototype) !== null) {
         const name = (value.constructor as { name?: string } | undefined)?.name || "class";
-        this.#refuse(ArrayBuffer.isView(value) ? `a ${name}` : `an instance of ${name}`, ArrayBuffer.isView(value) ? "Send Array.from(it), or its bytes as a Uint8Array" : "Send a plain object with the fields that are needed");
+        this.#refuse(
+          ArrayBuffer.isView(value) ? `a ${name}` : `an instance of ${name}`,
+          ArrayBuffer.isView(value) ? "Send Array.from(it), or its bytes as a Uint8Array" : "Send a plain object with the fields that are needed",
+        );
       }
       const keys = Object.keys(value);
       this.#header(keys.length, 0x80, 15, 0xde, 0xdf);
@@ -162,7 +165,8 @@ class Writer {
       }
     }
     const size = Buffer.byteLength(text);
-    if (size !== length && !text.isWellFormed()) this.#refuse("text with half a character (a lone surrogate)", "Cut strings between characters, or send it.toWellFormed()");
+    if (size !== length && !text.isWellFormed())
+      this.#refuse("text with half a character (a lone surrogate)", "Cut strings between characters, or send it.toWellFormed()");
     this.#reserve(5 + size);
     if (size < 32) this.#bytes[this.#at++] = 0xa0 | size;
     else if (size < 0x100) {

@@ -1,7 +1,8 @@
 import { CONTENT_TYPES, SamovarError, encodeJson, encodeValue } from "@samovar/protocol";
 import type { ReplyStream } from "./reply-stream.ts";
 
-const toHead = (status: number, contentType: string | null): Uint8Array => encodeValue({ status, headers: contentType === null ? [] : [["content-type", contentType]] });
+const toHead = (status: number, contentType: string | null): Uint8Array =>
+  encodeValue({ status, headers: contentType === null ? [] : [["content-type", contentType]] });
 
 // Encoded once: nearly every answer begins with one of these.
 const JSON_HEAD = toHead(200, CONTENT_TYPES.json);
@@ -27,7 +28,10 @@ export function answerHttp(reply: ReplyStream, result: unknown): Promise<void> |
 /** Answers a handle: one value, whatever it is. */
 export function answerValue(reply: ReplyStream, result: unknown): Promise<void> | void {
   if (isResponse(result)) {
-    throw new SamovarError("unserializable_result", "The result is a Response, which only an HTTP caller can get. Return plain data for callers that use the handle");
+    throw new SamovarError(
+      "unserializable_result",
+      "The result is a Response, which only an HTTP caller can get. Return plain data for callers that use the handle",
+    );
   }
   return reply.result(VALUE_HEAD, encodeValue(result));
 }
@@ -35,7 +39,8 @@ export function answerValue(reply: ReplyStream, result: unknown): Promise<void> 
 async function answerResponse(reply: ReplyStream, response: Response): Promise<void> {
   const head = { status: response.status, headers: [...response.headers] as [string, string][] };
   if (response.body === null) return reply.result(encodeValue(head), null);
-  if (response.bodyUsed) throw new SamovarError("unserializable_result", "The body of the returned Response was read already. Return response.clone(), or a new Response");
+  if (response.bodyUsed)
+    throw new SamovarError("unserializable_result", "The body of the returned Response was read already. Return response.clone(), or a new Response");
   reply.head(head);
   const reader = (response.body as ReadableStream<unknown>).getReader();
   reply.onUnwanted = () => void reader.cancel().catch(() => {});

@@ -75,9 +75,16 @@ async function runBatch(callable: CallableDefinition, members: readonly Member[]
   try {
     const inputs = members.map((member) => member.input);
     const outputs: unknown = await scopes.run(scope, () => callable.run.call(self, inputs as never, scope.ctx as never));
-    if (!Array.isArray(outputs)) throw new SamovarError("batch_mismatch", `A batch handler returned ${outputs === null ? "null" : typeof outputs}, not a list. Return one result for each of its ${members.length} inputs, in order`);
+    if (!Array.isArray(outputs))
+      throw new SamovarError(
+        "batch_mismatch",
+        `A batch handler returned ${outputs === null ? "null" : typeof outputs}, not a list. Return one result for each of its ${members.length} inputs, in order`,
+      );
     if (outputs.length !== members.length) {
-      throw new SamovarError("batch_mismatch", `A batch handler returned ${outputs.length} results for ${members.length} inputs. Return one result for each, in order`);
+      throw new SamovarError(
+        "batch_mismatch",
+        `A batch handler returned ${outputs.length} results for ${members.length} inputs. Return one result for each, in order`,
+      );
     }
     members.forEach((member, i) => (isBatchError(outputs[i]) ? member.reject(outputs[i]) : member.resolve(outputs[i])));
   } catch (error) {

@@ -1,6 +1,20 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { FRAME, MAX_FRAME_BYTES, SamovarError, decodeValue, encodeHeadBody, encodeItem, encodeItemEnd, encodeItemError, encodeValue, splitHeadBody, type AnswerHead, type CallHead, type CallTransport } from "@samovar/protocol";
+import {
+  FRAME,
+  MAX_FRAME_BYTES,
+  SamovarError,
+  decodeValue,
+  encodeHeadBody,
+  encodeItem,
+  encodeItemEnd,
+  encodeItemError,
+  encodeValue,
+  splitHeadBody,
+  type AnswerHead,
+  type CallHead,
+  type CallTransport,
+} from "@samovar/protocol";
 import { createWorkerRuntime } from "./scope.ts";
 import { callable, moduleOf } from "./testing/definitions.fixture.ts";
 import { readyWorker, type Bench } from "./testing/in-memory.fixture.ts";
@@ -25,7 +39,8 @@ async function takeCall(peer: TestPeer): Promise<{ stream: number; head: CallHea
   return { stream: frame.stream, head: decodeValue(head) as CallHead, input: body.length ? decodeValue(body) : undefined };
 }
 
-const reply = (peer: TestPeer, stream: number, value: unknown): void => peer.send(FRAME.result, stream, ...encodeHeadBody(encodeValue(VALUE), encodeValue(value)));
+const reply = (peer: TestPeer, stream: number, value: unknown): void =>
+  peer.send(FRAME.result, stream, ...encodeHeadBody(encodeValue(VALUE), encodeValue(value)));
 
 test("a call goes by the id of the same deploy, on an even stream, and returns the value", async () => {
   const { peer, answer } = await inside((t) => t.call({ ...target, method: "m", parameters: [1] }, new Map([["a", 1]]), {}), { other: "fn_other" });
@@ -83,7 +98,11 @@ test("items of a stream arrive one by one; what it broke with is thrown after th
   peer.send(FRAME.head, stream, ...encodeHeadBody(encodeValue(VALUES), null));
   const first = encodeItem("values", { n: 1 });
   peer.send(FRAME.data, stream, first.subarray(0, 3));
-  peer.send(FRAME.data, stream, Buffer.concat([first.subarray(3), encodeItem("values", 2), encodeItemError("values", { name: "RangeError", message: "late" })]));
+  peer.send(
+    FRAME.data,
+    stream,
+    Buffer.concat([first.subarray(3), encodeItem("values", 2), encodeItemError("values", { name: "RangeError", message: "late" })]),
+  );
   peer.send(FRAME.end, stream);
   await expect(answer).rejects.toMatchObject({ error: { name: "RangeError", message: "late" } });
   expect(seen).toEqual([{ n: 1 }, 2]);
@@ -111,7 +130,11 @@ test("a stream that stops without its end was cut off", async () => {
 
 test("calls that run when the connection is lost fail, and so do those made while it is away", async () => {
   const errors: unknown[] = [];
-  const { peer, away: _, ...bench } = await inside(async (t) => {
+  const {
+    peer,
+    away: _,
+    ...bench
+  } = await inside(async (t) => {
     for (let i = 0; i < 2; i++) await t.call(target, i, {}).catch((error: unknown) => errors.push(error));
   });
   await takeCall(peer);

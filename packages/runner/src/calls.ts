@@ -59,7 +59,8 @@ export class Calls implements CallTransport {
     try {
       const head = await begun;
       const type = head.headers.find(([name]) => name === "content-type")?.[1];
-      if (type !== CONTENT_TYPES.values) throw new SamovarError("protocol_error", `${target.name} answered with ${type ?? "nothing"}, not a stream of values. Is it a generator?`);
+      if (type !== CONTENT_TYPES.values)
+        throw new SamovarError("protocol_error", `${target.name} answered with ${type ?? "nothing"}, not a stream of values. Is it a generator?`);
       const items = new ItemDecoder();
       for await (const chunk of body) yield* items.push(chunk);
       items.finish();
@@ -105,7 +106,12 @@ export class Calls implements CallTransport {
     for (const call of calls) call.fail(new SamovarError("server_unreachable", "The connection to the server was lost during the call. Call again"));
   }
 
-  #begin(target: CallTarget, input: unknown, streaming: boolean, signal: AbortSignal | undefined): { body: ReceiveQueue; begun: Promise<AnswerHead>; dispose: () => void } {
+  #begin(
+    target: CallTarget,
+    input: unknown,
+    streaming: boolean,
+    signal: AbortSignal | undefined,
+  ): { body: ReceiveQueue; begun: Promise<AnswerHead>; dispose: () => void } {
     signal?.throwIfAborted();
     if (!this.#link.isOpen) throw new SamovarError("server_unreachable", `${target.name} can't be called: the server is away. Call again`);
     const bytes = encodeValue(input, "unserializable_input");
@@ -155,7 +161,7 @@ export class Calls implements CallTransport {
   }
 
   async #upload(stream: number, window: SendWindow, bytes: Buffer): Promise<void> {
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       if (window.room <= 0) await window.wait();
       if (!this.#open.has(stream)) return;
       const size = Math.min(CHUNK_BYTES, window.room, bytes.length - at);

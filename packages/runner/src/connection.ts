@@ -39,7 +39,9 @@ export class Connection {
           if (this.#open) this.#events.frame(frame);
         });
       } catch (error) {
-        this.#close(error instanceof SamovarError ? error : new SamovarError("protocol_error", `A frame could not be handled: ${String(error)}`, { cause: error }));
+        this.#close(
+          error instanceof SamovarError ? error : new SamovarError("protocol_error", `A frame could not be handled: ${String(error)}`, { cause: error }),
+        );
       }
     });
     socket.on("error", () => this.#close(null));

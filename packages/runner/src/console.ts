@@ -46,12 +46,12 @@ function replaceStream(name: StandardStream, write: (text: string) => void): voi
     get: () => {
       if (!stream) {
         stream = original.get!.call(process) as NodeJS.WriteStream;
-        stream.write = ((chunk: string | Uint8Array, encoding?: BufferEncoding | (() => void), done?: () => void): boolean => {
+        stream.write = (chunk: string | Uint8Array, encoding?: BufferEncoding | (() => void), done?: () => void): boolean => {
           const callback = typeof encoding === "function" ? encoding : done;
           write(typeof chunk === "string" ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString());
           if (callback) process.nextTick(callback);
           return true;
-        }) as NodeJS.WriteStream["write"];
+        };
       }
       return stream;
     },

@@ -15,7 +15,14 @@ export interface WorkerFacts {
 }
 
 /** What hooks get. Later phases know more; each has what its table in docs/lifecycle.md names. */
-export function createHookContext(phase: "build" | "deploy" | "start" | "stop", facts: WorkerFacts, log: ScopeLog, source: LogSource, signal: AbortSignal, reason: StopReason | null): object {
+export function createHookContext(
+  phase: "build" | "deploy" | "start" | "stop",
+  facts: WorkerFacts,
+  log: ScopeLog,
+  source: LogSource,
+  signal: AbortSignal,
+  reason: StopReason | null,
+): object {
   const { load } = facts;
   const build = { env: facts.env, log: new UserLog(log, source), signal };
   if (phase === "build") return build;

@@ -48,7 +48,7 @@ export class ReceiveQueue implements AsyncIterable<Buffer> {
   #chunks: Buffer[] = [];
   #ungranted = 0;
   #ended = false;
-  #error: unknown = null;
+  #error: Error | null = null;
   #wake: (() => void) | null = null;
 
   constructor(link: ServerLink, stream: number) {
@@ -70,7 +70,7 @@ export class ReceiveQueue implements AsyncIterable<Buffer> {
   /** The bytes broke off; those that came are dropped. */
   fail(error: unknown): void {
     if (this.#ended) return;
-    this.#error = error;
+    this.#error = error instanceof Error ? error : new Error(String(error));
     this.#ended = true;
     this.#chunks = [];
     this.#release();

@@ -26,5 +26,12 @@ export function takeIdentity(env: Record<string, string | undefined>): RunnerIde
   const controlFd = env[CONTROL_FD] === undefined ? null : Number(env[CONTROL_FD]);
   delete env[WORKER_INDEX];
   delete env[CONTROL_FD];
-  return { containerId: variables.SAMOVAR_CONTAINER_ID!, token: variables.SAMOVAR_TOKEN!, server: variables.SAMOVAR_SERVER!, workerIndex, controlFd, variables };
+  return {
+    containerId: variables.SAMOVAR_CONTAINER_ID!,
+    token: variables.SAMOVAR_TOKEN!,
+    server: variables.SAMOVAR_SERVER!,
+    workerIndex,
+    controlFd,
+    variables,
+  };
 }

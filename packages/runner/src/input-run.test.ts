@@ -4,10 +4,19 @@ import { FRAME, ItemDecoder, decodeValue, encodeValue, fromSerializedError, type
 import { callable, hook, moduleOf } from "./testing/definitions.fixture.ts";
 import { readyWorker } from "./testing/in-memory.fixture.ts";
 
-type Ctx = { signal: AbortSignal; request: Request | undefined; taskId: string; attempt: number; timeout: number | null; deadline: Date | null; log: { info(m: string, f?: object): void } };
+type Ctx = {
+  signal: AbortSignal;
+  request: Request | undefined;
+  taskId: string;
+  attempt: number;
+  timeout: number | null;
+  deadline: Date | null;
+  log: { info(m: string, f?: object): void };
+};
 
 const text = (answer: { body: Buffer }): string => answer.body.toString();
-const contentType = (answer: { head: { headers: readonly (readonly [string, string])[] } }): string | undefined => answer.head.headers.find(([name]) => name === "content-type")?.[1];
+const contentType = (answer: { head: { headers: readonly (readonly [string, string])[] } }): string | undefined =>
+  answer.head.headers.find(([name]) => name === "content-type")?.[1];
 
 test("results take the form that HTTP expects of them", async () => {
   const results: Record<string, unknown> = {
@@ -31,7 +40,17 @@ test("results take the form that HTTP expects of them", async () => {
 });
 
 test("a Response goes out with its status, headers and body", async () => {
-  const handler = callable(() => new Response("made", { status: 201, headers: [["x-a", "1"], ["set-cookie", "a=1"], ["set-cookie", "b=2"]] }));
+  const handler = callable(
+    () =>
+      new Response("made", {
+        status: 201,
+        headers: [
+          ["x-a", "1"],
+          ["set-cookie", "a=1"],
+          ["set-cookie", "b=2"],
+        ],
+      }),
+  );
   const { peer } = await readyWorker(moduleOf(handler));
   const answer = await peer.call(null);
   expect(answer.head.status).toBe(201);
@@ -48,12 +67,22 @@ test("a handle gets a value as it is, Date and Map included", async () => {
 });
 
 test("a body that is not JSON, an input that fails its schema and a result that can't be sent have codes of their own", async () => {
-  const validateInput = (value: unknown) => (typeof value === "number" ? { value: value + 1 } : { issues: [{ message: "not a number", path: ["a", { key: 0 }] }] });
-  const handler = callable((n: number) => (n === 2 ? { m: new Map() } : n), { validateInput, validateOutput: (value) => (value === 3 ? { issues: [{ message: "no threes" }] } : { value }) });
+  const validateInput = (value: unknown) =>
+    typeof value === "number" ? { value: value + 1 } : { issues: [{ message: "not a number", path: ["a", { key: 0 }] }] };
+  const handler = callable((n: number) => (n === 2 ? { m: new Map() } : n), {
+    validateInput,
+    validateOutput: (value) => (value === 3 ? { issues: [{ message: "no threes" }] } : { value }),
+  });
   const { peer } = await readyWorker(moduleOf(handler));
   await expect(peer.call(null, {}, Buffer.from("{oops"))).rejects.toMatchObject({ error: { code: "invalid_json" }, retryable: false });
-  await expect(peer.call("x")).rejects.toMatchObject({ error: { code: "invalid_input", fields: { issues: [{ message: "not a number", path: ["a", 0] }] } }, retryable: false });
-  await expect(peer.call(1)).rejects.toMatchObject({ error: { code: "unserializable_result", message: expect.stringContaining("$.m is a Map") }, retryable: false });
+  await expect(peer.call("x")).rejects.toMatchObject({
+    error: { code: "invalid_input", fields: { issues: [{ message: "not a number", path: ["a", 0] }] } },
+    retryable: false,
+  });
+  await expect(peer.call(1)).rejects.toMatchObject({
+    error: { code: "unserializable_result", message: expect.stringContaining("$.m is a Map") },
+    retryable: false,
+  });
   await expect(peer.call(2)).rejects.toMatchObject({ error: { code: "invalid_output" } });
   expect(text(await peer.call(4))).toBe("5");
 });
@@ -62,13 +91,20 @@ test("what a handler throws crosses with name, message, stack and cause, and is 
   class Mine extends Error {
     override name = "Mine";
   }
-  const handler = callable((what: string) => {
-    if (what === "string") throw "just text";
-    throw new Mine("broke", { cause: new TypeError("root") });
-  }, { retryOn: (error) => !(error instanceof Mine) });
+  const handler = callable(
+    (what: string) => {
+      if (what === "string") throw "just text";
+      throw new Mine("broke", { cause: new TypeError("root") });
+    },
+    { retryOn: (error) => !(error instanceof Mine) },
+  );
   const { peer } = await readyWorker(moduleOf(handler));
   const error = (await peer.call("x").catch((e: unknown) => e)) as ErrorMessage;
-  expect(error).toMatchObject({ fromHandler: true, retryable: false, error: { name: "Mine", message: "broke", cause: { name: "TypeError", message: "root" } } });
+  expect(error).toMatchObject({
+    fromHandler: true,
+    retryable: false,
+    error: { name: "Mine", message: "broke", cause: { name: "TypeError", message: "root" } },
+  });
   expect(fromSerializedError(error.error).stack).toContain("input-run.test.ts");
   await expect(peer.call("string")).rejects.toMatchObject({ fromHandler: true, retryable: true, error: { message: "A non-error was thrown: just text" } });
   expect(peer.logLines.filter((line) => line.level === "error").map((line) => line.source)).toContainEqual({ kind: "input", taskId: "tk_1" });
@@ -87,8 +123,24 @@ test("the context tells the input's own facts, and the caller's request", async 
     body: await ctx.request?.text(),
   }));
   const { peer } = await readyWorker(moduleOf(handler));
-  const head = { taskId: "tk_a", attempt: 2, timeoutMs: 1_500, deadlineMs: 99, request: { method: "POST", url: "http://h/p?q", headers: [["x-y", "z"]] as const } };
-  expect(JSON.parse(text(await peer.call({ a: 1 }, head)))).toEqual({ input: { a: 1 }, taskId: "tk_a", attempt: 2, timeout: 1.5, deadline: 99, method: "POST", path: "/p", header: "z", body: '{"a":1}' });
+  const head = {
+    taskId: "tk_a",
+    attempt: 2,
+    timeoutMs: 1_500,
+    deadlineMs: 99,
+    request: { method: "POST", url: "http://h/p?q", headers: [["x-y", "z"]] as const },
+  };
+  expect(JSON.parse(text(await peer.call({ a: 1 }, head)))).toEqual({
+    input: { a: 1 },
+    taskId: "tk_a",
+    attempt: 2,
+    timeout: 1.5,
+    deadline: 99,
+    method: "POST",
+    path: "/p",
+    header: "z",
+    body: '{"a":1}',
+  });
 });
 
 test("a raw body that is streamed is read through ctx.request, under flow control", async () => {
@@ -221,7 +273,7 @@ test("a generator that never waits still hears that its reader left", async () =
   await peer.take(FRAME.data, stream);
   peer.say(FRAME.cancel, { reason: "disconnected" }, stream);
   await ended.promise;
-  await peer.error(stream);
+  expect(await peer.error(stream)).toMatchObject({ error: { code: "cancelled" } });
 });
 
 test.each([
@@ -234,7 +286,9 @@ test.each([
   const entered = Promise.withResolvers<void>();
   const handler = callable((_: unknown, ctx: Ctx) => {
     entered.resolve();
-    return new Promise((_, reject) => ctx.signal.addEventListener("abort", () => (reasons.push(ctx.signal.reason as DOMException), reject(new Error("stopped")))));
+    return new Promise((_, reject) =>
+      ctx.signal.addEventListener("abort", () => (reasons.push(ctx.signal.reason as DOMException), reject(new Error("stopped")))),
+    );
   });
   const { peer } = await readyWorker(moduleOf(handler));
   const stream = peer.open(null, { timeoutMs: 1_000 });
@@ -257,7 +311,10 @@ test("a caller that leaves cancels the body of a Response, also while nothing co
 
 test("other inputs of the worker are not disturbed by a cancel", async () => {
   const gate = Promise.withResolvers<string>();
-  const { peer } = await readyWorker(moduleOf(callable((_: unknown, ctx: Ctx) => Promise.race([gate.promise, new Promise((_, reject) => ctx.signal.addEventListener("abort", reject))]))), { concurrencyMax: 2 });
+  const { peer } = await readyWorker(
+    moduleOf(callable((_: unknown, ctx: Ctx) => Promise.race([gate.promise, new Promise((_, reject) => ctx.signal.addEventListener("abort", reject))]))),
+    { concurrencyMax: 2 },
+  );
   const one = peer.open(null);
   const two = peer.open(null);
   peer.say(FRAME.cancel, { reason: "cancelled" }, one);
@@ -312,7 +369,9 @@ test("a batch handler that returns the wrong number of results fails them all, b
 });
 
 test("an input that is cancelled while its batch gathers leaves it", async () => {
-  const { peer, clock } = await readyWorker(moduleOf(callable((inputs: number[]) => inputs, { batch: { maxBatchSize: 9, waitMs: 10 } })), { concurrencyMax: 9 });
+  const { peer, clock } = await readyWorker(moduleOf(callable((inputs: number[]) => inputs, { batch: { maxBatchSize: 9, waitMs: 10 } })), {
+    concurrencyMax: 9,
+  });
   const stream = peer.open(1);
   const other = peer.call(2);
   peer.say(FRAME.cancel, { reason: "cancelled" }, stream);

@@ -157,7 +157,9 @@ export class InputRun implements Scope, ContextSource {
     const callable = this.#callable!;
     let result: unknown;
     try {
-      result = callable.batch ? this.#host.batchers.add(callable, this, input) : callable.run.call(this.#host.loaded.instance, input as never, this.ctx as never);
+      result = callable.batch
+        ? this.#host.batchers.add(callable, this, input)
+        : callable.run.call(this.#host.loaded.instance, input as never, this.ctx as never);
     } catch (error) {
       return this.#fail(error);
     }
@@ -200,7 +202,9 @@ export class InputRun implements Scope, ContextSource {
         onBroken: (error) => this.#logThrown(error),
       });
     } catch (error) {
-      return error instanceof SamovarError && (error.code === "invalid_output" || error.code === "unserializable_result") ? this.#broke(error) : this.#fail(error);
+      return error instanceof SamovarError && (error.code === "invalid_output" || error.code === "unserializable_result")
+        ? this.#broke(error)
+        : this.#fail(error);
     }
     if (this.#cancelled) this.#fail(null);
     else this.#end();

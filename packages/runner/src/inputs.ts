@@ -1,4 +1,16 @@
-import { FRAME, SamovarError, decodeValue, encodeValue, splitHeadBody, toSerializedError, type CancelMessage, type ErrorMessage, type Frame, type InputHead, type WindowMessage } from "@samovar/protocol";
+import {
+  FRAME,
+  SamovarError,
+  decodeValue,
+  encodeValue,
+  splitHeadBody,
+  toSerializedError,
+  type CancelMessage,
+  type ErrorMessage,
+  type Frame,
+  type InputHead,
+  type WindowMessage,
+} from "@samovar/protocol";
 import type { CancelReason } from "./abort.ts";
 import { InputRun, type InputHost } from "./input-run.ts";
 
@@ -76,7 +88,10 @@ export class Inputs {
     if (this.#byStream.has(frame.stream)) throw new SamovarError("protocol_error", `Stream ${frame.stream} was opened twice`);
     const { head, body } = splitHeadBody(frame.payload);
     if (!this.#events.accepting()) {
-      const message: ErrorMessage = { error: toSerializedError(new SamovarError("drained", "The worker was stopping when the input arrived")), retryable: true };
+      const message: ErrorMessage = {
+        error: toSerializedError(new SamovarError("drained", "The worker was stopping when the input arrived")),
+        retryable: true,
+      };
       return this.#host.link.send(FRAME.error, frame.stream, encodeValue(message));
     }
     const run = new InputRun(this.#host, frame.stream, decodeValue(head) as InputHead, body);

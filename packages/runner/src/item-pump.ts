@@ -27,7 +27,11 @@ export async function pumpItems(reply: ReplyStream, iterator: AnyIterator, optio
   const begin = (): void => {
     if (begun) return;
     begun = true;
-    reply.head({ status: 200, headers: [["content-type", ITEM_CONTENT_TYPES[options.form]], ...(options.form === "sse" ? ([["cache-control", "no-cache"]] as const) : [])], items: true });
+    reply.head({
+      status: 200,
+      headers: [["content-type", ITEM_CONTENT_TYPES[options.form]], ...(options.form === "sse" ? ([["cache-control", "no-cache"]] as const) : [])],
+      items: true,
+    });
   };
   let over = false;
   try {
@@ -35,7 +39,7 @@ export async function pumpItems(reply: ReplyStream, iterator: AnyIterator, optio
       await reply.room();
       if (!reply.isOpen) return;
       const next = iterator.next();
-      const step = isThenable<IteratorResult<unknown>>(next) ? await next : (next as IteratorResult<unknown>);
+      const step = isThenable<IteratorResult<unknown>>(next) ? await next : next;
       if (step.done) {
         over = true;
         break;

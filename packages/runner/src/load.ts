@@ -1,4 +1,13 @@
-import { DEFINITION, REGISTRY, SamovarError, encodeJson, type CallableDefinition, type FunctionDefinition, type LoadMessage, type Registry } from "@samovar/protocol";
+import {
+  DEFINITION,
+  REGISTRY,
+  SamovarError,
+  encodeJson,
+  type CallableDefinition,
+  type FunctionDefinition,
+  type LoadMessage,
+  type Registry,
+} from "@samovar/protocol";
 
 /** What was loaded: the definition, and what its hooks and methods are called on. */
 export interface Loaded {
@@ -16,7 +25,8 @@ export function openModule(module: Readonly<Record<string, unknown>>, load: Load
     throw new SamovarError("load_failed", `The module has no export ${load.exportName}. It exports ${Object.keys(module).join(", ") || "nothing"}`);
   }
   const definition = (exported as { [DEFINITION]?: FunctionDefinition })[DEFINITION];
-  if (!definition) throw new SamovarError("load_failed", `The export ${load.exportName} is no function of Samovar. Make it one with endpoint(…), fn(…) or app.cls(…)`);
+  if (!definition)
+    throw new SamovarError("load_failed", `The export ${load.exportName} is no function of Samovar. Make it one with endpoint(…), fn(…) or app.cls(…)`);
   const instance = definition.cls && load.mode !== "deploy" ? definition.cls.create(load.parameters) : undefined;
   return { definition, instance };
 }

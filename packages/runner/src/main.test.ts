@@ -37,10 +37,21 @@ test("output goes to the hook or input that made it, in every way there is to wr
   await Promise.all([peer.call(1), peer.call(2)]);
   peer.say(FRAME.stop, STOP);
   await exited;
-  const lines = peer.logLines.map(({ source, stream, level, text }) => `${source.kind === "input" ? source.taskId : source.kind === "hook" ? source.hook : source.kind} ${stream} ${level} ${text}`);
+  const lines = peer.logLines.map(
+    ({ source, stream, level, text }) =>
+      `${source.kind === "input" ? source.taskId : source.kind === "hook" ? source.hook : source.kind} ${stream} ${level} ${text}`,
+  );
   expect(lines.filter((line) => !line.startsWith("tk_"))).toEqual(["worker stdout info loading", "warm stdout debug warming", "bye stderr error bye"]);
-  for (const [task, n] of [["tk_1", 1], ["tk_3", 2]] as const) {
-    expect(lines.filter((line) => line.startsWith(task)).toSorted()).toEqual([`${task} stderr error raw`, `${task} stderr warn careful ${n}`, `${task} stdout info got { n: ${n} }`, `${task} stdout info half line`]);
+  for (const [task, n] of [
+    ["tk_1", 1],
+    ["tk_3", 2],
+  ] as const) {
+    expect(lines.filter((line) => line.startsWith(task)).toSorted()).toEqual([
+      `${task} stderr error raw`,
+      `${task} stderr warn careful ${n}`,
+      `${task} stdout info got { n: ${n} }`,
+      `${task} stdout info half line`,
+    ]);
   }
   expect(output()).toBe("");
 });
@@ -115,7 +126,15 @@ test.each([
   const { exited } = bench.spawn();
   const peer = await bench.server.connection();
   await peer.welcome();
-  peer.say(FRAME.load, loadMessage(bench.write("bad.mjs", `export const f = fn(() => 1, { onStart: [hook("loadModel", async () => { ${body} })], onStop: [hook("bye", () => console.log("never"))] });`)));
+  peer.say(
+    FRAME.load,
+    loadMessage(
+      bench.write(
+        "bad.mjs",
+        `export const f = fn(() => 1, { onStart: [hook("loadModel", async () => { ${body} })], onStop: [hook("bye", () => console.log("never"))] });`,
+      ),
+    ),
+  );
   expect(await peer.message<FailedMessage>(FRAME.failed)).toMatchObject({ phase: "start", hook: "loadModel", error });
   expect(await exited).toEqual({ code: 1, signal: null });
   expect(peer.logLines.map((line) => line.source)).toEqual([{ kind: "hook", hook: "loadModel", phase: "start" }]);
@@ -125,18 +144,26 @@ test("a hook that exits the process takes its last words along", async () => {
   const { exited } = bench.spawn();
   const peer = await bench.server.connection();
   await peer.welcome();
-  peer.say(FRAME.load, loadMessage(bench.write("exit.mjs", `export const f = fn(() => 1, { onStart: [hook("quits", () => { console.log("bye"); process.exit(3); })] });`)));
+  peer.say(
+    FRAME.load,
+    loadMessage(bench.write("exit.mjs", `export const f = fn(() => 1, { onStart: [hook("quits", () => { console.log("bye"); process.exit(3); })] });`)),
+  );
   expect(await exited).toEqual({ code: 3, signal: null });
   await peer.closed;
   expect(peer.logLines.map((line) => [line.text, line.source.kind])).toEqual([["bye", "hook"]]);
 });
 
 test("an input that throws outside of any catch ends the worker with 1 and says why, under its name", async () => {
-  const { peer, exited } = await bench.ready("crash.mjs", `export const f = fn(() => { setTimeout(() => { throw new Error("in a timer"); }); return new Promise(() => {}); });`);
+  const { peer, exited } = await bench.ready(
+    "crash.mjs",
+    `export const f = fn(() => { setTimeout(() => { throw new Error("in a timer"); }); return new Promise(() => {}); });`,
+  );
   peer.open(null);
   expect(await exited).toEqual({ code: 1, signal: null });
   await peer.closed;
-  expect(peer.logLines).toMatchObject([{ level: "error", source: { kind: "input", taskId: "tk_1" }, text: expect.stringContaining("Uncaught Error: in a timer") }]);
+  expect(peer.logLines).toMatchObject([
+    { level: "error", source: { kind: "input", taskId: "tk_1" }, text: expect.stringContaining("Uncaught Error: in a timer") },
+  ]);
 });
 
 test("stacks name the sources, not the bundle, and nothing of the runner", async () => {
@@ -232,7 +259,10 @@ test("what was compiled for the first input is kept where the server says", asyn
 });
 
 test("a server that does not read can't keep the runner from ending", async () => {
-  const { peer, child, exited } = await bench.ready("deaf.mjs", `export const f = fn(() => { for (let i = 0; i < 5_000; i++) console.log("x".repeat(1_000)); });`);
+  const { peer, child, exited } = await bench.ready(
+    "deaf.mjs",
+    `export const f = fn(() => { for (let i = 0; i < 5_000; i++) console.log("x".repeat(1_000)); });`,
+  );
   peer.socket.pause();
   peer.open(null);
   child.kill("SIGTERM");

@@ -41,7 +41,7 @@ export class ReplyStream {
   /** Sends as the window allows. False when nobody wants it any more. */
   async data(bytes: Uint8Array): Promise<boolean> {
     this.#window ??= new SendWindow();
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       if (this.#window.room <= 0) await this.#window.wait();
       if (this.#state !== "open") return false;
       const size = Math.min(bytes.length - at, CHUNK_BYTES, this.#window.room);

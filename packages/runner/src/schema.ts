@@ -4,7 +4,7 @@ import { isThenable } from "./thenable.ts";
 /** The value as the schema made it. Throws `invalid_input` or `invalid_output` with all issues. Sync if the schema is. */
 export function validate(schema: Validate, value: unknown, code: "invalid_input" | "invalid_output"): unknown {
   const result = schema(value);
-  return isThenable<ValidateResult>(result) ? result.then((settled) => unwrap(settled, code)) : unwrap(result as ValidateResult, code);
+  return isThenable<ValidateResult>(result) ? result.then((settled) => unwrap(settled, code)) : unwrap(result, code);
 }
 
 function unwrap(result: ValidateResult, code: "invalid_input" | "invalid_output"): unknown {

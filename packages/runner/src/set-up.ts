@@ -39,7 +39,6 @@ export async function runSetUp(options: SetUpOptions): Promise<SetUpResult> {
   options.loaded(loaded);
 
   const hooks: readonly HookDefinition[] = definition.hooks[HOOKS_OF_MODE[load.mode]];
-  const self = load.mode === "deploy" ? definition.cls?.target : instance;
   const values: unknown[] = [];
   for (const [i, hook] of hooks.entries()) {
     if (signal.aborted) {
@@ -49,7 +48,7 @@ export async function runSetUp(options: SetUpOptions): Promise<SetUpResult> {
     const source: LogSource = { kind: "hook", hook: hook.name, phase };
     const scope = options.createScope(source, createHookContext(phase, options.facts, options.log, source, signal, null));
     const kept = load.mode === "deploy" ? { ...hook, run: keepDeployValue(hook) } : hook;
-    const outcome = await phases.run({ phase, hook: kept, self, scope });
+    const outcome = await phases.run({ phase, hook: kept, self: instance, scope });
     if (!outcome.ok) {
       phases.skipped(phase, hooks.slice(i + 1));
       return signal.aborted ? { kind: "stopped" } : { kind: "failed", phase, hook: hook.name, error: outcome.error };
@@ -59,7 +58,8 @@ export async function runSetUp(options: SetUpOptions): Promise<SetUpResult> {
   if (signal.aborted) return { kind: "stopped" };
   const isList = load.mode === "deploy" ? definition.hooks.onDeployIsList : definition.hooks.onStartIsList;
   const value = isList || values.length > 1 ? values : values[0];
-  if (load.mode === "serve") options.facts.onStartValue = value;
+  // A class keeps what its start hooks make in its fields.
+  if (load.mode === "serve" && !definition.cls) options.facts.onStartValue = value;
   return { kind: "done", value: load.mode === "deploy" ? (value ?? null) : null };
 }
 

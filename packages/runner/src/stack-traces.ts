@@ -13,7 +13,7 @@ export function installStackTraces(runnerUrl: string): void {
     for (const site of sites) {
       const file = site.getFileName() ?? "";
       if (file === runnerUrl || file.startsWith("node:internal/")) continue;
-      text += `\n    at ${mapped(String(site), file, site.getLineNumber(), site.getColumnNumber())}`;
+      text += `\n    at ${mapped(toText(site), file, site.getLineNumber(), site.getColumnNumber())}`;
     }
     return text;
   };
@@ -40,6 +40,9 @@ function readMap(url: string): SourceMap | null {
     return null;
   }
 }
+
+// V8's own text of a frame; the types don't say that it has one.
+const toText = (site: NodeJS.CallSite): string => (site as { toString(): string }).toString();
 
 function headline(error: unknown): string {
   try {

@@ -47,7 +47,10 @@ export async function runStopHooks(options: StopOptions): Promise<void> {
     const startedAtMs = clock.now();
     const finished = await withinMs(clock, deadlineMs - startedAtMs, phases.run({ phase: "stop", hook, self: options.self, scope }));
     if (finished) continue;
-    const error = new SamovarError("timeout", `${hook.name} was still running when stopGracePeriod (${options.graceMs / 1_000} s) was over. Make it faster, or raise stopGracePeriod`);
+    const error = new SamovarError(
+      "timeout",
+      `${hook.name} was still running when stopGracePeriod (${options.graceMs / 1_000} s) was over. Make it faster, or raise stopGracePeriod`,
+    );
     options.log.line(source, "error", error.message);
     phases.overran("stop", hook.name, startedAtMs, toSerializedError(error));
     phases.skipped("stop", hooks.slice(i + 1));

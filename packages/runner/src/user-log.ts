@@ -36,7 +36,11 @@ export class UserLog {
 /** Fields may hold anything; what JSON can't take must not make logging throw. */
 function toFieldText(fields: object): string {
   try {
-    return JSON.stringify(fields, (_, value: unknown) => (typeof value === "bigint" ? `${value}` : value instanceof Error ? { name: value.name, message: value.message } : value)) ?? "";
+    return (
+      JSON.stringify(fields, (_, value: unknown) =>
+        typeof value === "bigint" ? `${value}` : value instanceof Error ? { name: value.name, message: value.message } : value,
+      ) ?? ""
+    );
   } catch {
     return "[fields that JSON can't show]";
   }

@@ -93,7 +93,12 @@ export class Worker {
         resumed: this.#state !== "connecting",
         ...(this.#inputs?.held ? { held: this.#inputs.held } : {}),
       }),
-      events: { welcomed: () => this.#onWelcomed(), frame: (frame) => this.#onFrame(frame), lost: () => this.#onLost(), gone: (reason) => this.#onGone(reason) },
+      events: {
+        welcomed: () => this.#onWelcomed(),
+        frame: (frame) => this.#onFrame(frame),
+        lost: () => this.#onLost(),
+        gone: (reason) => this.#onGone(reason),
+      },
     });
     this.log = new WorkerLog(this.#link, options.clock, this.#exits);
     this.#calls = new Calls(this.#link, () => this.#facts?.load.functionIds ?? {});

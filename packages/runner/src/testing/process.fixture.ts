@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FRAME, type LoadMessage } from "@samovar/protocol";
 import { bundleRunner } from "../bundle-runner.ts";
-import { TestPeer, TestServer, loadMessage } from "./test-peer.fixture.ts";
+import { TestServer, loadMessage, type TestPeer } from "./test-peer.fixture.ts";
 
 /** Makes definitions inside a bundle that a test writes as text. */
 const PRELUDE = `

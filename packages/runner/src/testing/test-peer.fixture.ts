@@ -103,17 +103,26 @@ export class TestPeer {
   }
 
   /** Opens an input and returns its stream. */
-  open(input: unknown, head: Partial<InputHead> = {}, body?: Buffer | null): number {
+  open(input: unknown, head: Partial<InputHead> = {}, body?: Uint8Array | null): number {
     const stream = this.#nextStream;
     this.#nextStream += 2;
     const bytes = body === undefined ? Buffer.from(JSON.stringify(input) ?? "") : body;
-    const full: InputHead = { taskId: `tk_${stream}`, attempt: 1, encoding: "json", reply: "http", stream: "ndjson", timeoutMs: null, deadlineMs: null, ...head };
+    const full: InputHead = {
+      taskId: `tk_${stream}`,
+      attempt: 1,
+      encoding: "json",
+      reply: "http",
+      stream: "ndjson",
+      timeoutMs: null,
+      deadlineMs: null,
+      ...head,
+    };
     this.send(FRAME.open, stream, ...encodeHeadBody(encodeValue(full), bytes));
     return stream;
   }
 
   /** One input and its whole answer, inline or streamed; grants room as it reads. Throws the error message. */
-  async call(input: unknown, head: Partial<InputHead> = {}, body?: Buffer | null): Promise<Answer> {
+  async call(input: unknown, head: Partial<InputHead> = {}, body?: Uint8Array | null): Promise<Answer> {
     return this.answer(this.open(input, head, body));
   }
 
