@@ -1,5 +1,5 @@
 import type { ChildProcess } from "node:child_process";
-import type { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "@samovar/kit";
 import { SamovarError } from "@samovar/protocol";
 import type { ContainerCgroup } from "./container-cgroup.ts";
@@ -10,8 +10,6 @@ import { HeapExhaustion } from "./heap-exhaustion.ts";
 import type { MemoryWatch } from "./memory-watch.ts";
 import { familyOf, findByContainerId, isAlive, readProcessTable, type ProcessEntry } from "./process-table.ts";
 
-/** Output of an ended process may be on its way still; its children may hold the pipe open for ever. */
-const OUTPUT_GRACE_MS = 100;
 /** A process that SIGKILL does not end within this hangs in the kernel. */
 const KILL_TIMEOUT_MS = 10_000;
 
@@ -64,9 +62,10 @@ export class ProcessContainer implements RunningContainer {
       this.#heap.push(chunk);
       this.#output("stderr", chunk);
     });
-    const drained = Promise.all([closed(stdout!), closed(stderr!)]);
+    // A pipe that breaks ends like one that closes.
+    for (const stream of [stdout!, stderr!]) stream.on("error", () => {});
     this.#ended = new Promise((resolve) => {
-      options.child.once("exit", (code, signal) => void this.#onExit(code, signal, drained).then(resolve));
+      options.child.once("exit", (code, signal) => void this.#onExit(code, signal).then(resolve));
     });
     void options.placed.then((cgroup) => {
       if (!(cgroup && options.memoryEnforced)) this.#watchMemory();
@@ -117,11 +116,14 @@ export class ProcessContainer implements RunningContainer {
     if (!this.#gone) this.#tell(() => this.#options.events.output(stream, chunk));
   }
 
-  async #onExit(code: number | null, exitSignal: string | null, drained: Promise<unknown>): Promise<void> {
+  async #onExit(code: number | null, exitSignal: string | null): Promise<void> {
     this.#isEnded = true;
     this.#hasGroup = isAlive(-this.pid);
     const killedByUs = this.#killedByUs;
-    await within(drained, OUTPUT_GRACE_MS);
+    // What the process wrote is in the pipes by now, and a whole turn of the event loop reads them. Their end can't be
+    // waited for: other processes may hold them open.
+    await nextTurn();
+    await nextTurn();
     const status = toExitStatus({ code, signal: exitSignal, killedByUs, oomKills: await this.#oomKills(), heapExhausted: this.#heap.count > 0 });
     this.#tell(() => this.#options.events.mainExited(status));
   }
@@ -151,7 +153,8 @@ export class ProcessContainer implements RunningContainer {
       const left = cgroup ? await cgroup.signalAll() : await this.#signalFamily();
       if (left === 0 && this.#isEnded) return;
       if (performance.now() - startedMs > KILL_TIMEOUT_MS) throw new SamovarError("internal", `Container ${this.#options.spec.containerId} can't be ended: ${left} processes survive SIGKILL`);
-      await within(this.#isEnded ? null : this.#ended, pauseMs);
+      // The main process is the last to go as a rule: its end is the event to look again at.
+      await (this.#isEnded ? sleep(pauseMs) : within(this.#ended, pauseMs));
     }
   }
 
@@ -213,20 +216,14 @@ export class ProcessContainer implements RunningContainer {
  * Waits for `work`, at most this long. In real time and holding this process alive, unlike the clock's timers: what
  * is waited for is the kernel, and a server on its way out must not exit before its containers are gone.
  */
-async function within(work: Promise<unknown> | null, delayMs: number): Promise<void> {
+async function within(work: Promise<unknown>, delayMs: number): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, delayMs);
-  await (work ? Promise.race([work, late]) : late);
+  await Promise.race([work, late]);
   clearTimeout(timer);
 }
 
-function closed(stream: Readable): Promise<void> {
-  return new Promise((resolve) => {
-    stream.once("close", () => resolve());
-    // A pipe that breaks ends like one that closes.
-    stream.on("error", () => resolve());
-  });
-}
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function signal(pid: number): void {
   try {
