@@ -1,8 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { INLINE_BODY_BYTES } from "@samovar/protocol";
-import { FakeClock } from "@samovar/kit";
 import { ADMIN_TOKEN, FakeFunction, JSON_HEAD, STARTED, type Behaviour } from "./fakes.fixture.ts";
-import { RawClient, disposeGateways, startGateway } from "./gateway.fixture.ts";
+import { RawClient, WatchedClock, disposeGateways, startGateway } from "./gateway.fixture.ts";
 
 afterEach(disposeGateways);
 
@@ -142,11 +141,11 @@ describe("limits", () => {
   });
 
   test("a small body that never becomes whole is refused when its time is up", async () => {
-    const clock = new FakeClock();
+    const clock = new WatchedClock();
     const predict = new FakeFunction();
     const { port } = await startGateway([predict], { clock, timeouts: { gatherMs: 1_000 } });
     const client = new RawClient(port).send(head("content-type: application/json", "content-length: 10"), "12345");
-    await clockHasTimer(clock, client);
+    await clock.nextTimer();
     clock.advance(1_000);
     expect(await client.until(/\}/)).toMatch(/^HTTP\/1.1 400 .*"detail":"The body was not whole after 1 s: 5 bytes had come"/s);
     clock.advance(5_000);
@@ -155,12 +154,22 @@ describe("limits", () => {
   });
 
   test("a stream that falls silent while it is read fails the call", async () => {
-    const clock = new FakeClock();
-    const predict = new FakeFunction({ run: measure });
+    const clock = new WatchedClock();
+    const began = Promise.withResolvers<void>();
+    const predict = new FakeFunction({
+      run: ({ input }) => {
+        void (async () => {
+          try {
+            for await (const _ of input.bodyStream!) began.resolve();
+          } catch {
+            // The sink was told already.
+          }
+        })();
+      },
+    });
     const { port } = await startGateway([predict], { clock, timeouts: { bodyIdleMs: 1_000 } });
     const client = new RawClient(port).send(head("content-type: text/plain", "transfer-encoding: chunked"), "2\r\nab\r\n");
-    await predict.until(() => predict.calls.length === 1);
-    await clockHasTimer(clock, client);
+    await began.promise;
     clock.advance(1_000);
     expect(await client.until(/\}/)).toMatch(/^HTTP\/1.1 400 .*"detail":"The body stopped arriving: nothing for 1 s after 2 bytes"/s);
     expect(predict.cancelled).toEqual(["cancelled"]);
@@ -217,11 +226,3 @@ describe("expect: 100-continue", () => {
     expect(text).not.toContain("100 Continue");
   });
 });
-
-/** The server's side of a socket can't be awaited from here: a round trip on the same connection loop can. */
-async function clockHasTimer(clock: FakeClock, client: RawClient): Promise<void> {
-  while (clock.pending === 0) {
-    if (client.socket.destroyed) throw new Error("The connection ended before the server waited");
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}

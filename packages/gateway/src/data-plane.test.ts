@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { ERROR_CATALOGUE, SamovarError, type ErrorCode } from "@samovar/protocol";
+import { FakeClock } from "@samovar/kit";
 import { DEPLOY_TOKEN, FakeFunction, INVOKE_TOKEN, JSON_HEAD, STARTED, failWith } from "./fakes.fixture.ts";
 import { disposeGateways, startGateway } from "./gateway.fixture.ts";
 
@@ -298,9 +299,15 @@ describe("methods and preferences", () => {
 
   test("Prefer: wait=N bounds the wait: then 504, and the call is cancelled", async () => {
     const slow = new FakeFunction({ run: ({ sink }) => sink.started(STARTED) });
-    const { request } = await startGateway([slow]);
-    const response = await request("/endpoint/predict", post("1", { prefer: "wait=50ms" }));
-    expect(await problemOf(response)).toMatchObject({ status: 504, code: "timeout", detail: expect.stringContaining("0.05 s") });
+    const clock = new FakeClock();
+    const { request } = await startGateway([slow], { clock });
+    const answer = request("/endpoint/predict", post("1", { prefer: "wait=30" }));
+    await slow.until(() => slow.calls.length === 1);
+    clock.advance(29_999);
+    expect(slow.cancelled).toEqual([]);
+    clock.advance(1);
+    const response = await answer;
+    expect(await problemOf(response)).toMatchObject({ status: 504, code: "timeout", detail: expect.stringContaining("30 s") });
     expect(response.headers.get("x-samovar-task-id")).toBe("tk_1");
     expect(slow.cancelled).toEqual(["cancelled"]);
     slow.calls[0]!.sink.result(JSON_HEAD, Buffer.from("late"));

@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { createCountingIds } from "@samovar/protocol";
-import { silentLogger } from "@samovar/kit";
+import { FakeClock, silentLogger } from "@samovar/kit";
 import { createAuthenticator } from "./authenticator.ts";
 import { ADMIN_TOKEN, FakeControl, TOKENS, createFakeTable, type FakeFunction } from "./fakes.fixture.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
@@ -95,5 +95,22 @@ export class RawClient {
 
   #change(): Promise<void> {
     return new Promise((resolve) => (this.#wake = resolve));
+  }
+}
+
+/** A clock that stands still, and tells when someone begins to wait on it. */
+export class WatchedClock extends FakeClock {
+  #set: PromiseWithResolvers<void> = Promise.withResolvers();
+
+  /** Resolves at the first timer that is set after the last one that was waited for; that may have been before. */
+  async nextTimer(): Promise<void> {
+    await this.#set.promise;
+    this.#set = Promise.withResolvers();
+  }
+
+  override after(delayMs: number, run: () => void): () => void {
+    const cancel = super.after(delayMs, run);
+    this.#set.resolve();
+    return cancel;
   }
 }
