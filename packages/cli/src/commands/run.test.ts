@@ -43,11 +43,14 @@ export default async function main(...args: string[]) {
 // One server for all: what an embedded one adds has its own tests.
 const shared = createTestIo({ env: { SAMOVAR_LOG_LEVEL: "warn" } });
 const made: TestIo[] = [];
+async function expectOk(argv: readonly string[]): Promise<void> {
+  if ((await runCli(argv, shared)) !== 0) throw new Error(`samovar ${argv.join(" ")} failed: ${shared.err()}`);
+}
 beforeAll(async () => {
-  expect(await runCli(["up", "-d", "--port", "0"], shared)).toBe(0);
+  await expectOk(["up", "-d", "--port", "0"]);
 });
 afterAll(async () => {
-  expect(await runCli(["down"], shared)).toBe(0);
+  await expectOk(["down"]);
   shared.remove();
 });
 afterEach(() => {
@@ -172,7 +175,7 @@ test("with no server there, one is started, shared by those who come at once, an
   const second = create({ SAMOVAR_HOME: home });
   expect(await Promise.all([runCli(["run", "app.ts:add", "--input", "1"], first), runCli(["run", "app.ts:add", "--input", "2"], second)])).toEqual([0, 0]);
   expect([first.out(), second.out()]).toEqual(["2\n", "3\n"]);
-  expect(await runCli(["down"], first)).toBe(0);
+  expect({ code: await runCli(["down"], first), err: first.err() }).toEqual({ code: 0, err: expect.any(String) });
   expect(await findServer(parseSettings(first))).toBeNull();
 });
 

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Settings } from "../settings.ts";
@@ -24,13 +25,24 @@ export async function findServer(settings: Settings): Promise<ServerAddress | nu
   return { url: file.url, token: settings.token ?? (await readText(join(settings.home, "admin-token")))?.trim() ?? null, pid: file.pid };
 }
 
-/** Whether a process of this id is there. Another user's counts. */
+/** Whether a process of this id runs. Another user's counts; one that ended and that nobody has waited for doesn't. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
+  }
+  return !isZombie(pid);
+}
+
+/** In a container whose first process reaps nobody, what ended stays in the process table for good. */
+function isZombie(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")")).startsWith(") Z");
+  } catch {
+    // No /proc here, or it is gone this very moment, which the next look will say.
+    return false;
   }
 }
 
