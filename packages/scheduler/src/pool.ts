@@ -15,7 +15,7 @@ import { Attempt } from "./attempt.ts";
 import { Container, type ContainerHost, type ContainerOwner, type StartFailure } from "./container.ts";
 import { Deadlines, type Deadline } from "./deadlines.ts";
 import { desiredContainers } from "./decisions/desired-containers.ts";
-import { pickMostRecentlyUsed } from "./decisions/pick-container.ts";
+import { isPreferred } from "./decisions/pick-container.ts";
 import { decideScaleDown } from "./decisions/scale-down.ts";
 import { startBackoffMs } from "./decisions/start-backoff.ts";
 import { startsNow } from "./decisions/starts-now.ts";
@@ -155,7 +155,11 @@ export class Pool implements ContainerOwner {
     this.#lastUsedMs = this.#services.host.clock.monotonic();
     if (this.#queue.length === 0) {
       const worker = this.#pickWorker();
-      if (worker) return this.#give(input, worker);
+      if (worker) {
+        this.#give(input, worker);
+        // A slot may be free while the target is passed: then another container is wanted already.
+        return this.#reconcile();
+      }
     }
     const { maxPendingTasks, queueTimeoutMs } = this.#options;
     if (this.#queue.length >= maxPendingTasks) {
@@ -181,20 +185,15 @@ export class Pool implements ContainerOwner {
   }
 
   #pickWorker(): Worker | undefined {
-    const candidates: Container[] = [];
-    const seats: { free: number; lastUsed: number }[] = [];
+    let picked: Container | undefined;
     for (const container of this.#containers) {
       if (!container.isActive) continue;
       let free = 0;
       for (const worker of container.workers) free += this.#freeSlots(worker);
-      if (free === 0) continue;
-      candidates.push(container);
-      seats.push({ free, lastUsed: container.lastUsed });
+      if (isPreferred(free, container.lastUsed, picked?.lastUsed ?? -1)) picked = container;
     }
-    const picked = candidates[pickMostRecentlyUsed(seats)];
-    if (!picked) return undefined;
     let best: Worker | undefined;
-    for (const worker of picked.workers) {
+    for (const worker of picked?.workers ?? []) {
       if (this.#freeSlots(worker) > 0 && (!best || worker.held.size < best.held.size)) best = worker;
     }
     return best;
@@ -238,12 +237,8 @@ export class Pool implements ContainerOwner {
       deadlineMs: timeoutMs === null ? null : clock.now() + timeoutMs,
       ...(request.request ? { request: request.request } : {}),
     };
-    input.sink?.started({
-      containerId: container.id,
-      coldStart: container.readyAtMs === null || container.readyAtMs >= input.arrivedEpochMs,
-      queuedMs: nowMs - input.arrivedAtMs,
-      phases: container.phases.filter((p) => p.outcome === "ok" && (p.workerIndex ?? 0) === 0 && (p.phase === "create" || p.phase === "load" || p.phase === "start")).map((p) => ({ name: p.phase, durationMs: p.durationMs })),
-    });
+    const coldStart = container.readyAtMs === null || container.readyAtMs >= input.arrivedEpochMs;
+    input.sink?.started({ containerId: container.id, coldStart, queuedMs: nowMs - input.arrivedAtMs, phases: coldStart ? startPhases(container) : [] });
     attempt.stream = worker.peer!.open(head, request.body, request.bodyStream, attempt);
     if (this.#inputLimit() !== null && worker.taken >= this.#inputLimit()!) this.#retireAfterLast(worker);
   }
@@ -550,9 +545,11 @@ export class Pool implements ContainerOwner {
         else this.#answer(input, new SamovarError("shutting_down", `${this.spec.load.functionName} was stopped (${reason}) before a container took the input; call again`));
       }
     }
+    // Where the server decides that it ends, the function says how long its inputs may still take.
+    const limitMs = reason === "stop" || reason === "shutdown" ? Math.min(drainMs ?? Infinity, this.#options.drainTimeoutMs) : drainMs;
     for (const container of this.#containers) {
-      if (drainMs === 0) container.stop(reason);
-      else container.drain(reason, drainMs);
+      if (limitMs === 0) container.stop(reason);
+      else container.drain(reason, limitMs);
     }
     if (this.#containers.size > 0) await new Promise<void>((wake) => this.#whenEmpty.push(wake));
     this.#deadlines.dispose();
@@ -599,6 +596,13 @@ export class Pool implements ContainerOwner {
     this.#deadlines.delete(input.deadline);
     this.finish(input)?.error({ error, thrown: null, containerId: null, attempt: input.attempts });
   }
+}
+
+/** What the start was made of, for `server-timing`. */
+function startPhases(container: Container): { name: string; durationMs: number }[] {
+  return container.phases
+    .filter((p) => p.outcome === "ok" && (p.workerIndex ?? 0) === 0 && (p.phase === "create" || p.phase === "load" || p.phase === "start"))
+    .map((p) => ({ name: p.phase, durationMs: p.durationMs }));
 }
 
 function mean(before: number | null, value: number): number {

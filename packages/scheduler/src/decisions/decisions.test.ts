@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { desiredContainers } from "./desired-containers.ts";
 import { hostCeiling } from "./host-ceiling.ts";
-import { pickMostRecentlyUsed } from "./pick-container.ts";
+import { isPreferred } from "./pick-container.ts";
 import { decideScaleDown } from "./scale-down.ts";
 import { startBackoffMs } from "./start-backoff.ts";
 import { startsNow, type StartSnapshot } from "./starts-now.ts";
@@ -48,14 +48,11 @@ describe("startsNow", () => {
   });
 });
 
-describe("pickMostRecentlyUsed", () => {
-  test("picks the most recently used of those with room", () => {
-    expect(pickMostRecentlyUsed([{ free: 1, lastUsed: 3 }, { free: 0, lastUsed: 9 }, { free: 2, lastUsed: 5 }])).toBe(2);
-  });
-  test("picks none when all are full", () => {
-    expect(pickMostRecentlyUsed([{ free: 0, lastUsed: 3 }])).toBe(-1);
-    expect(pickMostRecentlyUsed([])).toBe(-1);
-  });
+test("the most recently used container with room is preferred", () => {
+  expect(isPreferred(1, 0, -1)).toBe(true);
+  expect(isPreferred(2, 5, 3)).toBe(true);
+  expect(isPreferred(1, 3, 5)).toBe(false);
+  expect(isPreferred(0, 9, 5)).toBe(false);
 });
 
 describe("decideScaleDown", () => {

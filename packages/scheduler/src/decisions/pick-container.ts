@@ -1,17 +1,8 @@
-export interface Seat {
-  readonly free: number;
-  /** Rises with every input given. */
-  readonly lastUsed: number;
-}
-
 /**
- * Which of the seats with a free slot gets the next input: the most recently used one, so that the rest can go idle.
- * Returns its index, or -1.
+ * Whether a container gets the next input rather than the best one found before it: the most recently used one with
+ * a free slot, so that the rest can go idle. `lastUsed` rises with every input given; `bestLastUsed` is -1 before any
+ * was found. Called for each container at each input, hence plain numbers.
  */
-export function pickMostRecentlyUsed(seats: readonly Seat[]): number {
-  let best = -1;
-  for (let i = 0; i < seats.length; i++) {
-    if (seats[i]!.free > 0 && (best < 0 || seats[i]!.lastUsed > seats[best]!.lastUsed)) best = i;
-  }
-  return best;
+export function isPreferred(free: number, lastUsed: number, bestLastUsed: number): boolean {
+  return free > 0 && lastUsed > bestLastUsed;
 }
