@@ -288,7 +288,7 @@ class Reader {
 
   read(depth: number): unknown {
     if (depth > MAX_DEPTH) throw malformed(`nested deeper than ${MAX_DEPTH}`);
-    const tag = this.#take(1)[0]!;
+    const tag = this.#uint(1);
     if (tag < 0x80) return tag;
     if (tag < 0x90) return this.#map(tag & 0x0f, depth);
     if (tag < 0xa0) return this.#array(tag & 0x0f, depth);
@@ -314,9 +314,9 @@ class Reader {
       case 0xc9:
         return this.#extension(this.#uint(4), depth);
       case 0xca:
-        return this.#take(4).readFloatBE();
+        return this.#bytes.readFloatBE(this.#skip(4));
       case 0xcb:
-        return this.#take(8).readDoubleBE();
+        return this.#bytes.readDoubleBE(this.#skip(8));
       case 0xcc:
         return this.#uint(1);
       case 0xcd:
@@ -324,15 +324,15 @@ class Reader {
       case 0xce:
         return this.#uint(4);
       case 0xcf:
-        return toSafeNumber(this.#take(8).readBigUInt64BE());
+        return toSafeNumber(this.#bytes.readBigUInt64BE(this.#skip(8)));
       case 0xd0:
-        return this.#take(1).readInt8();
+        return this.#bytes.readInt8(this.#skip(1));
       case 0xd1:
-        return this.#take(2).readInt16BE();
+        return this.#bytes.readInt16BE(this.#skip(2));
       case 0xd2:
-        return this.#take(4).readInt32BE();
+        return this.#bytes.readInt32BE(this.#skip(4));
       case 0xd3:
-        return toSafeNumber(this.#take(8).readBigInt64BE());
+        return toSafeNumber(this.#bytes.readBigInt64BE(this.#skip(8)));
       case 0xd4:
         return this.#extension(1, depth);
       case 0xd5:
@@ -362,23 +362,29 @@ class Reader {
     }
   }
 
-  #take(size: number): Buffer {
+  /** Goes past so many bytes and says where they began. No views are made on the way: heads of inputs are read here. */
+  #skip(size: number): number {
     const start = this.at;
     if (start + size > this.#bytes.length) throw malformed("the bytes end inside a value");
     this.at = start + size;
+    return start;
+  }
+
+  #take(size: number): Buffer {
+    const start = this.#skip(size);
     return this.#bytes.subarray(start, this.at);
   }
 
   #uint(size: 1 | 2 | 4): number {
-    const bytes = this.#take(size);
-    return size === 1 ? bytes[0]! : size === 2 ? bytes.readUInt16BE() : bytes.readUInt32BE();
+    const start = this.#skip(size);
+    return size === 1 ? this.#bytes[start]! : size === 2 ? this.#bytes.readUInt16BE(start) : this.#bytes.readUInt32BE(start);
   }
 
   #text(size: number): string {
-    const bytes = this.#take(size);
-    const text = bytes.toString("utf8");
+    const start = this.#skip(size);
+    const text = this.#bytes.toString("utf8", start, this.at);
     // Decoding puts U+FFFD where the bytes are wrong: only then is it worth a look whether they are.
-    if (text.includes("\ufffd") && !isUtf8(bytes)) throw malformed("text that is not UTF-8");
+    if (text.includes("\ufffd") && !isUtf8(this.#bytes.subarray(start, this.at))) throw malformed("text that is not UTF-8");
     return text;
   }
 
@@ -407,7 +413,7 @@ class Reader {
   }
 
   #extension(size: number, depth: number): unknown {
-    const type = this.#take(1).readInt8();
+    const type = this.#bytes.readInt8(this.#skip(1));
     const end = this.at + size;
     if (end > this.#bytes.length) throw malformed("the bytes end inside an extension");
     const value = this.#extensionValue(type, size, depth);

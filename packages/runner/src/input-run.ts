@@ -1,6 +1,6 @@
 import { SamovarError, decodeValue, toSerializedError, type CallTransport, type CallableDefinition, type InputHead, type LogSource } from "@samovar/protocol";
 import { toAbortReason, toCancelError, type CancelReason } from "./abort.ts";
-import { answerHttp, answerValue } from "./answer.ts";
+import { answerHttp, answerValue, isResponse } from "./answer.ts";
 import type { Batchers } from "./batcher.ts";
 import { InputContext, type ContextSource, type WorkerFacts } from "./context.ts";
 import { ReceiveQueue } from "./flow.ts";
@@ -171,7 +171,8 @@ export class InputRun implements Scope, ContextSource {
     if (isItemIterator(result)) return void this.#pump(result);
     const schema = this.#callable!.validateOutput;
     try {
-      if (!schema || isResponseLike(result)) return this.#answer(result);
+      // A Response is an answer in itself: an output schema describes what becomes JSON.
+      if (!schema || isResponse(result)) return this.#answer(result);
       const checked = validate(schema, result, "invalid_output");
       if (isThenable(checked)) checked.then(this.#answer, this.#broke);
       else this.#answer(checked);
@@ -284,6 +285,3 @@ function parseBody(encoding: InputHead["encoding"], body: Buffer): unknown {
       return undefined;
   }
 }
-
-// A Response is an answer in itself: an output schema describes what becomes JSON.
-const isResponseLike = (value: unknown): boolean => value instanceof Response;
