@@ -10,7 +10,9 @@ const app = new App("text-analysis", { memory: "512Mi" });
  * An HTTP endpoint: POST {"text": "…"}. The model is loaded once per container by `onStart`, before its first
  * input; `ctx.onStartValue` is what the hook returned, with its type.
  */
-export const analyze = app.endpoint({ input: z.object({ text: z.string().min(1) }), onStart: loadLanguage }, ({ text }, ctx) => analyzeText(ctx.onStartValue, text));
+export const analyze = app.endpoint({ input: z.object({ text: z.string().min(1) }), onStart: loadLanguage }, ({ text }, ctx) =>
+  analyzeText(ctx.onStartValue, text),
+);
 
 /** A function for `.map`: each chapter is one input, and containers are started as the work needs them. */
 export const readChapter = app.fn({ onStart: loadLanguage, maxContainers: 2 }, (chapter: Chapter, ctx) => {
@@ -60,7 +62,7 @@ class Biographer {
 export const biographer = app.cls(Biographer);
 
 /** What `samovar run app.ts` runs: here, on your machine, while the handles call containers. */
-export default async function main(character = "Cheshire Cat"): Promise<void> {
+export default async function main(character = "Hatter"): Promise<void> {
   const chapters = await readChapters();
   const readings = await Array.fromAsync(readChapter.map(chapters));
   const happiest = readings.reduce((best, reading) => (reading.sentiment > best.sentiment ? reading : best));
@@ -69,8 +71,8 @@ export default async function main(character = "Cheshire Cat"): Promise<void> {
   console.log(`happiest  ${happiest.number}. ${happiest.title}, with ${happiest.mostNamed}`);
   console.log(`darkest   ${darkest.number}. ${darkest.title}, with ${darkest.mostNamed}`);
 
-  console.log(`\nthe ${character}, streamed:`);
+  console.log(`the ${character}, streamed:`);
   for await (const { text, sentiment } of biographer.with(character).tell.stream(3)) {
-    console.log(`${sentiment.toFixed(1).padStart(4)}  ${text.length > 90 ? `${text.slice(0, 89)}…` : text}`);
+    console.log(`${sentiment < 0 ? "☹" : sentiment > 0 ? "☺" : "·"} ${text.length > 90 ? `${text.slice(0, 89)}…` : text}`);
   }
 }

@@ -42,12 +42,17 @@ export function analyzeText({ read, its }: Language, text: string): Analysis {
 }
 
 export function countWords({ read, its }: Language, text: string): number {
-  return read(text).tokens().filter((token) => token.out(its.type) === "word").length();
+  return read(text)
+    .tokens()
+    .filter((token) => token.out(its.type) === "word")
+    .length();
 }
 
 /** Proper nouns, most frequent first. */
 export function findNames({ read, its, as }: Language, text: string): readonly (readonly [name: string, count: number])[] {
-  const names = read(text).tokens().filter((token) => token.out(its.pos) === "PROPN");
+  const names = read(text)
+    .tokens()
+    .filter((token) => token.out(its.pos) === "PROPN");
   return names.out(its.value, as.freqTable) as [string, number][];
 }
 
