@@ -321,6 +321,21 @@ test("a crash outside of any catch is told with its hook, and ends the worker wi
   expect(await peer.message(FRAME.failed)).toMatchObject({ phase: "start", hook: "loads", error: { message: "boom" } });
 });
 
+test("a stray error of one stop hook does not keep the others from running", async () => {
+  const ran: string[] = [];
+  const entered = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  const { peer, worker } = await readyWorker(
+    moduleOf(echo, { onStop: [hook("strays", () => (entered.resolve(), gate.promise)), hook("bye", () => void ran.push("bye"))] }),
+  );
+  peer.say(FRAME.stop, { reason: "stop", graceMs: 1_000 });
+  await entered.promise;
+  await worker.crash(new Error("stray"));
+  gate.resolve();
+  expect(await worker.ended).toBe(0);
+  expect(ran).toEqual(["bye"]);
+});
+
 test("phases carry when they began and how long they took", async () => {
   const gate = Promise.withResolvers<void>();
   const entered = Promise.withResolvers<void>();

@@ -138,6 +138,8 @@ export class Worker {
     if (this.#state === "ended") return;
     const scope = scopes.getStore() ?? this.scope;
     this.log.line(scope.source, "error", `Uncaught ${describe(error)}`);
+    // It ends anyway, and one hook's stray error must not keep the others from closing what they hold.
+    if (this.#state === "stopping") return;
     const current = this.#phases.current;
     if (current && (this.#state === "loading" || this.#state === "starting")) this.#phases.failed(current.phase, current.hook, toSerializedError(error));
     this.#state = "ended";
