@@ -1,11 +1,14 @@
 import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { CgroupHierarchy, Controller } from "./cgroup-detect.ts";
 import type { ContainerLimits } from "./driver.ts";
 
 const CPU_PERIOD_US = 100_000;
 /** The kernel's own smallest quota. */
 const CPU_QUOTA_MIN_US = 1_000;
+/** Pauses for a group to become empty double up to this. */
+const LAST_PAUSE_MS = 256;
 
 interface Group extends CgroupHierarchy {
   readonly dir: string;
@@ -81,13 +84,7 @@ export class ContainerCgroup {
   }
 
   async remove(): Promise<void> {
-    await Promise.all(
-      this.#groups.map((group) =>
-        rmdir(group.dir).catch((error: NodeJS.ErrnoException) => {
-          if (error.code !== "ENOENT") throw error;
-        }),
-      ),
-    );
+    await Promise.all(this.#groups.map((group) => removeEmpty(group.dir)));
   }
 
   #with(controller: Controller): Group | undefined {
@@ -132,6 +129,20 @@ async function writeLimit(path: string, value: string): Promise<void> {
     // Kernels without swap accounting lack these two; then there is no swap to be limited, or none that could be.
     const optional = path.endsWith("memory.memsw.limit_in_bytes") || path.endsWith("memory.swap.max");
     if (!optional || (error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+}
+
+/** A process that is no longer listed may be on its last steps and keep its group busy for another moment. */
+async function removeEmpty(dir: string): Promise<void> {
+  for (let pauseMs = 1; ; pauseMs *= 2) {
+    try {
+      return await rmdir(dir);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT") return;
+      if (code !== "EBUSY" || pauseMs > LAST_PAUSE_MS) throw error;
+    }
+    await sleep(pauseMs);
   }
 }
 
