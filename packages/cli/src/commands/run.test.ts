@@ -179,6 +179,16 @@ test("with no server there, one is started, shared by those who come at once, an
   expect(await findServer(parseSettings(first))).toBeNull();
 });
 
+test("a server that is killed meanwhile is told, with where to look", async () => {
+  const io = create({});
+  const running = runCli(["run", "app.ts:wait", "--input", "null"], io);
+  await io.sees(/\[wait\] waiting/);
+  const server = await findServer(parseSettings(io));
+  process.kill(server!.pid!, "SIGKILL");
+  expect(await running).toBe(1);
+  expect(io.err()).toMatch(/error \(server_unreachable\): The server at \S+ broke the connection: \w+\n {2}→ It may have stopped or crashed/);
+});
+
 test("Ctrl-C before anything has begun ends it, and no server is left", async () => {
   const io = create({});
   mkdirSync(join(io.folder, "home"));

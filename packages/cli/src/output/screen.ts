@@ -37,7 +37,8 @@ export class Screen {
   }
 
   get width(): number {
-    return this.#io.stdout.columns ?? 100;
+    // A terminal that doesn't know its size says 0.
+    return this.#io.stdout.columns || 100;
   }
 
   /** To stdout, as it is. */
@@ -104,7 +105,7 @@ export class Screen {
   #draw(): void {
     const work = this.#works.at(-1);
     if (!work) return;
-    const room = (this.#io.stderr.columns ?? 80) - 3;
+    const room = Math.max(10, (this.#io.stderr.columns || 80) - 3);
     const frame = this.noteColors.cyan(FRAMES[this.#frame++ % FRAMES.length]!);
     this.#io.stderr.write(`\r\u001b[2K${frame} ${work.message.slice(0, room)}`);
     this.#drawn = true;
