@@ -33,7 +33,7 @@ export type HookKind = "onBuild" | "onDeploy" | "onStart" | "onStop";
 export interface HookManifest {
   /** As logs and the waterfall show it: the function's or method's name, else `onStart[1]`. */
   readonly name: string;
-  /** onBuild: hash of its source text and key, half of the build's cache key. Others: empty. */
+  /** onBuild and onDeploy: hash of its source text and key, which tells whether it changed. Others: empty. */
   readonly cacheKey: string;
 }
 

@@ -586,9 +586,10 @@ export class Pool implements ContainerOwner {
   #startError(): SamovarError {
     const failure = this.#lastFailure;
     if (!failure) return new SamovarError("start_failed", `${this.spec.load.functionName} can't start`);
+    const retryAfterMs = this.spec.startPolicy.retries ? Math.max(0, this.#notBeforeMs - this.#services.host.clock.monotonic()) : undefined;
     return new SamovarError("start_failed", `${this.spec.load.functionName} can't start: ${failure.hook ? `hook ${failure.hook}` : `phase ${failure.phase}`} failed: ${failure.error.message}`, {
       cause: failure.error,
-      fields: { phase: failure.phase, hook: failure.hook, lastLines: failure.lastLines },
+      fields: { phase: failure.phase, hook: failure.hook, lastLines: failure.lastLines, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
     });
   }
 

@@ -11,6 +11,8 @@ const schema = z.object({
   SAMOVAR_HOST: z.string().min(1).default(DEFAULT_HOST),
   /** 0: any free port. Default 8700. */
   SAMOVAR_PORT: z.coerce.number().int().min(0).max(65_535).default(DEFAULT_PORT),
+  /** Host names, separated by commas, that the control API answers on besides localhost and the loopback addresses. */
+  SAMOVAR_HOSTS: z.string().default(""),
   /** Which runtime driver. Default: the best that this machine can do. */
   SAMOVAR_DRIVER: z.enum(["process"]).default("process"),
   /** Set by `run` and `serve`: the server ends with its last session. */
@@ -25,6 +27,7 @@ export interface ServerConfig {
   readonly home: string;
   readonly host: string;
   readonly port: number;
+  readonly hosts: readonly string[];
   readonly driver: "process";
   readonly embedded: boolean;
   readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
@@ -43,6 +46,9 @@ export function parseServerConfig(env: Readonly<Record<string, string | undefine
     home: resolve(values.SAMOVAR_HOME ?? join(homedir(), ".samovar")),
     host: values.SAMOVAR_HOST,
     port: values.SAMOVAR_PORT,
+    hosts: values.SAMOVAR_HOSTS.split(",")
+      .map((name) => name.trim())
+      .filter((name) => name !== ""),
     driver: values.SAMOVAR_DRIVER,
     embedded: values.SAMOVAR_EMBEDDED === "1",
     logLevel: values.SAMOVAR_LOG_LEVEL,

@@ -125,7 +125,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     });
     const info = (): ServerInfo => ({ version: SERVER_VERSION, pid: process.pid, startedAtMs, home: home.root, url, embedded: config.embedded, driver: driver.info });
     const control = new Control({ info, shutdown: (reason) => server.shutdown(reason), blobs, sessions, registry, logs, storage, living });
-    const gateway: Gateway = createGateway({ functions: registry, control, authenticator: createAuthenticator(records), clock, logger, ids, maxBodyBytes: config.maxBodyBytes });
+    const gateway: Gateway = createGateway({ functions: registry, control, authenticator: createAuthenticator(records), clock, logger, ids, hosts: config.hosts, maxBodyBytes: config.maxBodyBytes });
     undo.unshift(() => gateway.dispose({ graceMs: 2_000 }));
     url = await gateway.listen(config.host, config.port);
     lock.announce({ pid: process.pid, url, startedAtMs });

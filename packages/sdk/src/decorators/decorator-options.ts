@@ -31,13 +31,19 @@ const BUILD_OPTIONS: Readonly<Record<string, Reader>> = {
   },
 };
 
+const START_OPTIONS: Readonly<Record<string, Reader>> = {
+  snapshot: (value) => {
+    if (typeof value !== "boolean") throw new WrongValue(`snapshot is ${show(value)}, but it takes true or false`, true);
+  },
+};
+
 /** Throws for options that a decorator does not have or that are wrong. */
 export function checkMethodOptions(options: unknown, entry: Function): void {
   check("@method", options, METHOD_OPTIONS, (text) => `@method(${text}) predict(input, ctx) { … }`, entry);
 }
 
 export function checkHookOptions(kind: "onBuild" | "onDeploy" | "onStart" | "onStop", options: unknown, entry: Function): void {
-  const known = kind === "onBuild" ? BUILD_OPTIONS : {};
+  const known = kind === "onBuild" ? BUILD_OPTIONS : kind === "onStart" ? START_OPTIONS : {};
   check(`@${kind}`, options, known, (text) => `@${kind}(${text}) protected ${kind === "onDeploy" ? "static " : ""}async load(ctx) { … }`, entry);
 }
 

@@ -67,5 +67,5 @@ export type StaticHookDecorator<C> = <This>(
 
 export type OnBuild = (options?: { readonly key?: readonly unknown[] }) => HookDecorator<BuildCtx>;
 export type OnDeploy = () => StaticHookDecorator<DeployCtx>;
-export type OnStart = () => HookDecorator<StartCtx>;
+export type OnStart = (options?: { readonly snapshot?: boolean }) => HookDecorator<StartCtx>;
 export type OnStop = () => HookDecorator<StopCtx>;

@@ -102,10 +102,10 @@ describe("a class with a mistake", () => {
       Write:
         @method({ route: "/v1-tokens", timeout: "1s" }) predict(input, ctx) { … }"
     `);
-    expect(await inClass("@onStart({ snapshot: true }) load() {} @method() run() {}")).toMatchInlineSnapshot(`
-      "invalid_option: @onStart: Unknown option "snapshot": it has none
+    expect(await inClass("@onStart({ snapshop: true }) load() {} @method() run() {}")).toMatchInlineSnapshot(`
+      "invalid_option: @onStart: Unknown option "snapshop": did you mean "snapshot"?
       Write:
-        @onStart() protected async load(ctx) { … }"
+        @onStart({ snapshot: true }) protected async load(ctx) { … }"
     `);
     expect(await inClass("@onBuild({ key: 'v1' }) load() {} @method() run() {}")).toMatchInlineSnapshot(`
       "invalid_option: @onBuild: key is "v1", but it takes a list

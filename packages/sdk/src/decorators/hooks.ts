@@ -38,7 +38,9 @@ export const onDeploy: OnDeploy = /* @__PURE__ */ createHookDecorator("onDeploy"
 
 /**
  * Marks a protected method that runs in each worker before its first input. Hooks of a base class run first, then in
- * the order in which they are written, one after another.
+ * the order in which they are written, one after another. `snapshot: true` puts it before the point at which a
+ * snapshot of the worker can be taken: such hooks run before all others (as Modal's `enter(snap=True)` do); where no
+ * snapshot can be taken, which is everywhere today, they are ordinary start hooks.
  *
  * @example
  * class Model { @onStart() protected async load() { this.session = await open(); } }

@@ -11,6 +11,7 @@ export interface MarkOptions {
   readonly input?: StandardSchemaV1;
   readonly output?: StandardSchemaV1;
   readonly key?: readonly unknown[];
+  readonly snapshot?: boolean;
 }
 
 /** That a method of a class was decorated. */

@@ -13,23 +13,29 @@ export interface ListedHook {
 
 /** The hooks of a class: those that its decorators mark, then those that the options list. */
 export function readClassHooks(Class: Function, listed: Readonly<Partial<Record<HookKind, readonly ListedHook[]>>>): HookDefinitions {
-  const hooksOf = (kind: HookKind): HookDefinition[] => [
-    ...marksByName(Class, kind).map((mark) => fromMark(Class, mark)),
-    ...(listed[kind] ?? []).map(({ run, key }) => ({
+  const marked = (kind: HookKind, isWanted: (mark: Mark) => boolean = () => true): HookDefinition[] =>
+    marksByName(Class, kind)
+      .filter(isWanted)
+      .map((mark) => fromMark(Class, mark));
+  const listedOf = (kind: HookKind): HookDefinition[] =>
+    (listed[kind] ?? []).map(({ run, key }) => ({
       name: run,
       run: kind === "onDeploy" ? callStatic(Class, run) : callOnInstance(run),
       ...(key ? { key } : {}),
-    })),
-  ];
+    }));
+  const hooksOf = (kind: HookKind): HookDefinition[] => [...marked(kind), ...listedOf(kind)];
   return {
     onBuild: hooksOf("onBuild"),
     onDeploy: hooksOf("onDeploy"),
-    onStart: hooksOf("onStart"),
+    // What a snapshot is to hold comes first; within both parts the order is kept.
+    onStart: [...marked("onStart", isBeforeSnapshot), ...marked("onStart", (mark) => !isBeforeSnapshot(mark)), ...listedOf("onStart")],
     onStop: hooksOf("onStop"),
     onStartIsList: false,
     onDeployIsList: hooksOf("onDeploy").length > 1,
   };
 }
+
+const isBeforeSnapshot = (mark: Mark): boolean => mark.options.snapshot === true;
 
 function fromMark(Class: Function, mark: Mark): HookDefinition {
   const run: HookFunction =
@@ -60,8 +66,9 @@ const callStatic =
   (ctx) =>
     ((Class as AnyClass)[name] as (ctx: unknown) => unknown).call(Class, ctx);
 
-/** The text of a class's build hook: the override's where there is one. */
-export function sourceOfHook(Class: Function, hook: HookDefinition): string {
-  const mark = marksByName(Class, "onBuild").find((one) => one.private && one.name === hook.name);
-  return (mark?.value ?? (Class.prototype as Record<string, Function>)[hook.name] ?? hook.run).toString();
+/** The text of a class's build or deploy hook: the override's where there is one. */
+export function sourceOfHook(Class: Function, kind: HookKind, hook: HookDefinition): string {
+  const mark = marksByName(Class, kind).find((one) => one.private && one.name === hook.name);
+  const holder = (kind === "onDeploy" ? Class : (Class.prototype as object)) as Record<string, Function | undefined>;
+  return (mark?.value ?? holder[hook.name] ?? hook.run).toString();
 }

@@ -49,7 +49,7 @@ export function defineCallable(kind: "endpoint" | "function", app: App | null, a
     describe: () => ({
       handler: { streaming, batch: draft.batch ?? null, inputSchema: toJsonSchema(draft.input, "input"), outputSchema: toJsonSchema(draft.output, "output") },
       methods: {},
-      hooks: describeHooks(definition.hooks, (hook) => hook.run.toString()),
+      hooks: describeHooks(definition.hooks, (_kind, hook) => hook.run.toString()),
       requiresParameters: false,
     }),
   };

@@ -79,7 +79,7 @@ export function defineClass(app: App | null, args: readonly unknown[], entry: Fu
     describe: (source) => ({
       handler: null,
       methods: Object.fromEntries(methods.map((one) => [one.name, toMethodManifest(Class, one)])),
-      hooks: describeHooks(definition.hooks, (hook) => sourceOfHook(Class, hook)),
+      hooks: describeHooks(definition.hooks, (kind, hook) => sourceOfHook(Class, kind, hook)),
       requiresParameters: requiresParameters(Class, source),
     }),
   };

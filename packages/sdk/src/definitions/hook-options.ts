@@ -53,13 +53,10 @@ function readList(value: unknown, kind: HookKind): HookDefinition[] {
   });
 }
 
-/** Hooks as the manifest shows them. `sourceOf`: the text that decides whether a build is still good. */
-export function describeHooks(hooks: HookDefinitions, sourceOf: (hook: HookDefinition) => string): Readonly<Record<HookKind, readonly HookManifest[]>> {
+/** Hooks as the manifest shows them. `sourceOf`: the text that decides whether a build is still good, or a deploy hook changed. */
+export function describeHooks(hooks: HookDefinitions, sourceOf: (kind: HookKind, hook: HookDefinition) => string): Readonly<Record<HookKind, readonly HookManifest[]>> {
   const plain = (list: readonly HookDefinition[]): HookManifest[] => list.map((hook) => ({ name: hook.name, cacheKey: "" }));
-  return {
-    onBuild: hooks.onBuild.map((hook) => ({ name: hook.name, cacheKey: hashText(JSON.stringify([sourceOf(hook), hook.key ?? []])) })),
-    onDeploy: plain(hooks.onDeploy),
-    onStart: plain(hooks.onStart),
-    onStop: plain(hooks.onStop),
-  };
+  const keyed = (kind: HookKind): HookManifest[] =>
+    hooks[kind].map((hook) => ({ name: hook.name, cacheKey: hashText(JSON.stringify([sourceOf(kind, hook), hook.key ?? []])) }));
+  return { onBuild: keyed("onBuild"), onDeploy: keyed("onDeploy"), onStart: plain(hooks.onStart), onStop: plain(hooks.onStop) };
 }

@@ -15,7 +15,7 @@ export class Model extends Base {
   @onDeploy() static async prepare(ctx: Ctx) {
     return ctx.version;
   }
-  @onBuild() @onStart() protected load() {
+  @onBuild() @onStart({ snapshot: true }) protected load() {
     this.n++;
   }
   @method() predict(x: number): number {

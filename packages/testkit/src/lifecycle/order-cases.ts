@@ -68,6 +68,21 @@ export function orderCases(at: CaseContext): void {
       expect(app.events).toEqual(["base zeta", "derived alpha", "derived own", "base bye", "base #secret", "derived last"]);
     });
 
+    test("start hooks marked for the snapshot run before the others", async () => {
+      const app = await at.serve(`
+        import { App, method, onStart } from "samovar";
+        class Base { @onStart() protected connect(ctx) { ctx.log.info("connect"); } }
+        class Model extends Base {
+          @onStart() protected last(ctx) { ctx.log.info("last"); }
+          @onStart({ snapshot: true }) protected load(ctx) { ctx.log.info("load"); }
+          @method() ping() { return "pong"; }
+        }
+        export const model = new App("m").cls(Model);
+      `);
+      await app.call("model", undefined, { method: "ping" }).result;
+      expect(app.events).toEqual(["load", "connect", "last"]);
+    });
+
     test("onBuild, then onDeploy once, before any worker; what onDeploy returned is in every worker", async () => {
       const app = await at.serve(`
         import { fn } from "samovar";
