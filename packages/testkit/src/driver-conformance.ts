@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
+import { disposeAll } from "@samovar/kit";
 import type { DriverCapabilities, ExitStatus } from "@samovar/protocol";
 import type { ContainerLimits, ContainerSpec, RunningContainer, RuntimeDriver } from "@samovar/runtime";
 import { afterEach, beforeEach, describe, expect, test, type TestContext } from "vitest";
@@ -51,10 +52,7 @@ export function describeDriver(name: string, { make, withoutProcesses }: DriverU
       probes = await ProbeServer.listen(join(folder(), "s"));
       driver = await make({ home: join(folder(), HOME), accept: (connection) => probes.accept(connection) });
     });
-    afterEach(async () => {
-      await driver.dispose();
-      await probes.dispose();
-    });
+    afterEach(() => disposeAll([() => driver.dispose(), () => probes.dispose()]));
 
     const needProcesses = (context: TestContext): void => {
       if (withoutProcesses !== undefined) context.skip(`needs processes: ${withoutProcesses}`);
