@@ -8,6 +8,7 @@ var childProcess = require("node:child_process");
 var fs = require("node:fs");
 var os = require("node:os");
 var path = require("node:path");
+var url = require("node:url");
 
 var WANTED_MAJOR = 26;
 var NODE_PACKAGES = {
@@ -45,13 +46,13 @@ function findNode() {
   process.exit(1);
 }
 
-function toNodeArguments() {
+/** What Node is to run: sources in a checkout, else the built command, which needs no flags. */
+function findEntry() {
   var packageDir = path.dirname(__dirname);
   var source = path.join(packageDir, "src", "main.ts");
   // Node strips no types below node_modules, so sources run only in a checkout, where npm links to the real folder.
   var isCheckout = fs.existsSync(source) && packageDir.split(path.sep).indexOf("node_modules") === -1;
-  var entry = isCheckout ? ["--conditions=samovar-source", source] : [path.join(packageDir, "dist", "main.js")];
-  return entry.concat(process.argv.slice(2));
+  return isCheckout ? { flags: ["--conditions=samovar-source"], file: source } : { flags: [], file: path.join(packageDir, "dist", "main.js") };
 }
 
 function runAsChild(node, args) {
@@ -73,6 +74,8 @@ function runAsChild(node, args) {
 }
 
 var node = findNode();
-var nodeArguments = toNodeArguments();
-if (typeof process.execve === "function") process.execve(node, [node].concat(nodeArguments), process.env);
+var entry = findEntry();
+var nodeArguments = entry.flags.concat(entry.file, process.argv.slice(2));
+if (node === process.execPath && entry.flags.length === 0) void import(url.pathToFileURL(entry.file).href);
+else if (typeof process.execve === "function") process.execve(node, [node].concat(nodeArguments), process.env);
 else runAsChild(node, nodeArguments);

@@ -50,7 +50,7 @@ export class HttpClient {
   }
 
   /** Resolves with the head of an answer. Rejects with what the problem document says, or `server_unreachable`. */
-  async send(request: HttpRequest): Promise<HttpResponse> {
+  async send(request: HttpRequest, isRetry = false): Promise<HttpResponse> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const { body } = request;
     const isBuffer = typeof body === "string" || body instanceof Uint8Array;
@@ -77,6 +77,9 @@ export class HttpClient {
       if (status < 200 || status > 299) throw await toProblemError(incoming, status);
       return { status, headers: incoming.headers, body: incoming };
     } catch (error) {
+      // A kept connection that the server closed at the very moment it was used again: nothing of the request was read.
+      const isStale = outgoing.reusedSocket && (error as NodeJS.ErrnoException).code === "ECONNRESET";
+      if (isStale && !isRetry && !request.signal?.aborted && (body === undefined || isBuffer)) return await this.send(request, true);
       throw request.signal?.aborted ? request.signal.reason : toConnectionError(error, this.url);
     }
   }
