@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import type { ContainerInfo } from "@samovar/protocol";
 import { runCli } from "../run-cli.ts";
 import { findServer } from "../server-link/find-server.ts";
 import { parseSettings } from "../settings.ts";
@@ -184,8 +185,13 @@ test("a server that is killed meanwhile is told, with where to look", async () =
   const running = runCli(["run", "app.ts:wait", "--input", "null"], io);
   await io.sees(/\[wait\] waiting/);
   const server = await findServer(parseSettings(io));
+  const looking = create({ SAMOVAR_HOME: io.env.SAMOVAR_HOME });
+  await runCli(["container", "list", "--json"], looking);
+  const { containers } = JSON.parse(looking.out()) as { containers: ContainerInfo[] };
   process.kill(server!.pid!, "SIGKILL");
   expect(await running).toBe(1);
+  // A runner waits for its server to come back; this one never will.
+  for (const container of containers) process.kill(container.pid!, "SIGKILL");
   expect(io.err()).toMatch(/error \(server_unreachable\): The server at \S+ broke the connection: \w+\n {2}→ It may have stopped or crashed/);
 });
 

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { runCli } from "../run-cli.ts";
-import { findServer } from "../server-link/find-server.ts";
+import { findServer, isAlive } from "../server-link/find-server.ts";
 import { parseSettings } from "../settings.ts";
 import { createTestIo, type TestIo } from "../test-io.fixture.ts";
 
@@ -33,7 +33,7 @@ test("up -d returns when the server is ready, and down when it is gone", async (
 
   expect(await runCli(["down"], io)).toBe(0);
   expect(await findServer(parseSettings(io))).toBeNull();
-  expect(() => process.kill(server!.pid!, 0)).toThrow("ESRCH");
+  expect(isAlive(server!.pid!)).toBe(false);
 });
 
 test.each([

@@ -42,7 +42,7 @@ function renderSection(title: string, phases: readonly PhaseEvent[], width: numb
   const lines = phases.map((phase, i) => {
     const bar = toBar(phase.startedAtMs - fromMs, phase.durationMs, untilMs - fromMs, barColumns);
     const outcome = phase.outcome === "ok" ? "" : `  ${phase.outcome}`;
-    const paint = phase.outcome === "failed" ? colors.red : phase.outcome === "skipped" ? colors.yellow : colors.cyan;
+    const paint = phase.outcome === "failed" ? colors.red : phase.outcome === "skipped" ? colors.yellow : phase.phase === "ready" ? colors.green : colors.cyan;
     const detail = phase.detail && phase.outcome !== "ok" ? `\n    ${padDisplay("", labelColumns)}${phase.detail.split("\n")[0]}` : "";
     return `  ${padDisplay(labels[i]!, labelColumns)}  ${paint(padDisplay(bar, barColumns))}  ${padDisplay(durations[i]!, durationColumns, "right")}${paint(outcome)}${colors.dim(detail)}`;
   });

@@ -39,8 +39,10 @@ test("a home that isn't there, a file that is half written and one of a process 
 
 // Only Linux shows the states of processes in /proc.
 test.skipIf(process.platform !== "linux")("a process that ended and that nobody waited for is not alive", async () => {
-  // The shell becomes `sleep`, which never waits for the child that the shell had.
-  const parent = spawn("sh", ["-c", "true & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+  // It stands still after it started a child, so nobody waits for that.
+  const script =
+    'const child = require("node:child_process").spawn("true"); process.stdout.write(String(child.pid)); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);';
+  const parent = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "ignore"] });
   const [line] = (await once(parent.stdout, "data")) as [Buffer];
   const pid = Number(line.toString());
   try {
