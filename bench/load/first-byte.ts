@@ -1,0 +1,26 @@
+import { connect } from "node:net";
+
+/**
+ * Connects, sends a request and resolves with the time from `startedMs` to the first byte of the answer, once the whole answer was
+ * seen to be right. The connection is closed afterwards.
+ */
+export async function timeFirstByte({ port, request, expectedBody, startedMs }: { port: number; request: string; expectedBody: string; startedMs: number }): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const socket = connect({ port, host: "127.0.0.1", noDelay: true }, () => socket.write(request));
+  let firstByteMs = 0;
+  let answer = "";
+  socket.setEncoding("utf8");
+  socket.on("data", (text: string) => {
+    firstByteMs ||= performance.now();
+    answer += text;
+    if (answer.endsWith(expectedBody) && answer.startsWith("HTTP/1.1 200 ")) resolve(firstByteMs - startedMs);
+    else if (/^HTTP\/1.1 [^2]/.test(answer)) reject(new Error(`The target answered: ${answer}`));
+  });
+  socket.once("error", reject);
+  socket.once("close", () => reject(new Error(`The target closed the connection after: ${answer}`)));
+  try {
+    return await promise;
+  } finally {
+    socket.destroy();
+  }
+}

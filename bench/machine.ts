@@ -1,0 +1,37 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { availableParallelism, cpus, loadavg, release, totalmem, type } from "node:os";
+
+/** What the figures were measured on and of: without it they mean nothing. */
+export interface Setting {
+  readonly machine: { readonly cpu: string; readonly cores: number; readonly memoryGib: number; readonly kernel: string };
+  /** Load of the machine before the run: above about 0.3 something else was running. */
+  readonly loadBefore: number;
+  readonly versions: { readonly commit: string; readonly node: string; readonly v8: string; readonly functionsFramework: string };
+}
+
+export function describeSetting(): Setting {
+  return {
+    machine: { cpu: cpus()[0]?.model.trim() ?? "unknown", cores: availableParallelism(), memoryGib: Math.round(totalmem() / 2 ** 30), kernel: `${type()} ${release()}` },
+    loadBefore: Math.round(loadavg()[0]! * 100) / 100,
+    versions: { commit: readCommit(), node: process.versions.node, v8: process.versions.v8, functionsFramework: readFrameworkVersion() },
+  };
+}
+
+/** With a plus where files differ from it. */
+function readCommit(): string {
+  try {
+    const git = (...args: string[]): string => execFileSync("git", args, { encoding: "utf8", cwd: import.meta.dirname, stdio: ["ignore", "pipe", "ignore"] }).trim();
+    return `${git("rev-parse", "--short", "HEAD")}${git("status", "--porcelain") === "" ? "" : "+"}`;
+  } catch {
+    // Not a checkout, or no git.
+    return "unknown";
+  }
+}
+
+/** Its exports don't offer its package.json. */
+function readFrameworkVersion(): string {
+  const main = import.meta.resolve("@google-cloud/functions-framework");
+  const manifest = new URL(`${main.slice(0, main.lastIndexOf("/functions-framework/"))}/functions-framework/package.json`);
+  return (JSON.parse(readFileSync(manifest, "utf8")) as { version: string }).version;
+}

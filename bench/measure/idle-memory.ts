@@ -1,0 +1,44 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { Finding } from "../finding.ts";
+import { memoryOf } from "../process-usage.ts";
+import { toSpread } from "../statistics.ts";
+import { startPlainServer } from "../targets/plain-server.ts";
+import type { Progress, Scope } from "./scope.ts";
+
+const SAMOVAR = fileURLToPath(new URL("../../node_modules/.bin/samovar", import.meta.url));
+/** Long enough for what is done after the start to be over. */
+const SETTLE_MS = 2_000;
+const MB = 1_000_000;
+
+/** A server that has just started and has nothing to do: what it keeps of the machine's memory. */
+export async function measureIdleMemory(_scope: Scope, progress: Progress): Promise<readonly Finding[]> {
+  progress("idle memory");
+  const home = await mkdtemp(join(tmpdir(), "samovar-bench-"));
+  await using cleanUp = new AsyncDisposableStack();
+  cleanUp.defer(() => rm(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }));
+  await samovar(home, "up", "-d", "--port", "0");
+  cleanUp.defer(() => samovar(home, "down"));
+  const bare = await startPlainServer("bare-server");
+  cleanUp.defer(() => bare.stop());
+  await sleep(SETTLE_MS);
+  const { pid } = JSON.parse(await readFile(join(home, "server.json"), "utf8")) as { pid: number };
+  const ours = memoryOf(pid);
+  const theirs = memoryOf(bare.pid);
+  const rss = toSpread([ours.rssBytes / MB]);
+  return [
+    { id: "idle-rss", title: "idle server, RSS", unit: "MB", figures: { samovar: rss, bare: toSpread([theirs.rssBytes / MB]) }, judged: { what: "MB", spread: rss }, aim: { at: "most", value: 120 } },
+    { id: "idle-pss", title: "idle server, PSS", unit: "MB", figures: { samovar: toSpread([ours.pssBytes / MB]), bare: toSpread([theirs.pssBytes / MB]) }, judged: null, aim: null },
+  ];
+}
+
+async function samovar(home: string, ...args: string[]): Promise<void> {
+  const child = spawn(process.execPath, [SAMOVAR, ...args], { env: { PATH: process.env.PATH, HOME: process.env.HOME, SAMOVAR_HOME: home }, stdio: ["ignore", "ignore", "inherit"] });
+  const [code] = (await once(child, "exit")) as [number | null];
+  if (code !== 0) throw new Error(`samovar ${args.join(" ")} ended with ${code}`);
+}

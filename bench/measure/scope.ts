@@ -1,0 +1,13 @@
+/** How much a measurement does: `npm run bench` in full, or `--quick`. */
+export interface Scope {
+  readonly rounds: number;
+  readonly loadMs: number;
+  readonly coldStarts: number;
+  readonly edits: number;
+}
+
+export const FULL: Scope = Object.freeze({ rounds: 7, loadMs: 2_000, coldStarts: 40, edits: 10 });
+export const QUICK: Scope = Object.freeze({ rounds: 3, loadMs: 700, coldStarts: 10, edits: 4 });
+
+/** Told before each step, for a terminal. */
+export type Progress = (message: string) => void;
