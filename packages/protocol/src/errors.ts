@@ -7,29 +7,77 @@
  */
 export const ERROR_CATALOGUE = {
   // Calls
-  invalid_json: { status: 400, fault: "caller", retry: false, title: "Body is not JSON", fix: "Send a JSON body, or set a content-type other than application/json and read ctx.request" },
+  invalid_json: {
+    status: 400,
+    fault: "caller",
+    retry: false,
+    title: "Body is not JSON",
+    fix: "Send a JSON body, or set a content-type other than application/json and read ctx.request",
+  },
   invalid_request: { status: 400, fault: "caller", retry: false, title: "Request is malformed", fix: "Read the detail: it names the header, query or field" },
   invalid_input: { status: 422, fault: "caller", retry: false, title: "Input fails the function's schema", fix: "Mend the fields that `issues` lists" },
-  unauthorized: { status: 401, fault: "caller", retry: false, title: "Token is missing or unknown", fix: "Send Authorization: Bearer TOKEN; `samovar up` prints where the admin token is kept" },
+  unauthorized: {
+    status: 401,
+    fault: "caller",
+    retry: false,
+    title: "Token is missing or unknown",
+    fix: "Send Authorization: Bearer TOKEN; `samovar up` prints where the admin token is kept",
+  },
   forbidden: { status: 403, fault: "caller", retry: false, title: "Token may not do this", fix: "Use a token with the scope that the detail names" },
   not_found: { status: 404, fault: "caller", retry: false, title: "Nothing has this name", fix: "Check the name; the detail lists near ones" },
   method_not_allowed: { status: 405, fault: "caller", retry: false, title: "HTTP method is not served here", fix: "Use the method that `allow` names" },
   payload_too_large: { status: 413, fault: "caller", retry: false, title: "Body is over the limit", fix: "Send less, or raise the server's limit" },
-  too_many_pending: { status: 429, fault: "caller", retry: true, title: "Too many inputs are waiting", fix: "Try again after retry-after, or raise maxPendingTasks or maxContainers" },
+  too_many_pending: {
+    status: 429,
+    fault: "caller",
+    retry: true,
+    title: "Too many inputs are waiting",
+    fix: "Try again after retry-after, or raise maxPendingTasks or maxContainers",
+  },
   cancelled: { status: 499, fault: "caller", retry: false, title: "The caller left or cancelled", fix: "Nothing; `headless: true` lets the function go on" },
 
   // The function's own doing
   handler_error: { status: 500, fault: "author", retry: false, title: "The handler threw", fix: "Mend the handler; `samovar logs` has the stack" },
   unserializable_result: { status: 500, fault: "author", retry: false, title: "The result can't be sent", fix: "Return plain data; the detail names the path" },
-  invalid_output: { status: 500, fault: "author", retry: false, title: "Result fails the function's output schema", fix: "Mend the handler or the schema; `issues` lists the fields" },
+  invalid_output: {
+    status: 500,
+    fault: "author",
+    retry: false,
+    title: "Result fails the function's output schema",
+    fix: "Mend the handler or the schema; `issues` lists the fields",
+  },
   unserializable_input: { status: 400, fault: "caller", retry: false, title: "The input can't be sent", fix: "Pass plain data; the detail names the path" },
-  batch_mismatch: { status: 500, fault: "author", retry: false, title: "A batch handler returned the wrong number of results", fix: "Return one result for each input, in order" },
-  timeout: { status: 504, fault: "author", retry: true, title: "The input's timeout passed", fix: "Make it faster, or raise `timeout`; pass ctx.signal on so that work stops" },
-  container_lost: { status: 502, fault: "author", retry: true, title: "The container was lost while it held the input", fix: "The reason is in the detail: an exit, a signal or running out of memory" },
+  batch_mismatch: {
+    status: 500,
+    fault: "author",
+    retry: false,
+    title: "A batch handler returned the wrong number of results",
+    fix: "Return one result for each input, in order",
+  },
+  timeout: {
+    status: 504,
+    fault: "author",
+    retry: true,
+    title: "The input's timeout passed",
+    fix: "Make it faster, or raise `timeout`; pass ctx.signal on so that work stops",
+  },
+  container_lost: {
+    status: 502,
+    fault: "author",
+    retry: true,
+    title: "The container was lost while it held the input",
+    fix: "The reason is in the detail: an exit, a signal or running out of memory",
+  },
   drained: { status: 502, fault: "operator", retry: true, title: "The container was stopped before the input was done", fix: "Call again" },
 
   // Lifecycle
-  start_failed: { status: 503, fault: "author", retry: true, title: "The pool can't start a container", fix: "Mend the hook or module that the detail names; it is tried again by itself" },
+  start_failed: {
+    status: 503,
+    fault: "author",
+    retry: true,
+    title: "The pool can't start a container",
+    fix: "Mend the hook or module that the detail names; it is tried again by itself",
+  },
   build_failed: { status: 503, fault: "author", retry: false, title: "onBuild failed", fix: "Mend the hook; nothing was changed" },
   deploy_failed: { status: 503, fault: "author", retry: false, title: "onDeploy failed", fix: "Mend the hook; the version was not activated" },
   no_capacity: { status: 503, fault: "operator", retry: true, title: "No container had room in time", fix: "Raise maxContainers, concurrency or queueTimeout" },
@@ -40,14 +88,32 @@ export const ERROR_CATALOGUE = {
   invalid_option: { status: 400, fault: "author", retry: false, title: "An option has a mistake", fix: "The message names the option and what it takes" },
   bundle_failed: { status: 400, fault: "author", retry: false, title: "The module can't be bundled", fix: "Mend the lines that the message shows" },
   load_failed: { status: 400, fault: "author", retry: false, title: "The module can't be loaded", fix: "Mend the error that the message shows" },
-  no_session: { status: 400, fault: "author", retry: false, title: "Handles are live only under samovar", fix: "Run the file with `samovar run FILE`, or call a server with `new Client({ url, token })`" },
+  no_session: {
+    status: 400,
+    fault: "author",
+    retry: false,
+    title: "Handles are live only under samovar",
+    fix: "Run the file with `samovar run FILE`, or call a server with `new Client({ url, token })`",
+  },
 
   // Server and machine
-  home_locked: { status: 409, fault: "operator", retry: false, title: "Another server holds SAMOVAR_HOME", fix: "Use that server, stop it with `samovar down`, or set another SAMOVAR_HOME" },
+  home_locked: {
+    status: 409,
+    fault: "operator",
+    retry: false,
+    title: "Another server holds SAMOVAR_HOME",
+    fix: "Use that server, stop it with `samovar down`, or set another SAMOVAR_HOME",
+  },
   port_in_use: { status: 409, fault: "operator", retry: false, title: "The port is taken", fix: "Stop what listens there, or pass --port" },
   server_unreachable: { status: 503, fault: "operator", retry: true, title: "No server answers", fix: "Start one with `samovar up`, or check SAMOVAR_URL" },
   conflict: { status: 409, fault: "caller", retry: false, title: "The name is taken", fix: "Choose another name" },
-  protocol_error: { status: 502, fault: "samovar", retry: true, title: "A runner broke the protocol", fix: "Its connection was ended; report this if the runner is ours" },
+  protocol_error: {
+    status: 502,
+    fault: "samovar",
+    retry: true,
+    title: "A runner broke the protocol",
+    fix: "Its connection was ended; report this if the runner is ours",
+  },
   unsupported: { status: 501, fault: "operator", retry: false, title: "This machine or driver can't do it", fix: "The detail names the missing capability" },
   storage_failed: { status: 503, fault: "operator", retry: true, title: "State could not be read or written", fix: "Check the disk that holds SAMOVAR_HOME" },
   internal: { status: 500, fault: "samovar", retry: true, title: "Something of ours went wrong", fix: "Report it with the server's log" },
@@ -159,7 +225,10 @@ export function fromSerializedError(data: SerializedError): Error {
 }
 
 function isErrorLike(value: unknown): value is Error {
-  return value instanceof Error || (typeof value === "object" && value !== null && typeof (value as Error).message === "string" && typeof (value as Error).name === "string");
+  return (
+    value instanceof Error ||
+    (typeof value === "object" && value !== null && typeof (value as Error).message === "string" && typeof (value as Error).name === "string")
+  );
 }
 
 function showThrown(value: unknown): string {

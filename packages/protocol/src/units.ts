@@ -12,7 +12,10 @@ export function parseDuration(value: unknown, what: string): number {
     const match = /^(-?\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(value.trim());
     if (match) return Math.round(Number(match[1]) * MS_PER_UNIT[(match[2] ?? "s") as keyof typeof MS_PER_UNIT]);
   }
-  throw new SamovarError("invalid_option", `${what} is not a duration: ${show(value)}. Give seconds, or a number with ms, s, m or h, such as 1.5, "500ms" or "5m"`);
+  throw new SamovarError(
+    "invalid_option",
+    `${what} is not a duration: ${show(value)}. Give seconds, or a number with ms, s, m or h, such as 1.5, "500ms" or "5m"`,
+  );
 }
 
 const MIB_PER_UNIT: Record<string, number> = { Ki: 1 / 1024, Mi: 1, Gi: 1024, Ti: 1024 * 1024 };
@@ -24,7 +27,10 @@ export function parseMemoryMib(value: unknown, what: string): number {
     const match = /^(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti)?$/.exec(value.trim());
     if (match && Number(match[1]) > 0) return Math.max(1, Math.ceil(Number(match[1]) * MIB_PER_UNIT[match[2] ?? "Mi"]!));
   }
-  throw new SamovarError("invalid_option", `${what} is not a memory size: ${show(value)}. Give MiB, or a number with Mi or Gi, such as 512, "512Mi" or "1.5Gi"`);
+  throw new SamovarError(
+    "invalid_option",
+    `${what} is not a memory size: ${show(value)}. Give MiB, or a number with Mi or Gi, such as 512, "512Mi" or "1.5Gi"`,
+  );
 }
 
 /** Thousandths of a core of a public cpu amount: `2`, `0.5`, `"500m"`. */

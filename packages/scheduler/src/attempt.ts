@@ -1,6 +1,7 @@
 import type { AnswerHead, ErrorMessage } from "@samovar/protocol";
 import type { Deadline } from "./deadlines.ts";
-import type { Pool, PoolInput } from "./pool.ts";
+import type { Pool } from "./pool.ts";
+import type { PoolInput } from "./pool-types.ts";
 import type { HeldInput, Worker } from "./worker.ts";
 import type { AnswerEvents, InputStream } from "./worker-peer.ts";
 

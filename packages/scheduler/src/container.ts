@@ -3,75 +3,21 @@ import {
   SamovarError,
   describeExit,
   fromSerializedError,
-  type CallHead,
   type ContainerId,
   type ContainerInfo,
-  type DoneMessage,
   type ExitStatus,
   type FailedMessage,
   type HelloMessage,
-  type LoadMessage,
-  type LogLine,
-  type LogSource,
-  type Phase,
   type PhaseEvent,
   type StopReason,
 } from "@samovar/protocol";
-import type { Clock, Logger } from "@samovar/kit";
-import type { CodeMount, ContainerLimits, RunningContainer, RuntimeDriver } from "@samovar/runtime";
-import { LineSplitter } from "./line-splitter.ts";
+import type { RunningContainer } from "@samovar/runtime";
+import { ContainerRecord } from "./container-record.ts";
+import type { ContainerHost, ContainerOwner, ContainerPlan, StartFailure } from "./container-types.ts";
 import { nextContainerState, type ContainerEvent, type ContainerState } from "./states.ts";
 import { Worker } from "./worker.ts";
-import type { CallControl, CallReply, PeerEvents, WorkerPeer } from "./worker-peer.ts";
-import type { WorkerHub } from "./worker-hub.ts";
+import type { PeerEvents, WorkerPeer } from "./worker-peer.ts";
 
-/** What all containers of a server share. */
-export interface ContainerHost {
-  readonly driver: RuntimeDriver;
-  readonly hub: WorkerHub;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly serverAddress: string;
-  /** State, phases or counts changed. */
-  containerChanged(container: Container): void;
-  log(line: LogLine, container: Container): void;
-  /** User code in this container calls a function of its app. */
-  call(container: Container, head: CallHead, body: Buffer, reply: CallReply): CallControl;
-}
-
-export interface ContainerPlan {
-  readonly containerId: ContainerId;
-  readonly load: LoadMessage;
-  readonly code: CodeMount;
-  readonly env: Readonly<Record<string, string>>;
-  readonly limits: ContainerLimits;
-  readonly startupTimeoutMs: number;
-  /** How long inputs may still run when a stop was asked for. */
-  readonly drainTimeoutMs: number;
-}
-
-/** Why a container never became ready. */
-export interface StartFailure {
-  readonly phase: Phase;
-  readonly hook: string | null;
-  readonly error: SamovarError | Error;
-  readonly lastLines: readonly string[];
-}
-
-/** The pool, or the run of a build or deploy hook. */
-export interface ContainerOwner {
-  /** A worker can take inputs. */
-  workerReady(container: Container): void;
-  /** All workers are ready for the first time. */
-  becameReady(container: Container): void;
-  /** It takes no more inputs, by its own doing: told so that a replacement can start. */
-  retired(container: Container): void;
-  hooksDone(container: Container, message: DoneMessage): void;
-  /** Over, once; nothing is left of it. `failure` where it never became ready and nobody asked it to stop. */
-  ended(container: Container, failure: StartFailure | null): void;
-}
-
-const LAST_LINES = 20;
 /** A connection and its process end within moments of each other; past this the process is ended for it. */
 const EXIT_AFTER_CLOSE_MS = 2_000;
 /** Beyond the user's grace period: for given-up inputs to settle, and for the runner to say goodbye and exit. */
@@ -87,7 +33,6 @@ export class Container {
   readonly plan: ContainerPlan;
   readonly workers: readonly Worker[];
   readonly startedAtMs: number;
-  readonly phases: PhaseEvent[] = [];
   readonly inputs = { done: 0, failed: 0 };
   /** Rises with every input given: the most recently used container is given work first. */
   lastUsed = 0;
@@ -102,7 +47,7 @@ export class Container {
   readonly #host: ContainerHost;
   readonly #owner: ContainerOwner;
   readonly #token = randomBytes(24).toString("base64url");
-  readonly #lastLines: string[] = [];
+  readonly #record: ContainerRecord;
   readonly #startedMonotonicMs: number;
   #state: ContainerState = "starting";
   #running: RunningContainer | null = null;
@@ -119,10 +64,15 @@ export class Container {
     this.#owner = owner;
     this.id = plan.containerId;
     this.plan = plan;
+    this.#record = new ContainerRecord(host, this);
     this.startedAtMs = host.clock.now();
     this.#startedMonotonicMs = host.clock.monotonic();
     this.idleSinceMs = this.startedAtMs;
     this.workers = Array.from({ length: plan.load.workers }, (_, index) => new Worker(this, index));
+  }
+
+  get phases(): readonly PhaseEvent[] {
+    return this.#record.phases;
   }
 
   get state(): ContainerState {
@@ -153,8 +103,16 @@ export class Container {
     const { clock, hub, driver } = this.#host;
     this.#unexpect = hub.expect(this.id, this.#token, { attach: (hello) => this.#attach(hello) });
     this.#cancelTimer = clock.after(this.plan.startupTimeoutMs, () => {
-      const phase = this.#currentPhase();
-      this.#fail({ phase, hook: null, error: new SamovarError("start_failed", `The container was not ready within ${this.plan.startupTimeoutMs / 1_000} s (phase ${phase}). Make the start quicker, or raise startupTimeout`), lastLines: [] });
+      const phase = this.#record.startPhase;
+      this.#fail({
+        phase,
+        hook: null,
+        error: new SamovarError(
+          "start_failed",
+          `The container was not ready within ${this.plan.startupTimeoutMs / 1_000} s (phase ${phase}). Make the start quicker, or raise startupTimeout`,
+        ),
+        lastLines: [],
+      });
     });
     this.#driverStart = driver
       .start(
@@ -167,7 +125,7 @@ export class Container {
           env: this.plan.env,
           limits: this.plan.limits,
         },
-        this.#driverEvents(),
+        this.#record.driverEvents((exit) => this.#onMainExit(exit)),
       )
       .then(
         (running) => {
@@ -213,7 +171,7 @@ export class Container {
     const wasStarting = this.#state === "starting";
     if (!this.#move("stop")) return;
     this.stopReason ??= reason;
-    if (this.#drainStartedMs > 0) this.#record("drain", null, null, this.#host.clock.monotonic() - this.#drainStartedMs, "ok", null);
+    if (this.#drainStartedMs > 0) this.#record.phase({ phase: "drain", durationMs: this.#host.clock.monotonic() - this.#drainStartedMs });
     this.#cancelTimer();
     for (const worker of this.workers) {
       for (const held of worker.held) held.giveBack();
@@ -233,7 +191,7 @@ export class Container {
     // A start hook that ignores its signal has no promise of a grace period, since no stop hook follows it.
     this.#cancelTimer = this.#host.clock.after(wasStarting ? STOP_MARGIN_MS : graceMs + STOP_MARGIN_MS, () => {
       this.reason ??= wasStarting ? "The start phase did not end when it was stopped" : `Stop hooks did not end within ${graceMs / 1_000} s`;
-      this.#record("stop", null, null, graceMs, "failed", "Killed: the grace period was over");
+      this.#record.phase({ phase: "stop", durationMs: graceMs, outcome: "failed", detail: "Killed: the grace period was over" });
       void this.#kill();
     });
   }
@@ -253,7 +211,9 @@ export class Container {
     if (worker.index === 0 || worker.pid === null) {
       if (this.workers.length === 1 || worker.pid === null) return void this.#kill();
     }
-    void this.#running?.killProcess(worker.pid).catch((error: unknown) => this.#host.logger.warn({ containerId: this.id, error: String(error) }, "A worker could not be killed"));
+    void this.#running
+      ?.killProcess(worker.pid)
+      .catch((error: unknown) => this.#host.logger.warn({ containerId: this.id, error: String(error) }, "A worker could not be killed"));
   }
 
   /** The worker takes no more inputs and ends when it holds none; where it can be started again alone, it is. */
@@ -280,46 +240,16 @@ export class Container {
     if (worker.state !== "retiring" || !worker.isDone) return;
     if (!worker.move("stop")) return;
     worker.peer?.stop(reason, this.plan.load.stopGracePeriodMs);
-    worker.cancelTimer = this.#host.clock.after(this.plan.load.stopGracePeriodMs + STOP_MARGIN_MS, () => this.killWorker(worker, "Stop hooks did not end in time"));
+    worker.cancelTimer = this.#host.clock.after(this.plan.load.stopGracePeriodMs + STOP_MARGIN_MS, () =>
+      this.killWorker(worker, "Stop hooks did not end in time"),
+    );
   }
 
   info(): ContainerInfo {
-    const { load } = this.plan;
-    return {
-      id: this.id,
-      function: load.functionName,
-      functionId: load.functionId,
-      app: load.app,
-      version: load.version,
-      driver: this.#host.driver.info.name,
-      state: this.#failure && this.#state === "ended" ? "failed" : this.#state,
-      reason: this.reason ?? this.stopReason,
-      startedAtMs: this.startedAtMs,
-      endedAtMs: this.endedAtMs,
-      pid: this.pid,
-      workers: this.workers.length,
-      inputs: { running: this.heldCount, ...this.inputs },
-      parameters: load.parameters,
-      phases: [...this.phases],
-    };
+    return this.#record.info(this.#failure !== null);
   }
 
   // --- what the driver pushes
-
-  #driverEvents(): { output(stream: "stdout" | "stderr", chunk: Buffer): void; mainExited(exit: ExitStatus): void } {
-    const splitters = {
-      stdout: new LineSplitter((text) => this.#log("stdout", text)),
-      stderr: new LineSplitter((text) => this.#log("stderr", text)),
-    };
-    return {
-      output: (stream, chunk) => splitters[stream].push(chunk),
-      mainExited: (exit) => {
-        splitters.stdout.flush();
-        splitters.stderr.flush();
-        this.#onMainExit(exit);
-      },
-    };
-  }
 
   /** What it said before it ended may still be on its connection: that is read to its end first. */
   #onMainExit(exit: ExitStatus): void {
@@ -333,15 +263,22 @@ export class Container {
 
   #afterMainExit(exit: ExitStatus): void {
     const text = describeExit(exit);
-    this.#record("exit", null, null, 0, this.#state === "stopping" && exit.kind === "exit" && exit.code === 0 ? "ok" : "failed", text);
-    if (this.#state === "starting") {
-      this.#fail({ phase: this.#currentPhase(), hook: null, error: new SamovarError("start_failed", `The container ended during its start: ${text}`), lastLines: [] });
+    const asAsked = this.#state === "stopping" && exit.kind === "exit" && exit.code === 0;
+    this.#record.phase({ phase: "exit", outcome: asAsked ? "ok" : "failed", detail: text });
+    // Where it was ready and took inputs it ended by one of those: no start failed, though siblings may still start.
+    if (this.#state === "starting" && !this.workers[0]!.wasReady) {
+      this.#fail({
+        phase: this.#record.startPhase,
+        hook: null,
+        error: new SamovarError("start_failed", `The container ended during its start: ${text}`),
+        lastLines: [],
+      });
       return;
     }
     if (this.#state !== "stopping") this.reason ??= text;
     this.#loseWorker(this.workers[0]!, exit);
     // Siblings are processes of their own: they finish what they hold, then the container is over.
-    if (this.#state === "ready") {
+    if (this.isActive) {
       this.#owner.retired(this);
       this.drain("replaced", null);
     }
@@ -352,7 +289,8 @@ export class Container {
 
   #attach(hello: HelloMessage): { readonly events: PeerEvents; readonly attached: (peer: WorkerPeer) => void } | { readonly refused: string } {
     const worker = this.workers[hello.workerIndex];
-    if (!worker || worker.peer || this.#state === "stopping" || this.#state === "ended") return { refused: `Container ${this.id} awaits no worker ${hello.workerIndex}` };
+    if (!worker || worker.peer || this.#state === "stopping" || this.#state === "ended")
+      return { refused: `Container ${this.id} awaits no worker ${hello.workerIndex}` };
     if (worker.state === "gone" && !worker.move("respawn")) return { refused: "The worker is over" };
     worker.pid = hello.pid;
     return {
@@ -360,7 +298,7 @@ export class Container {
       attached: (peer) => {
         worker.peer = peer;
         worker.helloAtMs = this.#host.clock.monotonic();
-        if (worker.index === 0) this.#record("create", null, null, worker.helloAtMs - this.#startedMonotonicMs, "ok", null, this.startedAtMs);
+        if (worker.index === 0) this.#record.phase({ phase: "create", durationMs: worker.helloAtMs - this.#startedMonotonicMs, startedAtMs: this.startedAtMs });
         void this.#loadWhenPlaced(worker, peer);
       },
     };
@@ -377,8 +315,9 @@ export class Container {
   #peerEvents(worker: Worker): PeerEvents {
     return {
       phase: (message) => {
-        this.phases.push({ phase: message.phase, workerIndex: worker.index, hook: message.hook, startedAtMs: message.startedAtMs, durationMs: message.durationMs, outcome: message.outcome, detail: message.error?.message ?? null });
-        if (message.phase === "stop" && message.outcome === "failed") this.reason ??= `Stop hook ${message.hook ?? ""} failed: ${message.error?.message ?? "no reason given"}`;
+        this.#record.told(worker.index, message);
+        if (message.phase === "stop" && message.outcome === "failed")
+          this.reason ??= `Stop hook ${message.hook ?? ""} failed: ${message.error?.message ?? "no reason given"}`;
         this.#host.containerChanged(this);
       },
       ready: () => this.#onReady(worker),
@@ -394,8 +333,15 @@ export class Container {
       },
       pong: () => worker.answerPing(),
       log: (message) => {
-        if (message.dropped > 0) this.#log("stderr", `${message.dropped} lines of log were dropped: they came faster than they could be kept`, { kind: "system" }, worker.index);
-        for (const line of message.lines) this.#emitLog({ ...line, containerId: this.id, function: this.plan.load.functionName, workerIndex: worker.index });
+        if (message.dropped > 0)
+          this.#record.log(
+            "stderr",
+            `${message.dropped} lines of log were dropped: they came faster than they could be kept`,
+            { kind: "system" },
+            worker.index,
+          );
+        for (const line of message.lines)
+          this.#record.line({ ...line, containerId: this.id, function: this.plan.load.functionName, workerIndex: worker.index });
       },
       workerExit: (message) => {
         const sibling = this.workers[message.workerIndex];
@@ -418,7 +364,7 @@ export class Container {
       this.#cancelTimer();
       this.readyAtMs = this.#host.clock.now();
       this.idleSinceMs = this.readyAtMs;
-      this.#record("ready", null, null, this.#host.clock.monotonic() - this.#startedMonotonicMs, "ok", null, this.startedAtMs);
+      this.#record.phase({ phase: "ready", durationMs: this.#host.clock.monotonic() - this.#startedMonotonicMs, startedAtMs: this.startedAtMs });
       this.#owner.becameReady(this);
     }
     this.#host.containerChanged(this);
@@ -436,7 +382,7 @@ export class Container {
     worker.peer = null;
     if (error) {
       worker.lostReason = error.message;
-      this.#log("stderr", `The connection of worker ${worker.index} was ended: ${error.message}`, { kind: "system" }, worker.index);
+      this.#record.log("stderr", `The connection of worker ${worker.index} was ended: ${error.message}`, { kind: "system" }, worker.index);
     }
     if (worker.state === "gone" || this.#state === "ended") return;
     if (worker.saidGoodbye && worker.index !== 0) {
@@ -459,7 +405,7 @@ export class Container {
   }
 
   async #siblingExited(worker: Worker, code: number | null, signal: string | null): Promise<void> {
-    const oom = signal === "SIGKILL" && worker.lostReason === null && (await this.#running?.tookOom().catch(() => false));
+    const oom = (signal === "SIGKILL" || signal === "SIGABRT") && worker.lostReason === null && (await this.#running?.tookOom().catch(() => false));
     this.#loseWorker(worker, { kind: oom ? "oom" : signal ? "signal" : "exit", code, signal });
     this.#checkGone();
   }
@@ -476,16 +422,21 @@ export class Container {
     for (const held of worker.held) held.lost(reason);
     worker.held.clear();
     const startFailed = !worker.wasReady;
-    const phase = this.#currentPhase();
+    const phase = this.#record.startPhase;
     worker.reset();
-    if (this.#state === "starting") {
-      return this.#fail({ phase, hook: null, error: new SamovarError("start_failed", `Worker ${worker.index} ended during its start: ${reason}`), lastLines: [] });
+    if (this.#state === "starting" && startFailed) {
+      return this.#fail({
+        phase,
+        hook: null,
+        error: new SamovarError("start_failed", `Worker ${worker.index} ended during its start: ${reason}`),
+        lastLines: [],
+      });
     }
-    if (this.#state !== "ready" || worker.index === 0) return;
+    if (!this.isActive || worker.index === 0) return;
     if (startFailed || !wasStopping) worker.failures++;
     const delayMs = worker.failures === 0 ? 0 : Math.min(60_000, 1_000 * 2 ** (worker.failures - 1));
     worker.cancelTimer = this.#host.clock.after(delayMs, () => {
-      if (this.#state === "ready") this.workers[0]!.peer?.spawn(worker.index);
+      if (this.isActive) this.workers[0]!.peer?.spawn(worker.index);
     });
     this.#host.containerChanged(this);
   }
@@ -494,10 +445,10 @@ export class Container {
 
   #fail(failure: StartFailure): void {
     if (this.#failure || this.#state !== "starting") return;
-    this.#failure = { ...failure, lastLines: [...this.#lastLines] };
+    this.#failure = { ...failure, lastLines: this.#record.lastLines };
     this.reason = `${failure.hook ?? failure.phase}: ${failure.error.message}`;
     if (failure.phase === "create" || !this.phases.some((p) => p.phase === failure.phase && p.outcome === "failed")) {
-      this.#record(failure.phase, null, failure.hook, 0, "failed", failure.error.message);
+      this.#record.phase({ phase: failure.phase, hook: failure.hook, outcome: "failed", detail: failure.error.message });
     }
     this.#move("stop");
     void this.#kill();
@@ -540,26 +491,4 @@ export class Container {
     this.#state = next;
     return true;
   }
-
-  #currentPhase(): Phase {
-    if (!this.workers.some((worker) => worker.helloAtMs > 0)) return "create";
-    const mode = this.plan.load.mode;
-    if (mode !== "serve") return this.phases.some((p) => p.phase === "load") ? mode : "load";
-    return this.phases.some((p) => p.phase === "load") ? "start" : "load";
-  }
-
-  #record(phase: Phase, workerIndex: number | null, hook: string | null, durationMs: number, outcome: PhaseEvent["outcome"], detail: string | null, startedAtMs?: number): void {
-    this.phases.push({ phase, workerIndex, hook, startedAtMs: startedAtMs ?? this.#host.clock.now() - durationMs, durationMs, outcome, detail });
-  }
-
-  #log(stream: "stdout" | "stderr", text: string, source: LogSource = { kind: "worker" }, workerIndex: number | null = null): void {
-    this.#emitLog({ atMs: this.#host.clock.now(), containerId: this.id, function: this.plan.load.functionName, workerIndex, stream, level: stream === "stderr" ? "error" : "info", source, text });
-  }
-
-  #emitLog(line: LogLine): void {
-    this.#lastLines.push(line.text);
-    if (this.#lastLines.length > LAST_LINES) this.#lastLines.shift();
-    this.#host.log(line, this);
-  }
 }
-

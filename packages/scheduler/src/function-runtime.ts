@@ -3,7 +3,8 @@ import type { CodeMount } from "@samovar/runtime";
 import type { Container } from "./container.ts";
 import type { FunctionEntry } from "./function-table.ts";
 import type { InputRequest, InputSink, InputTicket } from "./input.ts";
-import { Pool, type PoolServices, type StartPolicy } from "./pool.ts";
+import { Pool } from "./pool.ts";
+import type { PoolServices, StartPolicy } from "./pool-types.ts";
 
 export interface FunctionSpec {
   readonly functionId: FunctionId;
@@ -93,7 +94,8 @@ export class FunctionRuntime implements FunctionEntry {
     if (this.manifest.requiresParameters && parameters.length === 0) {
       throw new SamovarError("invalid_request", `${this.name} needs constructor arguments: call it through .with(…), or give ?with=[…]`);
     }
-    if (parameters.length > 0 && this.manifest.kind !== "cls") throw new SamovarError("invalid_request", `${this.name} is not a class: it takes no constructor arguments`);
+    if (parameters.length > 0 && this.manifest.kind !== "cls")
+      throw new SamovarError("invalid_request", `${this.name} is not a class: it takes no constructor arguments`);
     if (this.#pools.size >= MAX_POOLS) this.#dropIdlePool();
     const { manifest, code, load, hostCeiling, startPolicy } = this.spec;
     const pool = new Pool({ manifest, code, load: { ...load, parameters }, hostCeiling, startPolicy }, this.#services);
@@ -103,7 +105,7 @@ export class FunctionRuntime implements FunctionEntry {
 
   #dropIdlePool(): void {
     for (const [key, pool] of this.#pools) {
-      if (pool.containers.size > 0 || pool.pendingCount > 0) continue;
+      if (pool.containers.size > 0 || pool.queued > 0) continue;
       this.#pools.delete(key);
       void pool.close("idle", 0);
       return;
@@ -114,7 +116,7 @@ export class FunctionRuntime implements FunctionEntry {
   /** Containers drain and end; what waits goes to the successor, with the same arguments. */
   async close(reason: StopReason, drainMs: number | null, successor: FunctionRuntime | null = null): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#pools].map(([key, pool]) => pool.close(reason, drainMs, pool.pendingCount > 0 && successor ? successor.#poolByKey(key) : null)));
+    await Promise.all([...this.#pools].map(([key, pool]) => pool.close(reason, drainMs, pool.queued > 0 && successor ? successor.#poolByKey(key) : null)));
   }
 
   #poolByKey(key: string): Pool | null {
@@ -149,6 +151,8 @@ export class FunctionRuntime implements FunctionEntry {
 /** JSON with sorted keys: equal arguments have equal keys, in whatever order their fields were written. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, item: unknown) =>
-    item !== null && typeof item === "object" && !Array.isArray(item) ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))) : item,
+    item !== null && typeof item === "object" && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
+      : item,
   );
 }

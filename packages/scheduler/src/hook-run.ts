@@ -1,6 +1,7 @@
 import { BUILD_TIMEOUT_MS, SamovarError, type ContainerId, type DoneMessage, type FunctionManifest, type LoadMessage } from "@samovar/protocol";
 import type { CodeMount } from "@samovar/runtime";
-import { Container, type ContainerHost, type ContainerOwner, type StartFailure } from "./container.ts";
+import { Container } from "./container.ts";
+import type { ContainerHost, ContainerOwner, StartFailure } from "./container-types.ts";
 
 export interface HookRunSpec {
   readonly containerId: ContainerId;

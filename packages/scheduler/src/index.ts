@@ -1,4 +1,5 @@
-export * from "./container.ts";
+export { Container } from "./container.ts";
+export * from "./container-types.ts";
 export * from "./control-plane.ts";
 export { hostCeiling } from "./decisions/host-ceiling.ts";
 export { FAILURES_UNTIL_FAILING } from "./decisions/start-backoff.ts";
@@ -6,6 +7,7 @@ export * from "./function-runtime.ts";
 export * from "./function-table.ts";
 export * from "./hook-run.ts";
 export * from "./input.ts";
-export type { Pool, PoolServices, PoolSpec, StartPolicy } from "./pool.ts";
+export type { Pool } from "./pool.ts";
+export type { PoolServices, PoolSpec, StartPolicy } from "./pool-types.ts";
 export { WorkerHub } from "./worker-hub.ts";
 export type { CallControl, CallReply } from "./worker-peer.ts";

@@ -24,7 +24,11 @@ export function failureOf(failure: AttemptFailure, attempt: Attempt, functionNam
     case "timeout":
       return { ...at, error: new SamovarError("timeout", `${functionName} did not answer within its timeout of ${failure.timeoutMs / 1_000} s`), thrown: null };
     case "lost":
-      return { ...at, error: new SamovarError("container_lost", `The container was lost while it held the input: ${failure.reason}`, { fields: { reason: failure.reason } }), thrown: null };
+      return {
+        ...at,
+        error: new SamovarError("container_lost", `The container was lost while it held the input: ${failure.reason}`, { fields: { reason: failure.reason } }),
+        thrown: null,
+      };
     case "drained":
       return { ...at, error: new SamovarError("drained", `The container was stopped before ${functionName} was done; call again`), thrown: null };
   }

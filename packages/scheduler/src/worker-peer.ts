@@ -1,8 +1,8 @@
 import type { Duplex } from "node:stream";
+import type { FrameDecoder } from "@samovar/protocol";
 import {
   CHUNK_BYTES,
   FRAME,
-  FrameDecoder,
   INITIAL_WINDOW_BYTES,
   MAX_BODY_BYTES,
   SamovarError,

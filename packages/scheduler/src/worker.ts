@@ -63,6 +63,13 @@ export class Worker {
     this.saidGoodbye = false;
     this.lostReason = null;
     this.helloAtMs = 0;
+    // What the process before it did not answer, this one was never asked.
+    this.#pings = [];
+  }
+
+  /** It was asked whether its event loop turns, and has not said so yet. */
+  get isSilent(): boolean {
+    return this.#pings.length > 0;
   }
 
   /** Calls back when the worker's event loop turns again; never, if it is blocked for good. */

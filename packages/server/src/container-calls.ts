@@ -6,7 +6,10 @@ import type { FunctionRegistry } from "./sessions/function-registry.ts";
  * Calls that user code in a container makes to other functions of its app, over its own connection: they need no
  * network and no token, and reach the functions of the same deploy only.
  */
-export function createContainerCalls(registry: FunctionRegistry, ids: IdSource): (container: Container, head: CallHead, body: Buffer, reply: CallReply) => CallControl {
+export function createContainerCalls(
+  registry: FunctionRegistry,
+  ids: IdSource,
+): (container: Container, head: CallHead, body: Buffer, reply: CallReply) => CallControl {
   return (container, head, body, reply) => {
     const functionId = head.functionId ?? container.plan.load.functionIds[head.functionName];
     const entry = functionId !== undefined && Object.values(container.plan.load.functionIds).includes(functionId) ? registry.byId(functionId) : undefined;
@@ -14,7 +17,8 @@ export function createContainerCalls(registry: FunctionRegistry, ids: IdSource):
       reply.error({ error: toSerializedError(error), retryable: false });
       return { cancel() {}, resume() {} };
     };
-    if (!entry) return refuse(new SamovarError("not_found", `${head.functionName} is not a function of this deploy (it may have been replaced by a newer version)`));
+    if (!entry)
+      return refuse(new SamovarError("not_found", `${head.functionName} is not a function of this deploy (it may have been replaced by a newer version)`));
     if (entry.manifest.kind === "cls" && (head.method === undefined || !Object.hasOwn(entry.manifest.methods, head.method))) {
       return refuse(new SamovarError("not_found", `${head.functionName} has no method ${head.method ?? ""}`));
     }

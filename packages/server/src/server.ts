@@ -76,10 +76,16 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     const [storage, driver] = await Promise.all([
       storing,
       bundleRunner(runnerFile).then(() =>
-        options.createDriver ? options.createDriver(home, runnerFile) : createProcessDriver({ home: home.containers, nodePath: process.execPath, runnerFile, clock, logger }),
+        options.createDriver
+          ? options.createDriver(home, runnerFile)
+          : createProcessDriver({ home: home.containers, nodePath: process.execPath, runnerFile, clock, logger }),
       ),
     ]);
-    undo.unshift(() => storage.close(), () => rmSync(runnerFile, { force: true }), () => driver.dispose());
+    undo.unshift(
+      () => storage.close(),
+      () => rmSync(runnerFile, { force: true }),
+      () => driver.dispose(),
+    );
     await storage.containers.endAllLiving("server-lost", startedAtMs);
     const { token: adminToken, records } = await ensureAdminToken(home.adminToken, storage, ids, clock);
 
@@ -110,7 +116,13 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       },
       call: createContainerCalls(registry, ids),
     };
-    const deployer = new AppDeployer({ host, ids, code: new CodeStore(home.code, blobs), builds: new BuildStore(home.builds, hostImageId()), compileCacheDir: join(home.cache, "compile") });
+    const deployer = new AppDeployer({
+      host,
+      ids,
+      code: new CodeStore(home.code, blobs),
+      builds: new BuildStore(home.builds, hostImageId()),
+      compileCacheDir: join(home.cache, "compile"),
+    });
     const server = new RunningServer();
     let url = "";
     const sessions = new Sessions({
@@ -123,9 +135,26 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
         if (config.embedded) server.shutdown("done");
       },
     });
-    const info = (): ServerInfo => ({ version: SERVER_VERSION, pid: process.pid, startedAtMs, home: home.root, url, embedded: config.embedded, driver: driver.info });
+    const info = (): ServerInfo => ({
+      version: SERVER_VERSION,
+      pid: process.pid,
+      startedAtMs,
+      home: home.root,
+      url,
+      embedded: config.embedded,
+      driver: driver.info,
+    });
     const control = new Control({ info, shutdown: (reason) => server.shutdown(reason), blobs, sessions, registry, logs, storage, living });
-    const gateway: Gateway = createGateway({ functions: registry, control, authenticator: createAuthenticator(records), clock, logger, ids, hosts: config.hosts, maxBodyBytes: config.maxBodyBytes });
+    const gateway: Gateway = createGateway({
+      functions: registry,
+      control,
+      authenticator: createAuthenticator(records),
+      clock,
+      logger,
+      ids,
+      hosts: config.hosts,
+      maxBodyBytes: config.maxBodyBytes,
+    });
     undo.unshift(() => gateway.dispose({ graceMs: 2_000 }));
     url = await gateway.listen(config.host, config.port);
     lock.announce({ pid: process.pid, url, startedAtMs });

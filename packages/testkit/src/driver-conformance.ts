@@ -295,8 +295,8 @@ export function describeDriver(name: string, { make, withoutProcesses }: DriverU
 
     const ends: Record<string, (started: Started) => Promise<unknown>> = {
       "its own exit": ({ probe, exit }) => (probe.order("exit", 1).catch(() => {}), exit),
-      "terminate": ({ container, exit }) => container.terminate().then(() => exit),
-      "kill": ({ container }) => container.kill(),
+      terminate: ({ container, exit }) => container.terminate().then(() => exit),
+      kill: ({ container }) => container.kill(),
     };
     test.for(Object.keys(ends))("nothing is left after %s and kill", async (how) => {
       const started = await start();
@@ -340,7 +340,9 @@ export function describeDriver(name: string, { make, withoutProcesses }: DriverU
   });
 }
 
-function recordEvents(): Pick<Started, "exit" | "exits" | "output" | "shown"> & { events: { output(stream: "stdout" | "stderr", chunk: Buffer): void; mainExited(exit: ExitStatus): void } } {
+function recordEvents(): Pick<Started, "exit" | "exits" | "output" | "shown"> & {
+  events: { output(stream: "stdout" | "stderr", chunk: Buffer): void; mainExited(exit: ExitStatus): void };
+} {
   const text = { stdout: "", stderr: "" };
   const exits: ExitStatus[] = [];
   const waiting: (() => void)[] = [];

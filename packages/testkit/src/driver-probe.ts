@@ -48,7 +48,12 @@ export function obey(connection: Duplex, hello: ProbeHello, actions: ProbeAction
 export function playProbe(
   spec: { readonly containerId: string; readonly token: string },
   connection: Duplex,
-  control: { readonly pid: number; output(stream: "stdout" | "stderr", text: string): void; onTerminate(listener: () => void): void; exit(code?: number): void },
+  control: {
+    readonly pid: number;
+    output(stream: "stdout" | "stderr", text: string): void;
+    onTerminate(listener: () => void): void;
+    exit(code?: number): void;
+  },
 ): void {
   control.onTerminate(() => {
     control.output("stdout", "terminating\n");
@@ -77,9 +82,13 @@ const processActions: ProbeActions = {
   /** A process in a session of its own whose parent has ended; it keeps standard output open. */
   orphan: () =>
     new Promise((resolve) => {
-      const script = spawn(process.execPath, ["-e", `console.log(require("child_process").spawn("sleep", ["600"], { detached: true, stdio: ["ignore", "ignore", "inherit"] }).pid); process.exit()`], {
-        stdio: ["ignore", "pipe", "inherit"],
-      });
+      const script = spawn(
+        process.execPath,
+        ["-e", `console.log(require("child_process").spawn("sleep", ["600"], { detached: true, stdio: ["ignore", "ignore", "inherit"] }).pid); process.exit()`],
+        {
+          stdio: ["ignore", "pipe", "inherit"],
+        },
+      );
       script.stdout.once("data", (pid: Buffer) => script.once("exit", () => resolve(Number(pid))));
     }),
   /** Fills this much memory outside of V8's heap and stays. */
@@ -121,7 +130,7 @@ const processActions: ProbeActions = {
   /** Computes for this long; answers how much processor time it got. */
   compute: (durationMs: number) => {
     const before = process.cpuUsage();
-    for (const end = performance.now() + durationMs; performance.now() < end; );
+    for (const end = performance.now() + durationMs; performance.now() < end;);
     const used = process.cpuUsage(before);
     return (used.user + used.system) / 1_000;
   },

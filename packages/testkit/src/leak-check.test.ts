@@ -52,7 +52,13 @@ test("a socket that is open is told", async () => {
 });
 
 test("control groups of this process are told", async (context) => {
-  const driver = await createProcessDriver({ home: join(folder, "containers"), nodePath: process.execPath, runnerFile: probeFile, clock: systemClock, logger: silentLogger });
+  const driver = await createProcessDriver({
+    home: join(folder, "containers"),
+    nodePath: process.execPath,
+    runnerFile: probeFile,
+    clock: systemClock,
+    logger: silentLogger,
+  });
   const found = await findLeaks({ folder });
   await driver.dispose();
   if (driver.info.capabilities.memoryLimit !== "enforced") context.skip("needs memoryLimit enforced");

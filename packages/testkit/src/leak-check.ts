@@ -30,7 +30,12 @@ export function failOnLeaks(options: { readonly empty?: readonly string[]; reado
     handlesBefore = openHandles();
   });
   afterEach(async () => {
-    const leaks = await findLeaks({ folder, handlesBefore, ...(options.empty ? { empty: options.empty } : {}), ...(options.serverPids ? { serverPids: options.serverPids() } : {}) });
+    const leaks = await findLeaks({
+      folder,
+      handlesBefore,
+      ...(options.empty ? { empty: options.empty } : {}),
+      ...(options.serverPids ? { serverPids: options.serverPids() } : {}),
+    });
     await rm(folder, { recursive: true, force: true });
     if (leaks.length > 0) throw new Error(`The test left behind:\n${leaks.map((leak) => `- ${leak}`).join("\n")}`);
   });
@@ -90,7 +95,9 @@ const TURNS = 100;
 async function findHandles(before: ReadonlyMap<string, number>): Promise<string[]> {
   let left: string[] = [];
   for (let turn = 0; turn < TURNS; turn++) {
-    left = [...openHandles()].flatMap(([kind, count]) => (count > (before.get(kind) ?? 0) ? [`${count - (before.get(kind) ?? 0)} × ${kind} open in this process`] : []));
+    left = [...openHandles()].flatMap(([kind, count]) =>
+      count > (before.get(kind) ?? 0) ? [`${count - (before.get(kind) ?? 0)} × ${kind} open in this process`] : [],
+    );
     if (left.length === 0) return left;
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
@@ -98,7 +105,9 @@ async function findHandles(before: ReadonlyMap<string, number>): Promise<string[
 }
 
 async function findCgroups(serverPids: readonly number[]): Promise<string[]> {
-  const mounts = (await readFile("/proc/self/mountinfo", "utf8").catch(() => "")).split("\n").flatMap((line) => (/ - cgroup2? /.test(line) ? [line.split(" ")[4]!] : []));
+  const mounts = (await readFile("/proc/self/mountinfo", "utf8").catch(() => ""))
+    .split("\n")
+    .flatMap((line) => (/ - cgroup2? /.test(line) ? [line.split(" ")[4]!] : []));
   const own = (await readFile("/proc/self/cgroup", "utf8").catch(() => "")).split("\n").flatMap((line) => line.split(":").slice(2).join(":") || []);
   // Groups of ours stand under this process's own group or one of its ancestors.
   const paths = new Set(own.flatMap((path) => path.split("/").map((_, i, parts) => parts.slice(0, i + 1).join("/"))));

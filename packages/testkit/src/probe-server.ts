@@ -47,7 +47,7 @@ export class ProbeServer {
         isFirst = false;
         const order: Probe["order"] = (name, ...args) =>
           new Promise((resolve, reject) => {
-            pending.set(++lastId, { resolve: resolve as (value: unknown) => void, reject });
+            pending.set(++lastId, { resolve: resolve, reject });
             connection.write(`${JSON.stringify({ id: lastId, order: name, args })}\n`);
           });
         this.#arrive({ hello: message as unknown as ProbeHello, order, closed });

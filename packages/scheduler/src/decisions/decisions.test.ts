@@ -23,7 +23,16 @@ describe("desiredContainers", () => {
 });
 
 describe("startsNow", () => {
-  const base: StartSnapshot = { desired: 10, minContainers: 0, starting: 0, ready: 0, queued: 10, slotsPerContainer: 1, meanDurationMs: null, meanStartMs: null };
+  const base: StartSnapshot = {
+    desired: 10,
+    minContainers: 0,
+    starting: 0,
+    ready: 0,
+    queued: 10,
+    slotsPerContainer: 1,
+    meanDurationMs: null,
+    meanStartMs: null,
+  };
   test("a pool never measured starts 2, then 4, then 8 at a time", () => {
     expect(startsNow(base)).toBe(2);
     expect(startsNow({ ...base, starting: 2 })).toBe(0);
@@ -56,7 +65,11 @@ test("the most recently used container with room is preferred", () => {
 });
 
 describe("decideScaleDown", () => {
-  const idle = [{ id: "b", idleSinceMs: 2_000 }, { id: "a", idleSinceMs: 1_000 }, { id: "c", idleSinceMs: 9_000 }];
+  const idle = [
+    { id: "b", idleSinceMs: 2_000 },
+    { id: "a", idleSinceMs: 1_000 },
+    { id: "c", idleSinceMs: 9_000 },
+  ];
   const base = { nowMs: 11_500, idle, active: 3, keep: 0, windowMs: 10_000 };
   test("stops what was idle for the whole window, longest idle first, and says when to look again", () => {
     expect(decideScaleDown(base)).toEqual({ stop: ["a"], wakeAtMs: 12_000 });

@@ -4,6 +4,9 @@ const CPU_OVERCOMMIT = 4;
 const MEMORY_SHARE = 0.8;
 
 /** How many containers of this size the host can hold: the ceiling where `maxContainers` is not set. At least one. */
-export function hostCeiling(host: { readonly memoryMib: number; readonly cpuMillis: number }, each: { readonly memoryMib: number; readonly cpuMillis: number }): number {
+export function hostCeiling(
+  host: { readonly memoryMib: number; readonly cpuMillis: number },
+  each: { readonly memoryMib: number; readonly cpuMillis: number },
+): number {
   return Math.max(1, Math.floor(Math.min((host.memoryMib * MEMORY_SHARE) / each.memoryMib, (host.cpuMillis * CPU_OVERCOMMIT) / each.cpuMillis)));
 }

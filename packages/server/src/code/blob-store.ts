@@ -42,7 +42,8 @@ export class BlobStore {
         createWriteStream(partial, { mode: 0o600 }),
       );
       const actual = hash.digest("hex");
-      if (actual !== sha256) throw new SamovarError("invalid_request", `The content sent as ${sha256} hashes to ${actual}: it changed on the way, send it again`);
+      if (actual !== sha256)
+        throw new SamovarError("invalid_request", `The content sent as ${sha256} hashes to ${actual}: it changed on the way, send it again`);
       await rename(partial, path);
     } finally {
       await rm(partial, { force: true });

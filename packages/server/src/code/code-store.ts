@@ -75,13 +75,19 @@ async function make(dir: string, fill: (partial: string) => Promise<void>): Prom
 
 function assertCode(code: CodeObject): void {
   const expected = createHash("sha256").update(canonicalCode(code)).digest("hex");
-  if (code.codeId !== expected) throw new SamovarError("invalid_request", `codeId ${code.codeId.slice(0, 80)} is not the hash of this code, which is ${expected}`);
+  if (code.codeId !== expected)
+    throw new SamovarError("invalid_request", `codeId ${code.codeId.slice(0, 80)} is not the hash of this code, which is ${expected}`);
   for (const path of [code.entry, ...code.files.map((file) => file.path)]) {
     const problem = describePathProblem(path);
-    if (problem) throw new SamovarError("invalid_request", `The path ${JSON.stringify(path.slice(0, 200))} ${problem}: paths are relative to the code's root and stay in it`);
+    if (problem)
+      throw new SamovarError(
+        "invalid_request",
+        `The path ${JSON.stringify(path.slice(0, 200))} ${problem}: paths are relative to the code's root and stay in it`,
+      );
   }
   if (!code.files.some((file) => file.path === code.entry)) throw new SamovarError("invalid_request", `The entry ${code.entry} is not among the files`);
-  for (const dir of code.nodeModules) if (!isAbsolute(dir)) throw new SamovarError("invalid_request", `nodeModules holds ${JSON.stringify(dir)}, which is not an absolute folder`);
+  for (const dir of code.nodeModules)
+    if (!isAbsolute(dir)) throw new SamovarError("invalid_request", `nodeModules holds ${JSON.stringify(dir)}, which is not an absolute folder`);
 }
 
 /** The store's own file where the mode allows it: a link costs nothing. */

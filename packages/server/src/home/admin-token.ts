@@ -10,7 +10,12 @@ const hash = (token: string): string => createHash("sha256").update(token).diges
  * The admin token of a home: made once, kept in a file that only its owner can read, known to the server by its hash.
  * A file that was removed or doesn't match means a new token.
  */
-export async function ensureAdminToken(file: string, storage: Storage, ids: IdSource, clock: Clock): Promise<{ readonly token: string; readonly records: readonly TokenRecord[] }> {
+export async function ensureAdminToken(
+  file: string,
+  storage: Storage,
+  ids: IdSource,
+  clock: Clock,
+): Promise<{ readonly token: string; readonly records: readonly TokenRecord[] }> {
   const records = await storage.tokens.list();
   const kept = (await readFile(file, "utf8").catch(() => "")).trim();
   if (kept && records.some((record) => record.hash === hash(kept) && record.scopes.includes("admin"))) return { token: kept, records };

@@ -20,8 +20,12 @@ export function acquireHomeLock(paths: HomePaths): HomeLock {
     database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE;");
   } catch (error) {
     database.close();
-    if (!/locked|busy/i.test(String(error))) throw new SamovarError("storage_failed", `The home ${paths.root} can't be locked: ${String(error)}`, { cause: error });
-    throw new SamovarError("home_locked", `${describeHolder(paths)} holds the home ${paths.root}. Use it, stop it with \`samovar down\`, or set another SAMOVAR_HOME`);
+    if (!/locked|busy/i.test(String(error)))
+      throw new SamovarError("storage_failed", `The home ${paths.root} can't be locked: ${String(error)}`, { cause: error });
+    throw new SamovarError(
+      "home_locked",
+      `${describeHolder(paths)} holds the home ${paths.root}. Use it, stop it with \`samovar down\`, or set another SAMOVAR_HOME`,
+    );
   }
   return {
     announce: (server) => writeFileSync(paths.serverFile, `${JSON.stringify(server)}\n`, { mode: 0o600 }),

@@ -73,7 +73,7 @@ export class LogStore {
 
   /** All that was appended is in the files. */
   async flush(): Promise<void> {
-    for (let before: unknown; before !== this.#writes; ) {
+    for (let before: unknown; before !== this.#writes;) {
       before = this.#writes;
       await before;
     }
@@ -101,7 +101,9 @@ export class LogStore {
     file.unwrittenBytes += text.length;
     if (file.writing) return;
     file.writing = true;
-    const done = this.#drain(line.containerId, file).catch((error: unknown) => this.#logger.warn({ containerId: line.containerId, error: String(error) }, "Log lines could not be written"));
+    const done = this.#drain(line.containerId, file).catch((error: unknown) =>
+      this.#logger.warn({ containerId: line.containerId, error: String(error) }, "Log lines could not be written"),
+    );
     this.#writes = Promise.all([this.#writes, done]);
   }
 
@@ -114,7 +116,11 @@ export class LogStore {
         file.unwrittenBytes = 0;
         if (file.dropped > 0) this.#logger.warn({ containerId, dropped: file.dropped }, "Log lines were not kept: the disk did not keep up");
         file.dropped = 0;
-        if (file.sizeBytes === 0) file.sizeBytes = await stat(path).then((found) => found.size, () => 0);
+        if (file.sizeBytes === 0)
+          file.sizeBytes = await stat(path).then(
+            (found) => found.size,
+            () => 0,
+          );
         if (file.sizeBytes + text.length > FILE_BYTES) {
           await rename(path, `${path}.1`).catch(() => {});
           file.sizeBytes = 0;
@@ -142,5 +148,7 @@ export class LogStore {
 }
 
 function matches(line: LogLine, query: LogQuery): boolean {
-  return (query.name === null || line.function.toLowerCase() === query.name.toLowerCase()) && (query.containerId === null || line.containerId === query.containerId);
+  return (
+    (query.name === null || line.function.toLowerCase() === query.name.toLowerCase()) && (query.containerId === null || line.containerId === query.containerId)
+  );
 }

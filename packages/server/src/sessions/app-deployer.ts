@@ -1,11 +1,5 @@
 import { availableParallelism, totalmem } from "node:os";
-import {
-  type AppRequest,
-  type FunctionId,
-  type FunctionManifest,
-  type IdSource,
-  type LoadMessage,
-} from "@samovar/protocol";
+import { type AppRequest, type FunctionId, type FunctionManifest, type IdSource, type LoadMessage } from "@samovar/protocol";
 import { FunctionRuntime, hostCeiling, runHooks, type ContainerHost, type FunctionSpec, type PoolServices } from "@samovar/scheduler";
 import type { CodeMount } from "@samovar/runtime";
 import type { BuildStore } from "../code/build-store.ts";
@@ -73,7 +67,8 @@ export class AppDeployer {
     const deployed = await this.#deploy(session, request, prepared);
     return {
       deployed,
-      create: (onUse) => prepared.map((one) => new FunctionRuntime(this.#toSpec(session, request, version, one, deployed.values.get(one.manifest.name)), this.#pools, onUse)),
+      create: (onUse) =>
+        prepared.map((one) => new FunctionRuntime(this.#toSpec(session, request, version, one, deployed.values.get(one.manifest.name)), this.#pools, onUse)),
     };
   }
 
@@ -117,7 +112,17 @@ export class AppDeployer {
       }
       session.emit({ type: "progress", message: `onDeploy of ${load.functionName}` });
       const { host, ids } = this.#services;
-      values.set(manifest.name, await runHooks(host, { containerId: ids("container"), mode: "deploy", manifest, code, load: { ...load, parameters: [] }, signal: session.abort.signal }));
+      values.set(
+        manifest.name,
+        await runHooks(host, {
+          containerId: ids("container"),
+          mode: "deploy",
+          manifest,
+          code,
+          load: { ...load, parameters: [] },
+          signal: session.abort.signal,
+        }),
+      );
     }
     return { key, values };
   }
@@ -140,4 +145,3 @@ export class AppDeployer {
     };
   }
 }
-

@@ -41,7 +41,10 @@ export class FunctionRegistry implements FunctionTable {
     for (const name of names) {
       const holder = this.holder(name);
       if (!holder || leaving.includes(holder)) continue;
-      throw new SamovarError("conflict", `The name ${name} is taken by ${holder.spec.session ?? `app ${holder.app}`}: end that, or give the function another name`);
+      throw new SamovarError(
+        "conflict",
+        `The name ${name} is taken by ${holder.spec.session ?? `app ${holder.app}`}: end that, or give the function another name`,
+      );
     }
   }
 }

@@ -80,7 +80,11 @@ export class Sessions {
       if (problem) throw new SamovarError("invalid_definition", problem);
     }
     const routed = session.request.kind === "serve";
-    if (routed) registry.assertFree(request.manifest.functions.map(({ name }) => `${name}-dev`), session.functions);
+    if (routed)
+      registry.assertFree(
+        request.manifest.functions.map(({ name }) => `${name}-dev`),
+        session.functions,
+      );
     const prepared = await deployer.prepare(session, request);
     this.#assertOpen(session);
     let toldMs = -Infinity;

@@ -26,7 +26,7 @@ export async function buildApp(source: string): Promise<BuiltApp> {
   await mkdir(dirname(file), { recursive: true });
   await writeFile(join(dir, "src", "package.json"), `{ "name": "app-under-test", "type": "module" }`);
   await writeFile(file, source);
-  const bundler = await createAppBundler({ file, sdkEntry: SDK_ENTRY });
+  const bundler = createAppBundler({ file, sdkEntry: SDK_ENTRY });
   const bundle = await bundler.rebuild();
   await bundler.dispose();
   const sourceDir = join(dir, "code");

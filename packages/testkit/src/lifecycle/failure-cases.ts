@@ -16,12 +16,20 @@ export function failureCases(at: CaseContext): void {
         { startPolicy: { failuresUntilFailing: 1, retries: false } },
       );
       const error = await app.errorOf(app.call("work"));
-      expect(error).toMatchObject({ code: "start_failed", fields: { phase: "start", hook: "broken", lastLines: expect.arrayContaining(["fine", "last words"]) as string[] } });
+      expect(error).toMatchObject({
+        code: "start_failed",
+        fields: { phase: "start", hook: "broken", lastLines: expect.arrayContaining(["fine", "last words"]) as string[] },
+      });
       expect(error.message).toContain("no weights");
       await app.ended();
       expect(app.events).toEqual(["fine", "last words"]);
       expect(app.infos()[0]).toMatchObject({ state: "failed", reason: "broken: no weights" });
-      expect(app.infos()[0]!.phases.filter((p) => p.hook === "never").map((p) => p.outcome)).toEqual(["skipped"]);
+      expect(
+        app
+          .infos()[0]!
+          .phases.filter((p) => p.hook === "never")
+          .map((p) => p.outcome),
+      ).toEqual(["skipped"]);
       expect(app.get("work").info()).toMatchObject({ state: "failing", reason: "broken: no weights" });
     });
 
@@ -121,7 +129,12 @@ export function failureCases(at: CaseContext): void {
       await app.call("work").result;
       await app.close("stop", null);
       expect(app.events).toEqual(["after"]);
-      expect(app.infos()[0]!.phases.filter((p) => p.phase === "stop").map((p) => [p.hook, p.outcome, p.detail])).toEqual([
+      expect(
+        app
+          .infos()[0]!
+          .phases.filter((p) => p.phase === "stop")
+          .map((p) => [p.hook, p.outcome, p.detail]),
+      ).toEqual([
         ["broken", "failed", "won't close"],
         ["after", "ok", null],
       ]);

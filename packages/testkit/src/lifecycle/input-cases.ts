@@ -9,7 +9,15 @@ export function inputCases(at: CaseContext): void {
         import { fn } from "samovar";
         export const echo = fn({}, (input: unknown) => input);
       `);
-      const value = { map: new Map([["a", 1]]), set: new Set([1, "b"]), date: new Date(5), big: 12345678901234567890n, bytes: new Uint8Array([1, 2]), nothing: undefined, list: [null, -0.5] };
+      const value = {
+        map: new Map([["a", 1]]),
+        set: new Set([1, "b"]),
+        date: new Date(5),
+        big: 12345678901234567890n,
+        bytes: new Uint8Array([1, 2]),
+        nothing: undefined,
+        list: [null, -0.5],
+      };
       expect(await app.call("echo", value).result).toEqual(value);
       const error = (await app.call("echo", new RangeError("crossed", { cause: new Error("why") })).result) as Error;
       expect(error).toMatchObject({ name: "RangeError", message: "crossed", cause: { message: "why" } });
@@ -195,6 +203,7 @@ export function inputCases(at: CaseContext): void {
       await app.event("begins", 2);
       headless.hangUp();
       await app.event("finished");
+      expect(app.events).toEqual(["begins", "aborted", "begins", "finished"]);
     });
 
     test("retries: as often as the policy says, with back-off, by error class; the context tells the attempt", async (context) => {
@@ -308,7 +317,11 @@ export function inputCases(at: CaseContext): void {
         export const work = fn({ input: positive, output: positive }, (n: number) => n - 10);
       `);
       expect(await app.call("work", 15).result).toBe(5);
-      expect(await app.errorOf(app.call("work", -1))).toMatchObject({ code: "invalid_input", status: 422, fields: { issues: [{ message: "must be positive", path: ["n"] }] } });
+      expect(await app.errorOf(app.call("work", -1))).toMatchObject({
+        code: "invalid_input",
+        status: 422,
+        fields: { issues: [{ message: "must be positive", path: ["n"] }] },
+      });
       expect(await app.errorOf(app.call("work", 5))).toMatchObject({ code: "invalid_output", status: 500 });
     });
 

@@ -17,7 +17,18 @@ export function orderCases(at: CaseContext): void {
       `);
       expect(await app.call("work", 7).result).toEqual([7, [undefined, "start 1", "start 2"]]);
       await app.close("stop", null);
-      expect(app.events).toEqual(["module", "start 1 begins", "start 1 ends", "start 2 begins", "start 2 ends", "input", "stop 1 begins", "stop 1 ends", "stop 2 begins", "stop 2 ends"]);
+      expect(app.events).toEqual([
+        "module",
+        "start 1 begins",
+        "start 1 ends",
+        "start 2 begins",
+        "start 2 ends",
+        "input",
+        "stop 1 begins",
+        "stop 1 ends",
+        "stop 2 begins",
+        "stop 2 ends",
+      ]);
     });
 
     test("no input reaches a worker before its last start hook has returned", async () => {

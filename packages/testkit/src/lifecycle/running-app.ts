@@ -1,6 +1,27 @@
-import { ITEM_CONTENT_TYPES, ItemDecoder, createCountingIds, decodeValue, encodeValue, type ContainerInfo, type FunctionManifest, type FunctionOptions, type LogLine, type SamovarError, type StopReason } from "@samovar/protocol";
+import {
+  ITEM_CONTENT_TYPES,
+  ItemDecoder,
+  createCountingIds,
+  decodeValue,
+  encodeValue,
+  type ContainerInfo,
+  type FunctionManifest,
+  type FunctionOptions,
+  type LogLine,
+  type SamovarError,
+  type StopReason,
+} from "@samovar/protocol";
 import { silentLogger } from "@samovar/kit";
-import { FunctionRuntime, runHooks, type Container, type ContainerHost, type InputFailure, type InputSink, type StartPolicy, type StartedInfo } from "@samovar/scheduler";
+import {
+  FunctionRuntime,
+  runHooks,
+  type Container,
+  type ContainerHost,
+  type InputFailure,
+  type InputSink,
+  type StartPolicy,
+  type StartedInfo,
+} from "@samovar/scheduler";
 import { buildApp, type BuiltApp } from "./app-under-test.ts";
 import type { LifecycleSetting } from "./setting.ts";
 
@@ -64,11 +85,16 @@ export class RunningApp {
   }
 
   /** Builds and deploys: onBuild and onDeploy hooks run first, in containers of their own. */
-  static async start(setting: LifecycleSetting, source: string, options: { readonly startPolicy?: StartPolicy; readonly override?: Partial<FunctionOptions> } = {}): Promise<RunningApp> {
+  static async start(
+    setting: LifecycleSetting,
+    source: string,
+    options: { readonly startPolicy?: StartPolicy; readonly override?: Partial<FunctionOptions> } = {},
+  ): Promise<RunningApp> {
     const built = await buildApp(source);
     setting.setApp(built);
     const app = new RunningApp(setting, built);
-    for (const original of built.manifest.functions) await app.#deploy({ ...original, options: { ...original.options, ...options.override } }, options.startPolicy ?? RETRYING);
+    for (const original of built.manifest.functions)
+      await app.#deploy({ ...original, options: { ...original.options, ...options.override } }, options.startPolicy ?? RETRYING);
     return app;
   }
 
@@ -138,7 +164,7 @@ export class RunningApp {
         try {
           if (streaming) items.push(...decoder.push(chunk));
         } catch (error) {
-          settled.reject(error as Error);
+          settled.reject(error);
         }
         this.#wake();
         return true;
@@ -148,7 +174,7 @@ export class RunningApp {
           if (streaming) decoder.finish();
           settled.resolve(items);
         } catch (error) {
-          settled.reject(error as Error);
+          settled.reject(error);
         }
         this.#wake();
       },
@@ -202,7 +228,11 @@ export class RunningApp {
     await new Promise<void>((resolve, reject) => {
       const limit = setTimeout(() => {
         this.#waiters.delete(check);
-        reject(new Error(`Never happened: ${what}. Events: ${JSON.stringify(this.events)}. Containers: ${JSON.stringify(this.infos().map(({ id, state, reason }) => ({ id, state, reason })))}`));
+        reject(
+          new Error(
+            `Never happened: ${what}. Events: ${JSON.stringify(this.events)}. Containers: ${JSON.stringify(this.infos().map(({ id, state, reason }) => ({ id, state, reason })))}`,
+          ),
+        );
       }, 20_000);
       const check = (): void => {
         if (!holds()) return;

@@ -30,7 +30,13 @@ export async function createProcessSetting(): Promise<LifecycleSetting> {
   const hub = new WorkerHub({ clock: systemClock, logger: silentLogger });
   const serverAddress = join(home, "w");
   const server = await listen(serverAddress, hub);
-  const driver = await createProcessDriver({ home: join(home, "containers"), nodePath: process.execPath, runnerFile, clock: systemClock, logger: silentLogger });
+  const driver = await createProcessDriver({
+    home: join(home, "containers"),
+    nodePath: process.execPath,
+    runnerFile,
+    clock: systemClock,
+    logger: silentLogger,
+  });
   return {
     driver,
     hub,

@@ -1,0 +1,117 @@
+import type { ContainerInfo, ExitStatus, LogLine, LogSource, Phase, PhaseEvent, PhaseMessage } from "@samovar/protocol";
+import type { Container } from "./container.ts";
+import type { ContainerEvents } from "@samovar/runtime";
+import type { ContainerHost } from "./container-types.ts";
+import { LineSplitter } from "./line-splitter.ts";
+
+/** How many of its last lines a failed start carries. */
+const LAST_LINES = 20;
+
+export interface PhaseRecord {
+  readonly phase: Phase;
+  readonly workerIndex?: number;
+  readonly hook?: string | null;
+  readonly durationMs?: number;
+  readonly outcome?: PhaseEvent["outcome"];
+  readonly detail?: string | null;
+  /** Default: `durationMs` ago. */
+  readonly startedAtMs?: number;
+}
+
+/** What is told of one container: its phases, which are its waterfall, and its log. */
+export class ContainerRecord {
+  readonly phases: PhaseEvent[] = [];
+  readonly #host: ContainerHost;
+  readonly #container: Container;
+  readonly #lastLines: string[] = [];
+
+  constructor(host: ContainerHost, container: Container) {
+    this.#host = host;
+    this.#container = container;
+  }
+
+  get lastLines(): readonly string[] {
+    return [...this.#lastLines];
+  }
+
+  /** A phase that the server saw. */
+  phase({ phase, workerIndex, hook = null, durationMs = 0, outcome = "ok", detail = null, startedAtMs }: PhaseRecord): void {
+    this.phases.push({
+      phase,
+      workerIndex: workerIndex ?? null,
+      hook,
+      startedAtMs: startedAtMs ?? this.#host.clock.now() - durationMs,
+      durationMs,
+      outcome,
+      detail,
+    });
+  }
+
+  /** A phase that a worker told. */
+  told(workerIndex: number, { phase, hook, startedAtMs, durationMs, outcome, error }: PhaseMessage): void {
+    this.phases.push({ phase, workerIndex, hook, startedAtMs, durationMs, outcome, detail: error?.message ?? null });
+  }
+
+  /** In which phase a container that is not ready yet stands. */
+  get startPhase(): Phase {
+    if (!this.#container.workers.some((worker) => worker.helloAtMs > 0)) return "create";
+    if (!this.phases.some((p) => p.phase === "load")) return "load";
+    const { mode } = this.#container.plan.load;
+    return mode === "serve" ? "start" : mode;
+  }
+
+  /** What the driver pushes: output becomes lines of the log, all of them before the exit. */
+  driverEvents(onExit: (exit: ExitStatus) => void): ContainerEvents {
+    const splitters = { stdout: new LineSplitter((text) => this.log("stdout", text)), stderr: new LineSplitter((text) => this.log("stderr", text)) };
+    return {
+      output: (stream, chunk) => splitters[stream].push(chunk),
+      mainExited: (exit) => {
+        splitters.stdout.flush();
+        splitters.stderr.flush();
+        onExit(exit);
+      },
+    };
+  }
+
+  info(failed: boolean): ContainerInfo {
+    const container = this.#container;
+    const { load } = container.plan;
+    return {
+      id: container.id,
+      function: load.functionName,
+      functionId: load.functionId,
+      app: load.app,
+      version: load.version,
+      driver: this.#host.driver.info.name,
+      state: failed && container.state === "ended" ? "failed" : container.state,
+      reason: container.reason ?? container.stopReason,
+      startedAtMs: container.startedAtMs,
+      endedAtMs: container.endedAtMs,
+      pid: container.pid,
+      workers: container.workers.length,
+      inputs: { running: container.heldCount, ...container.inputs },
+      parameters: load.parameters,
+      phases: [...this.phases],
+    };
+  }
+
+  log(stream: "stdout" | "stderr", text: string, source: LogSource = { kind: "worker" }, workerIndex: number | null = null): void {
+    const { id, plan } = this.#container;
+    this.line({
+      atMs: this.#host.clock.now(),
+      containerId: id,
+      function: plan.load.functionName,
+      workerIndex,
+      stream,
+      level: stream === "stderr" ? "error" : "info",
+      source,
+      text,
+    });
+  }
+
+  line(line: LogLine): void {
+    this.#lastLines.push(line.text);
+    if (this.#lastLines.length > LAST_LINES) this.#lastLines.shift();
+    this.#host.log(line, this.#container);
+  }
+}

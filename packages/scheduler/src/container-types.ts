@@ -1,0 +1,52 @@
+import type { CallHead, ContainerId, DoneMessage, LoadMessage, LogLine, Phase, SamovarError } from "@samovar/protocol";
+import type { Clock, Logger } from "@samovar/kit";
+import type { CodeMount, ContainerLimits, RuntimeDriver } from "@samovar/runtime";
+import type { Container } from "./container.ts";
+import type { WorkerHub } from "./worker-hub.ts";
+import type { CallControl, CallReply } from "./worker-peer.ts";
+
+/** What all containers of a server share. */
+export interface ContainerHost {
+  readonly driver: RuntimeDriver;
+  readonly hub: WorkerHub;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly serverAddress: string;
+  /** State, phases or counts changed. */
+  containerChanged(container: Container): void;
+  log(line: LogLine, container: Container): void;
+  /** User code in this container calls a function of its app. */
+  call(container: Container, head: CallHead, body: Buffer, reply: CallReply): CallControl;
+}
+
+export interface ContainerPlan {
+  readonly containerId: ContainerId;
+  readonly load: LoadMessage;
+  readonly code: CodeMount;
+  readonly env: Readonly<Record<string, string>>;
+  readonly limits: ContainerLimits;
+  readonly startupTimeoutMs: number;
+  /** How long inputs may still run when a stop was asked for. */
+  readonly drainTimeoutMs: number;
+}
+
+/** Why a container never became ready. */
+export interface StartFailure {
+  readonly phase: Phase;
+  readonly hook: string | null;
+  readonly error: SamovarError | Error;
+  readonly lastLines: readonly string[];
+}
+
+/** The pool, or the run of a build or deploy hook. */
+export interface ContainerOwner {
+  /** A worker can take inputs. */
+  workerReady(container: Container): void;
+  /** All workers are ready for the first time. */
+  becameReady(container: Container): void;
+  /** It takes no more inputs, by its own doing: told so that a replacement can start. */
+  retired(container: Container): void;
+  hooksDone(container: Container, message: DoneMessage): void;
+  /** Over, once; nothing is left of it. `failure` where it never became ready and nobody asked it to stop. */
+  ended(container: Container, failure: StartFailure | null): void;
+}

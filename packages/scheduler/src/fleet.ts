@@ -1,0 +1,290 @@
+import type { SamovarError } from "@samovar/protocol";
+import { type FunctionInfo, type FunctionOptions, type PoolState, type StopReason } from "@samovar/protocol";
+import { Container } from "./container.ts";
+import type { ContainerOwner, StartFailure } from "./container-types.ts";
+import type { Deadline, Deadlines } from "./deadlines.ts";
+import { desiredContainers } from "./decisions/desired-containers.ts";
+import { isPreferred } from "./decisions/pick-container.ts";
+import { decideScaleDown } from "./decisions/scale-down.ts";
+import { startsNow } from "./decisions/starts-now.ts";
+import type { PoolServices, PoolSpec } from "./pool-types.ts";
+import { StartRecord } from "./start-record.ts";
+import type { Worker } from "./worker.ts";
+
+/** The pool, as its fleet sees it. */
+export interface FleetClient {
+  /** Inputs that wait. */
+  readonly queued: number;
+  /** A worker can take inputs. */
+  roomCame(): void;
+  /** Another start failed: those that can't wait any longer are to be answered. */
+  startFailed(): void;
+}
+
+const MEAN_WEIGHT = 0.2;
+
+/**
+ * The containers of one pool: how many there are, which one gets the next input, when they start and go. It owns
+ * nothing of the inputs; what it decides by are the pure functions in `decisions/`.
+ *
+ * `reconcile` is called after whatever may change how many are wanted, and never by time, but for two deadlines: an
+ * idle container's window, and the next try after a failed start.
+ */
+export class Fleet implements ContainerOwner {
+  readonly #spec: PoolSpec;
+  readonly #services: PoolServices;
+  readonly #deadlines: Deadlines;
+  readonly #client: FleetClient;
+  readonly #containers = new Set<Container>();
+  readonly #starts: StartRecord;
+  #lastUsedMs = -Infinity;
+  #closed = false;
+  #idleDeadline: Deadline | null = null;
+  #meanDurationMs: number | null = null;
+  #meanStartMs: number | null = null;
+  #whenEmpty: (() => void)[] = [];
+
+  constructor(spec: PoolSpec, services: PoolServices, deadlines: Deadlines, client: FleetClient) {
+    this.#spec = spec;
+    this.#services = services;
+    this.#deadlines = deadlines;
+    this.#client = client;
+    this.#starts = new StartRecord(spec, services.host.clock, deadlines);
+  }
+
+  get #options(): FunctionOptions {
+    return this.#spec.manifest.options;
+  }
+
+  get containers(): ReadonlySet<Container> {
+    return this.#containers;
+  }
+
+  get isFailing(): boolean {
+    return this.#starts.isFailing;
+  }
+
+  /** Something is starting, and nothing is ready yet. */
+  get isStarting(): boolean {
+    const { starting, ready } = this.counts();
+    return ready === 0 && starting > 0;
+  }
+
+  /** Why the last start failed, as callers are told; undefined when the last one succeeded. */
+  startError(): SamovarError | undefined {
+    return this.#starts.error();
+  }
+
+  /** An input came or ended. */
+  used(): void {
+    this.#lastUsedMs = this.#services.host.clock.monotonic();
+  }
+
+  /** An input took this long. */
+  measured(durationMs: number): void {
+    this.#meanDurationMs = mean(this.#meanDurationMs, durationMs);
+  }
+
+  // --- slots
+
+  /** A worker with a free slot, of the most recently used container; in it the one that holds least. */
+  pickWorker(): Worker | undefined {
+    let picked: Container | undefined;
+    for (const container of this.#containers) {
+      if (!container.isActive) continue;
+      let free = 0;
+      for (const worker of container.workers) free += this.#freeSlots(worker);
+      if (isPreferred(free, container.lastUsed, picked?.lastUsed ?? -1)) picked = container;
+    }
+    let best: Worker | undefined;
+    for (const worker of picked?.workers ?? []) {
+      if (this.#freeSlots(worker) > 0 && (!best || worker.held.size < best.held.size)) best = worker;
+    }
+    return best;
+  }
+
+  #freeSlots(worker: Worker): number {
+    // One that may be blocked is given nothing until it answers, or is replaced.
+    if (worker.state !== "ready" || !worker.peer || worker.isSilent) return 0;
+    const limit = this.inputLimit();
+    const slots = this.#options.concurrencyMax - worker.held.size;
+    return limit === null ? slots : Math.min(slots, limit - worker.taken);
+  }
+
+  /** Inputs after which a worker ends. A container for one input has one worker's one input. */
+  inputLimit(): number | null {
+    return this.#options.singleUse ? 1 : this.#options.maxInputsPerWorker;
+  }
+
+  // --- containers tell (ContainerOwner)
+
+  workerReady(_container: Container): void {
+    this.#starts.succeeded();
+    this.#client.roomCame();
+  }
+
+  becameReady(container: Container): void {
+    this.#meanStartMs = mean(this.#meanStartMs, (container.readyAtMs ?? 0) - container.startedAtMs);
+    this.watchIdle();
+    this.reconcile();
+  }
+
+  retired(_container: Container): void {
+    queueMicrotask(() => this.reconcile());
+  }
+
+  hooksDone(): void {
+    // A container that serves runs no build or deploy hooks.
+  }
+
+  ended(container: Container, failure: StartFailure | null): void {
+    this.#containers.delete(container);
+    if (failure) {
+      this.#starts.failed(failure, () => this.#tryAgain());
+      this.#client.startFailed();
+    }
+    this.reconcile();
+    if (this.#containers.size > 0) return;
+    for (const wake of this.#whenEmpty) wake();
+    this.#whenEmpty = [];
+  }
+
+  /** A failing pool has no inputs that would ask for a container: it heals by trying on. */
+  #tryAgain(): void {
+    if (this.isFailing && !this.#closed && this.#containers.size === 0) this.#startContainer();
+    else this.reconcile();
+  }
+
+  // --- how many
+
+  /** Starts what is missing. */
+  reconcile(): void {
+    if (this.#closed) return;
+    const counts = this.counts();
+    const desired = this.#desired();
+    if (desired <= counts.starting + counts.ready) return this.watchIdle();
+    if (this.#starts.lastFailure) {
+      // After a failure one container shows whether it is over, when its time has come.
+      if (this.#starts.mayTry && counts.starting === 0) this.#startContainer();
+      return;
+    }
+    const starts = startsNow({
+      desired,
+      minContainers: this.#options.minContainers,
+      ...counts,
+      queued: this.#client.queued,
+      slotsPerContainer: this.#options.workers * this.#options.concurrencyMax,
+      meanDurationMs: this.#meanDurationMs,
+      meanStartMs: this.#meanStartMs,
+    });
+    for (let i = 0; i < starts; i++) this.#startContainer();
+  }
+
+  #desired(): number {
+    const { bufferContainers, minContainers, maxContainers, scaledownWindowMs, tasksPerContainer, workers, concurrencyTarget } = this.#options;
+    const sinceUseMs = this.#services.host.clock.monotonic() - this.#lastUsedMs;
+    // What a container that is on its way out still holds asks for no other.
+    let running = 0;
+    for (const container of this.#containers) if (container.isActive) running += container.heldCount;
+    const busy = this.#client.queued + running > 0;
+    return desiredContainers(
+      { queued: this.#client.queued, running, active: busy || (scaledownWindowMs !== null ? sinceUseMs < scaledownWindowMs : this.#lastUsedMs > 0) },
+      {
+        minContainers,
+        maxContainers: maxContainers ?? Math.max(minContainers, this.#spec.hostCeiling),
+        bufferContainers,
+        tasksPerContainer: tasksPerContainer || workers * concurrencyTarget,
+      },
+    );
+  }
+
+  counts(): { starting: number; ready: number; draining: number } {
+    let starting = 0;
+    let ready = 0;
+    let draining = 0;
+    for (const container of this.#containers) {
+      if (container.state === "starting") starting++;
+      else if (container.state === "ready") ready++;
+      else draining++;
+    }
+    return { starting, ready, draining };
+  }
+
+  #startContainer(): void {
+    const { host, newContainerId } = this.#services;
+    const options = this.#options;
+    const container = new Container(host, this, {
+      containerId: newContainerId(),
+      load: { ...this.#spec.load, mode: "serve", bundlePath: "" },
+      code: this.#spec.code,
+      env: options.env,
+      limits: { cpuMillis: options.cpuMillis, memoryMib: options.memoryMib, maxProcesses: 1_024, workers: options.workers },
+      startupTimeoutMs: options.startupTimeoutMs,
+      drainTimeoutMs: options.drainTimeoutMs,
+    });
+    this.#containers.add(container);
+    container.start();
+  }
+
+  /** One deadline watches for idle containers; a warm call costs nothing here while it is set. */
+  watchIdle(): void {
+    const windowMs = this.#options.scaledownWindowMs;
+    if (this.#idleDeadline || windowMs === null || this.#closed || this.#containers.size === 0) return;
+    this.#idleDeadline = this.#deadlines.add(this.#services.host.clock.monotonic() + windowMs, () => this.#scaleDown());
+  }
+
+  #scaleDown(): void {
+    this.#idleDeadline = null;
+    if (this.#closed) return;
+    const { clock } = this.#services.host;
+    const ready = [...this.#containers].filter((container) => container.state === "ready");
+    const decision = decideScaleDown({
+      nowMs: clock.now(),
+      idle: ready.filter((container) => container.heldCount === 0),
+      active: this.counts().starting + ready.length,
+      keep: this.#desired(),
+      windowMs: this.#options.scaledownWindowMs,
+    });
+    for (const container of ready) if (decision.stop.includes(container.id)) container.drain("idle", null);
+    if (decision.wakeAtMs !== null) {
+      this.#idleDeadline = this.#deadlines.add(clock.monotonic() + Math.max(0, decision.wakeAtMs - clock.now()), () => this.#scaleDown());
+    }
+  }
+
+  // --- the end
+
+  /** Containers drain for at most `drainMs` (null: as long as their inputs' own timeouts). Resolves when none is left. */
+  async close(reason: StopReason, drainMs: number | null): Promise<void> {
+    this.#closed = true;
+    this.#starts.dispose();
+    this.#deadlines.delete(this.#idleDeadline);
+    // Where the server decides that it ends, the function says how long its inputs may still take.
+    const limitMs = reason === "stop" || reason === "shutdown" ? Math.min(drainMs ?? Infinity, this.#options.drainTimeoutMs) : drainMs;
+    for (const container of this.#containers) {
+      if (limitMs === 0) container.stop(reason);
+      else container.drain(reason, limitMs);
+    }
+    if (this.#containers.size > 0) await new Promise<void>((wake) => this.#whenEmpty.push(wake));
+  }
+
+  info(): Pick<FunctionInfo, "state" | "reason" | "containers"> {
+    const containers = this.counts();
+    return { state: this.#stateName(containers), reason: this.#starts.reason ?? this.#waitReason(containers.ready), containers };
+  }
+
+  #stateName(counts: { starting: number; ready: number }): PoolState {
+    if (this.#closed) return "stopped";
+    if (this.isFailing) return "failing";
+    if (counts.ready > 0) return "ready";
+    return counts.starting > 0 || this.#starts.lastFailure !== null ? "starting" : "idle";
+  }
+
+  #waitReason(ready: number): string | null {
+    if (this.#client.queued === 0) return null;
+    return ready === 0 ? "waiting for the first container to start" : `all slots of ${ready} containers are taken`;
+  }
+}
+
+function mean(before: number | null, value: number): number {
+  return before === null ? value : before + (value - before) * MEAN_WEIGHT;
+}

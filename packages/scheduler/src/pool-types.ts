@@ -1,0 +1,48 @@
+import type { ContainerId, FunctionManifest, LoadMessage } from "@samovar/protocol";
+import type { CodeMount } from "@samovar/runtime";
+import type { Attempt } from "./attempt.ts";
+import type { ContainerHost } from "./container-types.ts";
+import type { Deadline } from "./deadlines.ts";
+import type { InputRequest, InputSink } from "./input.ts";
+import type { Pool } from "./pool.ts";
+
+/** What a pool is made of: one function in one version with one set of constructor arguments. */
+export interface PoolSpec {
+  readonly manifest: FunctionManifest;
+  readonly code: CodeMount;
+  readonly load: Omit<LoadMessage, "mode" | "bundlePath">;
+  /** Ceiling where the function sets none: what the host can hold of it. */
+  readonly hostCeiling: number;
+  readonly startPolicy: StartPolicy;
+}
+
+export interface StartPolicy {
+  /** After so many failed starts in a row, inputs are answered at once. */
+  readonly failuresUntilFailing: number;
+  /** Whether it tries again by itself. `run` and `serve` don't: they end, or wait for an edit. */
+  readonly retries: boolean;
+}
+
+export interface PoolServices {
+  readonly host: ContainerHost;
+  readonly newContainerId: () => ContainerId;
+  readonly random: () => number;
+}
+
+/** An input and where it stands: waiting (no attempt), running (an attempt), or over (no sink). */
+export interface PoolInput {
+  /** Whose it is: a pool that closes hands its waiting inputs to its successor. */
+  pool: Pool;
+  readonly request: InputRequest;
+  readonly timeoutMs: number | null;
+  readonly arrivedAtMs: number;
+  readonly arrivedEpochMs: number;
+  sink: InputSink | null;
+  attempt: Attempt | null;
+  /** Attempts that count against the retries. */
+  attempts: number;
+  deadline: Deadline | null;
+  /** It waited for as long as it may, while the start that it waits for is at its own limit: the start answers it. */
+  overdue: boolean;
+  over: boolean;
+}
