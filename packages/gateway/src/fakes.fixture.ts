@@ -85,6 +85,7 @@ export class FakeFunction implements FunctionEntry {
       handler: options.kind === "cls" ? null : CALLABLE,
       methods,
       requiresParameters: options.requiresParameters ?? false,
+      builds: [[]],
     };
   }
 

@@ -26,6 +26,8 @@ export interface FunctionManifest {
   readonly methods: Readonly<Record<string, MethodManifest>>;
   /** A class whose constructor has required parameters can only be called through `.with(…)`. */
   readonly requiresParameters: boolean;
+  /** Constructor arguments that a class is built with, one build each; `[[]]` for everything else. */
+  readonly builds: readonly (readonly unknown[])[];
 }
 
 export type HookKind = "onBuild" | "onDeploy" | "onStart" | "onStop";

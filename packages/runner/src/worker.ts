@@ -51,8 +51,10 @@ export interface WorkerOptions {
   readonly spawnSibling?: (workerIndex: number) => void;
 }
 
-/** How long inputs may go on when a signal, or a server that is gone, asks for the end. */
+/** How long inputs may go on when a signal asks for the end. */
 const DRAIN_MS = 300_000;
+/** Without a server nobody can be given their answers: what runs may only come to an orderly end. */
+const LOST_DRAIN_MS = 10_000;
 
 /**
  * One worker: user code, its hooks, its inputs and its connection. States and what moves them: worker-state.ts. The
@@ -129,7 +131,7 @@ export class Worker {
     this.#stopReason = reason;
     this.#link.control(FRAME.drain, encodeValue({ reason }));
     this.#inputs!.flushBatches();
-    this.#cancelDrain = this.#options.clock.after(DRAIN_MS, () => this.#stop(reason, this.#graceMs));
+    this.#cancelDrain = this.#options.clock.after(reason === "server-lost" ? LOST_DRAIN_MS : DRAIN_MS, () => this.#stop(reason, this.#graceMs));
     this.#stopWhenIdle();
   }
 

@@ -325,7 +325,7 @@ export class Container {
       done: (message) => this.#owner.hooksDone(this, message),
       drainRequested: () => {
         if (worker.index === 0) this.#owner.retired(this);
-        if (worker.index === 0) this.drain("interrupt", this.plan.load.stopGracePeriodMs);
+        if (worker.index === 0) this.drain("interrupt", this.plan.drainTimeoutMs);
         else this.retireWorker(worker, "interrupt");
       },
       stopped: () => {

@@ -14,6 +14,8 @@ export interface FunctionSpec {
   readonly version: number;
   readonly manifest: FunctionManifest;
   readonly code: CodeMount;
+  /** Code on top of a build made with these constructor arguments, by `canonicalJson` of them. */
+  readonly builtCode: ReadonlyMap<string, CodeMount>;
   readonly load: Omit<LoadMessage, "mode" | "bundlePath" | "parameters">;
   readonly session: string | null;
   readonly development: boolean;
@@ -97,7 +99,8 @@ export class FunctionRuntime implements FunctionEntry {
     if (parameters.length > 0 && this.manifest.kind !== "cls")
       throw new SamovarError("invalid_request", `${this.name} is not a class: it takes no constructor arguments`);
     if (this.#pools.size >= MAX_POOLS) this.#dropIdlePool();
-    const { manifest, code, load, hostCeiling, startPolicy } = this.spec;
+    const { manifest, load, hostCeiling, startPolicy } = this.spec;
+    const code = this.spec.builtCode.get(key) ?? this.spec.code;
     const pool = new Pool({ manifest, code, load: { ...load, parameters }, hostCeiling, startPolicy }, this.#services);
     this.#pools.set(key, pool);
     return pool;

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { LineSplitter } from "./line-splitter.ts";
 
-function split(...chunks: (string | Buffer)[]): string[] {
+function split(...chunks: (string | Uint8Array)[]): string[] {
   const lines: string[] = [];
   const splitter = new LineSplitter((line) => lines.push(line));
-  for (const chunk of chunks) splitter.push(Buffer.from(chunk as string));
+  for (const chunk of chunks) splitter.push(Buffer.from(chunk as Uint8Array));
   splitter.flush();
   return lines;
 }

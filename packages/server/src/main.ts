@@ -12,6 +12,10 @@ async function main(): Promise<void> {
     const config = parseServerConfig(process.env);
     const server = await startServer({ config, logger: createServerLog(config.logLevel) });
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => server.shutdown("shutdown"));
+    // Whoever started it lets go once it has a session, or died before: then there is nothing to wait for.
+    process.once("disconnect", () => {
+      if (config.embedded && server.isLonely) server.shutdown("done");
+    });
     process.send?.({ url: server.url, token: server.adminToken });
     await server.closed;
     process.exit(0);

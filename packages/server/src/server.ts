@@ -36,6 +36,8 @@ export interface SamovarServer {
   readonly url: string;
   readonly adminToken: string;
   readonly info: ServerInfo;
+  /** No session is open: an embedded server that nobody waits for any more can end. */
+  readonly isLonely: boolean;
   /** Graceful: inputs finish, stop hooks run. The second call ends it at once. */
   shutdown(reason: StopReason): void;
   /** Resolves when nothing of it is left; rejects with what went wrong on the way. */
@@ -167,6 +169,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       url,
       adminToken,
       info,
+      isLonely: () => sessions.size === 0,
       drain: (reason, drainMs) => {
         gateway.drain();
         return sessions.closeAll(reason, drainMs);
@@ -187,6 +190,7 @@ interface Running {
   readonly url: string;
   readonly adminToken: string;
   readonly info: () => ServerInfo;
+  readonly isLonely: () => boolean;
   readonly drain: (reason: StopReason, drainMs: number) => Promise<void>;
   readonly finish: () => Promise<void>;
 }
@@ -213,6 +217,10 @@ class RunningServer implements SamovarServer {
 
   get info(): ServerInfo {
     return this.#running!.info();
+  }
+
+  get isLonely(): boolean {
+    return this.#running!.isLonely();
   }
 
   get closed(): Promise<void> {

@@ -24,6 +24,7 @@ const APP: AppRequest = {
         handler: null,
         methods: { predict: { streaming: false, batch: null, inputSchema: null, outputSchema: null, route: null, timeoutMs: undefined } },
         requiresParameters: false,
+        builds: [[]],
       },
     ],
   },

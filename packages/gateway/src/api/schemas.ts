@@ -191,6 +191,7 @@ const functionManifest = z.strictObject({
       .transform(({ timeoutMs, ...rest }) => ({ ...rest, timeoutMs })),
   ),
   requiresParameters: z.boolean(),
+  builds: z.array(z.array(z.unknown())),
 });
 
 const codePath = z

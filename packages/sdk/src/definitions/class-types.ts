@@ -62,8 +62,20 @@ export interface ListedClassOptions<C extends AnyClass, M extends string> extend
   readonly onStop?: readonly Exclude<HookNames<InstanceType<C>>, M>[];
 }
 
+/** What only a class with parameters has. */
+export interface BuildOptions<C extends AnyClass> {
+  /**
+   * Constructor arguments to run `onBuild` with, once for each list; their containers find what that build wrote.
+   * Default: once, with the default arguments.
+   *
+   * @example
+   * app.cls(Model, { build: [["small"], ["large"]] });
+   */
+  readonly build?: readonly Readonly<ConstructorParameters<C>>[];
+}
+
 /** `app.cls`, in both forms. */
 export interface DefineClass {
-  <C extends AnyClass, const M extends MethodNames<InstanceType<C>>>(Class: C, options: ListedClassOptions<C, M>): ListedClassHandle<C, M>;
-  <C extends AnyClass>(Class: C, options?: ClassOptions): ClassHandle<C>;
+  <C extends AnyClass, const M extends MethodNames<InstanceType<C>>>(Class: C, options: ListedClassOptions<C, M> & BuildOptions<C>): ListedClassHandle<C, M>;
+  <C extends AnyClass>(Class: C, options?: ClassOptions & BuildOptions<C>): ClassHandle<C>;
 }

@@ -51,6 +51,7 @@ export function defineCallable(kind: "endpoint" | "function", app: App | null, a
       methods: {},
       hooks: describeHooks(definition.hooks, (_kind, hook) => hook.run.toString()),
       requiresParameters: false,
+      builds: [[]],
     }),
   };
   getRegistry().add(record);

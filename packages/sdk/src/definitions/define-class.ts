@@ -6,6 +6,7 @@ import { COMMON_OPTIONS, NAME_OPTION, type Draft, type OptionReader } from "../o
 import { isPlainObject } from "../options/parse-values.ts";
 import { mergeOptions, readOptions, type ReadOptions } from "../options/resolve-options.ts";
 import { getRegistry } from "../registry.ts";
+import { BUILD_OPTION, checkBuildsGiven, checkBuildsUsed, readBuilds } from "./build-option.ts";
 import { readClassHooks, sourceOfHook } from "./class-hooks.ts";
 import { marksByName, methodNamesOf, requiresParameters } from "./class-members.ts";
 import { checkMethods, readMethodBatch, toMethodDefinition, toMethodManifest, type RemoteMethod } from "./class-methods.ts";
@@ -34,7 +35,7 @@ export function defineClass(app: App | null, args: readonly unknown[], entry: Fu
   if (!isClass(Class)) throwMistakes([{ message: "The first argument is not a class" }], {}, shape, entry, "invalid_definition");
   if (!isPlainObject(options)) throwMistakes([{ message: `The options are ${show(options)}, but it takes an object` }], {}, shape, entry, "invalid_definition");
 
-  const known: Readonly<Record<string, OptionReader>> = { ...NAME_OPTION, ...COMMON_OPTIONS, ...createListOptions(Class) };
+  const known: Readonly<Record<string, OptionReader>> = { ...NAME_OPTION, ...COMMON_OPTIONS, ...BUILD_OPTION, ...createListOptions(Class) };
   const methods = findMethods(Class, options);
   const batchSize = Math.max(1, ...methods.map(({ options: { batch } }) => batch?.maxBatchSize ?? 1));
   const read = (raw: RawOptions): ReadOptions => {
@@ -45,12 +46,14 @@ export function defineClass(app: App | null, args: readonly unknown[], entry: Fu
   const ofClass = mistakes.length > 0 && options.methods !== undefined ? [] : [...checkHasMethods(Class, methods), ...checkMethods(Class, methods)];
   throwMistakes([...mistakes, ...ofClass], options, shape, entry, ofClass.length > 0 ? "invalid_definition" : "invalid_option");
 
+  const hooks = readClassHooks(Class, readListedHooks(options));
+  throwMistakes(checkBuildsUsed(options, hooks.onBuild.length > 0), options, shape, entry);
   const definition: FunctionDefinition = {
     kind: "cls",
     get name() {
       return nameOf(record);
     },
-    hooks: readClassHooks(Class, readListedHooks(options)),
+    hooks,
     handler: null,
     cls: {
       create: (parameters) => new Class(...parameters),
@@ -76,12 +79,17 @@ export function defineClass(app: App | null, args: readonly unknown[], entry: Fu
     label: shape.subject,
     read,
     batchSize,
-    describe: (source) => ({
-      handler: null,
-      methods: Object.fromEntries(methods.map((one) => [one.name, toMethodManifest(Class, one)])),
-      hooks: describeHooks(definition.hooks, (kind, hook) => sourceOfHook(Class, kind, hook)),
-      requiresParameters: requiresParameters(Class, source),
-    }),
+    describe: (source) => {
+      const required = requiresParameters(Class, source);
+      throwMistakes(checkBuildsGiven(options, hooks.onBuild.length > 0, required), options, shape);
+      return {
+        handler: null,
+        methods: Object.fromEntries(methods.map((one) => [one.name, toMethodManifest(Class, one)])),
+        hooks: describeHooks(hooks, (kind, hook) => sourceOfHook(Class, kind, hook)),
+        requiresParameters: required,
+        builds: readBuilds(options),
+      };
+    },
   };
   getRegistry().add(record);
   return handle;

@@ -54,7 +54,10 @@ function readList(value: unknown, kind: HookKind): HookDefinition[] {
 }
 
 /** Hooks as the manifest shows them. `sourceOf`: the text that decides whether a build is still good, or a deploy hook changed. */
-export function describeHooks(hooks: HookDefinitions, sourceOf: (kind: HookKind, hook: HookDefinition) => string): Readonly<Record<HookKind, readonly HookManifest[]>> {
+export function describeHooks(
+  hooks: HookDefinitions,
+  sourceOf: (kind: HookKind, hook: HookDefinition) => string,
+): Readonly<Record<HookKind, readonly HookManifest[]>> {
   const plain = (list: readonly HookDefinition[]): HookManifest[] => list.map((hook) => ({ name: hook.name, cacheKey: "" }));
   const keyed = (kind: HookKind): HookManifest[] =>
     hooks[kind].map((hook) => ({ name: hook.name, cacheKey: hashText(JSON.stringify([sourceOf(kind, hook), hook.key ?? []])) }));

@@ -33,6 +33,7 @@ export interface DefinitionDescription {
   readonly methods: Readonly<Record<string, MethodManifest>>;
   readonly hooks: Readonly<Record<HookKind, readonly HookManifest[]>>;
   readonly requiresParameters: boolean;
+  readonly builds: readonly (readonly unknown[])[];
 }
 
 /** The name it is called by; null until it has one. */

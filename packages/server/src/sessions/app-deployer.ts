@@ -1,6 +1,6 @@
 import { availableParallelism, totalmem } from "node:os";
 import { type AppRequest, type FunctionId, type FunctionManifest, type IdSource, type LoadMessage } from "@samovar/protocol";
-import { FunctionRuntime, hostCeiling, runHooks, type ContainerHost, type FunctionSpec, type PoolServices } from "@samovar/scheduler";
+import { FunctionRuntime, canonicalJson, hostCeiling, runHooks, type ContainerHost, type FunctionSpec, type PoolServices } from "@samovar/scheduler";
 import type { CodeMount } from "@samovar/runtime";
 import type { BuildStore } from "../code/build-store.ts";
 import type { CodeStore } from "../code/code-store.ts";
@@ -20,6 +20,8 @@ interface Prepared {
   readonly functionId: FunctionId;
   readonly name: string;
   readonly code: CodeMount;
+  /** Code on top of what onBuild left, by the constructor arguments it was built with. */
+  readonly builtCode: ReadonlyMap<string, CodeMount>;
   readonly load: Omit<LoadMessage, "mode" | "bundlePath" | "parameters">;
 }
 
@@ -62,7 +64,9 @@ export class AppDeployer {
         functionIds,
         development: true,
       };
-      prepared.push({ manifest, functionId, name, load, code: await this.#build(session, request, manifest, code, load) });
+      const builtCode = await this.#build(session, request, manifest, code, load);
+      // Arguments that were not built with find what the first build left.
+      prepared.push({ manifest, functionId, name, load, builtCode, code: builtCode.values().next().value ?? code });
     }
     const deployed = await this.#deploy(session, request, prepared);
     return {
@@ -76,22 +80,38 @@ export class AppDeployer {
     return session.request.kind === "serve" ? `${manifest.name}-dev` : manifest.name;
   }
 
-  /** onBuild: once per image content and hook text. The code that follows lies on top of what it wrote. */
-  async #build(session: Session, request: AppRequest, manifest: FunctionManifest, code: CodeMount, load: Prepared["load"]): Promise<CodeMount> {
-    if (manifest.hooks.onBuild.length === 0) return code;
+  /** onBuild: once per image content, hook text and constructor arguments asked for. The code that follows lies on top of what it wrote. */
+  async #build(session: Session, request: AppRequest, manifest: FunctionManifest, code: CodeMount, load: Prepared["load"]): Promise<Map<string, CodeMount>> {
+    const built = new Map<string, CodeMount>();
+    if (manifest.hooks.onBuild.length === 0) return built;
+    for (const parameters of manifest.builds) {
+      built.set(canonicalJson(parameters), await this.#buildOnce(session, request, manifest, code, { ...load, parameters }));
+    }
+    return built;
+  }
+
+  async #buildOnce(
+    session: Session,
+    request: AppRequest,
+    manifest: FunctionManifest,
+    code: CodeMount,
+    load: Omit<LoadMessage, "mode" | "bundlePath">,
+  ): Promise<CodeMount> {
     const { builds, host, ids } = this.#services;
-    const key = builds.key(manifest, []);
+    const { parameters } = load;
+    const key = builds.key(manifest, parameters);
+    const what = `onBuild of ${load.functionName}${parameters.length > 0 ? ` with ${JSON.stringify(parameters)}` : ""}`;
     let build = request.forceBuild ? undefined : await builds.find(key);
     if (build) {
-      session.emit({ type: "progress", message: `onBuild of ${load.functionName} cached from ${new Date(build.builtAtMs).toISOString()}` });
+      session.emit({ type: "progress", message: `${what} cached from ${new Date(build.builtAtMs).toISOString()}` });
     } else {
-      session.emit({ type: "progress", message: `onBuild of ${load.functionName}` });
+      session.emit({ type: "progress", message: what });
       await runHooks(host, {
         containerId: ids("container"),
         mode: "build",
         manifest,
         code,
-        load: { ...load, parameters: [] },
+        load,
         signal: session.abort.signal,
         keep: async (workDir) => void (build = await builds.keep(key, workDir, code, host.clock.now())),
       });
@@ -127,7 +147,13 @@ export class AppDeployer {
     return { key, values };
   }
 
-  #toSpec(session: Session, request: AppRequest, version: number, { manifest, functionId, name, code, load }: Prepared, onDeployValue: unknown): FunctionSpec {
+  #toSpec(
+    session: Session,
+    request: AppRequest,
+    version: number,
+    { manifest, functionId, name, code, builtCode, load }: Prepared,
+    onDeployValue: unknown,
+  ): FunctionSpec {
     const host = { memoryMib: totalmem() / 1024 / 1024, cpuMillis: availableParallelism() * 1_000 };
     return {
       functionId,
@@ -136,6 +162,7 @@ export class AppDeployer {
       version,
       manifest,
       code,
+      builtCode,
       load: { ...load, onDeployValue },
       session: session.request.label,
       development: true,

@@ -127,7 +127,20 @@ export class RunningApp {
     this.#functions.set(
       manifest.name,
       new FunctionRuntime(
-        { functionId, name: manifest.name, app: load.app, version: 1, manifest, code, load, session: null, development: true, hostCeiling: 8, startPolicy },
+        {
+          functionId,
+          name: manifest.name,
+          app: load.app,
+          version: 1,
+          manifest,
+          code,
+          builtCode: new Map(),
+          load,
+          session: null,
+          development: true,
+          hostCeiling: 8,
+          startPolicy,
+        },
         { host: this.#host, newContainerId: () => this.#ids("container"), random: () => 0 },
         () => {},
       ),
