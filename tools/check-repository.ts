@@ -1,12 +1,15 @@
 import path from "node:path";
 import { readRepository, type Rule } from "./repository.ts";
 import { dependencyNotes } from "./rules/dependency-notes.ts";
+import { docExamples } from "./rules/doc-examples.ts";
+import { docPaths } from "./rules/doc-paths.ts";
 import { linksResolve, packageReadmes } from "./rules/docs-in-place.ts";
 import { environmentDocs } from "./rules/environment-docs.ts";
 import { errorDocs } from "./rules/error-docs.ts";
 import { fileLength } from "./rules/file-length.ts";
 import { lockFile } from "./rules/lock-file.ts";
 import { noLeftovers } from "./rules/no-leftovers.ts";
+import { optionDocs } from "./rules/option-docs.ts";
 import { packageDirection } from "./rules/package-direction.ts";
 
 const RULES: readonly Rule[] = [
@@ -16,6 +19,9 @@ const RULES: readonly Rule[] = [
   errorDocs(),
   packageReadmes,
   linksResolve,
+  docExamples,
+  docPaths,
+  optionDocs(),
   environmentDocs,
   dependencyNotes,
   lockFile,

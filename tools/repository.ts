@@ -28,7 +28,7 @@ export interface Package {
 }
 
 const SKIPPED_FOLDERS = new Set(["node_modules", "dist", "coverage", ".git", ".samovar"]);
-const TEXT = /\.(ts|mts|cts|js|mjs|cjs|json|md|sh|yaml|yml)$|^\.ci\/|\.npmrc$/;
+const TEXT = /\.(ts|mts|cts|js|mjs|cjs|json|md|txt|sh|yaml|yml)$|^\.ci\/|\.npmrc$/;
 
 export function readRepository(root: string): Repository {
   const files = new Map<string, string>();
