@@ -12,7 +12,12 @@ export interface Setting {
 
 export function describeSetting(): Setting {
   return {
-    machine: { cpu: cpus()[0]?.model.trim() ?? "unknown", cores: availableParallelism(), memoryGib: Math.round(totalmem() / 2 ** 30), kernel: `${type()} ${release()}` },
+    machine: {
+      cpu: cpus()[0]?.model.trim() ?? "unknown",
+      cores: availableParallelism(),
+      memoryGib: Math.round(totalmem() / 2 ** 30),
+      kernel: `${type()} ${release()}`,
+    },
     loadBefore: Math.round(loadavg()[0]! * 100) / 100,
     versions: { commit: readCommit(), node: process.versions.node, v8: process.versions.v8, functionsFramework: readFrameworkVersion() },
   };
@@ -21,7 +26,8 @@ export function describeSetting(): Setting {
 /** With a plus where files differ from it. */
 function readCommit(): string {
   try {
-    const git = (...args: string[]): string => execFileSync("git", args, { encoding: "utf8", cwd: import.meta.dirname, stdio: ["ignore", "pipe", "ignore"] }).trim();
+    const git = (...args: string[]): string =>
+      execFileSync("git", args, { encoding: "utf8", cwd: import.meta.dirname, stdio: ["ignore", "pipe", "ignore"] }).trim();
     return `${git("rev-parse", "--short", "HEAD")}${git("status", "--porcelain") === "" ? "" : "+"}`;
   } catch {
     // Not a checkout, or no git.

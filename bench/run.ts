@@ -57,7 +57,10 @@ function save(): string {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, `${name}.json`);
   const verdicts = findings.map((finding) => ({ ...finding, verdict: judge(finding) || null }));
-  writeFileSync(path, `${JSON.stringify({ startedAt: startedAt.toISOString(), tookMs: Date.now() - startedAt.getTime(), quick: options.quick, scope, ...setting, findings: verdicts }, null, 2)}\n`);
+  writeFileSync(
+    path,
+    `${JSON.stringify({ startedAt: startedAt.toISOString(), tookMs: Date.now() - startedAt.getTime(), quick: options.quick, scope, ...setting, findings: verdicts }, null, 2)}\n`,
+  );
   return path;
 }
 

@@ -14,7 +14,7 @@ const throughput: Finding = {
 test("a row has the medians, the spread of what is judged, the aim and the verdict", () => {
   expect(renderTable([throughput])).toBe(
     [
-      "                                  samovar       bare Node  functions-framework  judged (least … greatest)     aim",
+      "                                   samovar       bare Node  functions-framework  judged (least … greatest)     aim",
       "throughput, 32 connections  20,500 calls/s  40,000 calls/s                       × bare 0.512 (0.410 … 0.600)  ≥ 0.5  met",
       "",
     ].join("\n"),

@@ -8,11 +8,20 @@ export function renderTable(findings: readonly Finding[], paint: (verdict: "met"
   const rows = findings.map((finding) => {
     const { title, unit, figures, judged, aim } = finding;
     const figure = (target: string): string => (figures[target] ? `${formatNumber(figures[target].median)} ${unit}` : "");
-    return [title, figure("samovar"), figure("bare"), figure("framework"), judged ? `${judged.what} ${formatSpread(judged.spread)}` : "", aim ? `${aim.at === "least" ? "≥" : "≤"} ${aim.value}` : "", judge(finding)];
+    return [
+      title,
+      figure("samovar"),
+      figure("bare"),
+      figure("framework"),
+      judged ? `${judged.what} ${formatSpread(judged.spread)}` : "",
+      aim ? `${aim.at === "least" ? "≥" : "≤"} ${aim.value}` : "",
+      judge(finding),
+    ];
   });
   const widths = HEAD.map((head, column) => Math.max(head.length, ...rows.map((row) => row[column]!.length)));
   // Figures stand to the right, so that their digits can be compared.
-  const toLine = (cells: readonly string[]): string[] => cells.map((cell, column) => (column >= 1 && column <= 3 ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)));
+  const toLine = (cells: readonly string[]): string[] =>
+    cells.map((cell, column) => (column >= 1 && column <= 3 ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)));
   const lines = rows.map((row) => {
     const verdict = row.at(-1)!;
     const cells = toLine(row);

@@ -54,7 +54,11 @@ function callUntil(socket: Socket, request: Buffer, expectedBody: Buffer, untilM
       if (!answer.toString("latin1", 0, OK.length).startsWith(OK.slice(0, answer.length))) reject(new Error(`The target answered: ${answer.toString()}`));
       return;
     }
-    if (answer.toString("latin1", 0, OK.length) !== OK || answer.length !== bodyAt + expectedBody.length || answer.compare(expectedBody, 0, expectedBody.length, bodyAt) !== 0) {
+    if (
+      answer.toString("latin1", 0, OK.length) !== OK ||
+      answer.length !== bodyAt + expectedBody.length ||
+      answer.compare(expectedBody, 0, expectedBody.length, bodyAt) !== 0
+    ) {
       return reject(new Error(`The target answered: ${answer.toString()}`));
     }
     answer = null;

@@ -31,7 +31,13 @@ export async function measureColdStart(scope: Scope, progress: Progress): Promis
     progress(`cold starts: ${start} of ${scope.coldStarts}`);
     await untilGone(samovar);
     await sleep(PAUSE_MS);
-    const cold = await timeFirstByte({ port: Number(url.port), request, expectedBody: EXPECTED, startedMs: performance.now() });
+    const cold = await timeFirstByte({
+      port: Number(url.port),
+      request,
+      expectedHeader: "x-samovar-cold-start: 1",
+      expectedBody: EXPECTED,
+      startedMs: performance.now(),
+    });
     await untilGone(samovar);
     await sleep(PAUSE_MS);
     const bare = await startBare();
@@ -40,14 +46,29 @@ export async function measureColdStart(scope: Scope, progress: Progress): Promis
     floor.push(bare);
   }
   return [
-    { id: "cold-start", title: "cold start, request to first byte", unit: "ms", figures: { samovar: toSpread(ours), bare: toSpread(floor) }, judged: { what: "× floor", spread: byGroups(ours, floor) }, aim: { at: "most", value: 1.5 } },
-    { id: "cold-start-p99", title: "cold start, p99", unit: "ms", figures: { samovar: toSpread([percentile(ours, 0.99)]), bare: toSpread([percentile(floor, 0.99)]) }, judged: null, aim: null },
+    {
+      id: "cold-start",
+      title: "cold start, request to first byte",
+      unit: "ms",
+      figures: { samovar: toSpread(ours), bare: toSpread(floor) },
+      judged: { what: "× floor", spread: byGroups(ours, floor) },
+      aim: { at: "most", value: 1.5 },
+    },
+    {
+      id: "cold-start-p99",
+      title: "cold start, p99",
+      unit: "ms",
+      figures: { samovar: toSpread([percentile(ours, 0.99)]), bare: toSpread([percentile(floor, 0.99)]) },
+      judged: null,
+      aim: null,
+    },
   ];
 }
 
 /** Single starts vary more than rounds of many calls, so starts are compared in groups of ten: the medians of each. */
 function byGroups(ours: readonly number[], floor: readonly number[]): Finding["figures"][string] {
-  const groups = (values: readonly number[]): number[] => Array.from({ length: Math.max(1, Math.floor(values.length / 10)) }, (_, group) => percentile(values.slice(group * 10, group * 10 + 10), 0.5));
+  const groups = (values: readonly number[]): number[] =>
+    Array.from({ length: Math.max(1, Math.floor(values.length / 10)) }, (_, group) => percentile(values.slice(group * 10, group * 10 + 10), 0.5));
   return compareRounds(groups(ours), groups(floor), ratio);
 }
 
@@ -55,7 +76,13 @@ async function startBare(): Promise<number> {
   const startedMs = performance.now();
   const server = await startPlainServer("bare-server");
   try {
-    return await timeFirstByte({ port: server.port, request: toRequest({ url: new URL(`http://127.0.0.1:${server.port}/`), body: INPUT }), expectedBody: EXPECTED, startedMs });
+    return await timeFirstByte({
+      port: server.port,
+      request: toRequest({ url: new URL(`http://127.0.0.1:${server.port}/`), body: INPUT }),
+      expectedHeader: "content-type: application/json",
+      expectedBody: EXPECTED,
+      startedMs,
+    });
   } finally {
     await server.stop();
   }

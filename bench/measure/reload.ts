@@ -16,7 +16,11 @@ export async function measureReload(scope: Scope, progress: Progress): Promise<r
   const url = samovar.endpoint("hello");
   const source = await readFile(samovar.appFile, "utf8");
   const greet = async (): Promise<string> => {
-    const response = await fetch(url, { method: "POST", headers: { authorization: `Bearer ${samovar.token}`, "content-type": "application/json" }, body: '{"name":"you"}' });
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { authorization: `Bearer ${samovar.token}`, "content-type": "application/json" },
+      body: '{"name":"you"}',
+    });
     const text = await response.text();
     if (!response.ok) throw new Error(`${url.href} answered ${response.status} during a reload: ${text}`);
     return (JSON.parse(text) as { message: string }).message;
@@ -34,5 +38,14 @@ export async function measureReload(scope: Scope, progress: Progress): Promise<r
     if (edit > 0) times.push(performance.now() - startedMs);
   }
   const spread = toSpread(times);
-  return [{ id: "reload", title: "reload, edit to new answer", unit: "ms", figures: { samovar: spread }, judged: { what: "ms", spread }, aim: { at: "most", value: 1_000 } }];
+  return [
+    {
+      id: "reload",
+      title: "reload, edit to new answer",
+      unit: "ms",
+      figures: { samovar: spread },
+      judged: { what: "ms", spread },
+      aim: { at: "most", value: 1_000 },
+    },
+  ];
 }

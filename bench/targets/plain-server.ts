@@ -13,9 +13,14 @@ export interface PlainServer {
  * milliseconds at its start. Resolves when it says that it listens.
  */
 export async function startPlainServer(name: "bare-server" | "framework-server"): Promise<PlainServer> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL(`${name}.mjs`, import.meta.url))], { stdio: ["ignore", "pipe", "inherit"], env: { NODE_ENV: "production" } });
+  const child = spawn(process.execPath, [fileURLToPath(new URL(`${name}.mjs`, import.meta.url))], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { NODE_ENV: "production" },
+  });
   const exited = once(child, "exit");
-  const [line] = (await Promise.race([once(child.stdout, "data"), exited.then(() => Promise.reject(new Error(`${name} ended before it listened`)))])) as [Buffer];
+  const [line] = (await Promise.race([once(child.stdout, "data"), exited.then(() => Promise.reject(new Error(`${name} ended before it listened`)))])) as [
+    Buffer,
+  ];
   return { port: Number(line.toString()), pid: child.pid!, stop: () => kill(child, exited) };
 }
 

@@ -1,12 +1,12 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ContainerInfo } from "@samovar/protocol";
+import { spawnSamovar } from "./samovar-command.ts";
 
-const SAMOVAR = fileURLToPath(new URL("../../node_modules/.bin/samovar", import.meta.url));
 const APP = fileURLToPath(new URL("app.ts", import.meta.url));
 
 /**
@@ -40,7 +40,7 @@ export class SamovarServer {
     // Beside the home, not around it: what lies in an app's folder travels with the app.
     const project = join(folder, "project");
     await cp(APP, join(project, "app.ts"));
-    const command = spawn(process.execPath, [SAMOVAR, "serve", "app.ts", "--timeout", "10m"], { cwd: project, env: toEnv(home), stdio: ["ignore", "pipe", "pipe"] });
+    const command = spawnSamovar(home, ["serve", "app.ts", "--timeout", "10m"], project);
     await untilServing(command);
     const server = JSON.parse(await readFile(join(home, "server.json"), "utf8")) as { pid: number; url: string };
     return new SamovarServer(folder, command, server, (await readFile(join(home, "admin-token"), "utf8")).trim());
@@ -70,8 +70,6 @@ export class SamovarServer {
     await rm(this.#folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
 }
-
-const toEnv = (home: string): NodeJS.ProcessEnv => ({ PATH: process.env.PATH, HOME: process.env.HOME, SAMOVAR_HOME: home, NO_COLOR: "1" });
 
 async function untilServing(command: ChildProcess): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -6,14 +6,14 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { failOnLeaks, findProcesses } from "@samovar/testkit";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 
 const APP = fileURLToPath(new URL("app.ts", import.meta.url));
 const SAMOVAR = fileURLToPath(new URL("../../node_modules/.bin/samovar", import.meta.url));
 
 const folder = failOnLeaks();
 // The embedded server ends after the command that started it, and nobody is told of the end of a process that is not his child.
-afterEach(() => expect.poll(() => findProcesses(folder()), { timeout: 10_000 }).toEqual([]));
+afterEach(() => vi.waitUntil(async () => (await findProcesses(folder())).length === 0, { timeout: 10_000 }));
 
 const environment = (): NodeJS.ProcessEnv => ({ ...process.env, SAMOVAR_HOME: folder(), SAMOVAR_URL: undefined, SAMOVAR_TOKEN: undefined });
 

@@ -54,10 +54,16 @@ async function walk(): Promise<void> {
   }
 }
 
+interface Answer {
+  readonly ms: number;
+  readonly headers: Headers;
+  readonly analysis: Analysis;
+}
+
 /** Once cold, then warm on the container that is there. */
 async function callEndpoint(url: string): Promise<void> {
   const token = (await readFile(join(home, "admin-token"), "utf8")).trim();
-  const call = async (): Promise<{ ms: number; headers: Headers; analysis: Analysis }> => {
+  const call = async (): Promise<Answer> => {
     const startedMs = performance.now();
     const response = await fetch(url, {
       method: "POST",
@@ -72,9 +78,9 @@ async function callEndpoint(url: string): Promise<void> {
   await (await fetch(new URL("/livez", url))).text();
 
   const cold = await call();
-  const warm = [];
+  const warm: Answer[] = [];
   for (let i = 0; i < WARM_CALLS; i++) warm.push(await call());
-  const median = warm.sort((a, b) => a.ms - b.ms)[WARM_CALLS / 2]!;
+  const median = warm.toSorted((a, b) => a.ms - b.ms)[WARM_CALLS / 2]!;
 
   const { sentiment, sentences, entities } = cold.analysis;
   print(
