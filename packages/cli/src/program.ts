@@ -43,6 +43,7 @@ Environment:
     .addOption(appOption())
     .addOption(envOption())
     .addOption(driverOption())
+    .addOption(forceBuildOption())
     .addHelpText(
       "after",
       `
@@ -72,6 +73,7 @@ Examples:
     .addOption(appOption())
     .addOption(envOption())
     .addOption(driverOption())
+    .addOption(forceBuildOption())
     .addHelpText(
       "after",
       `
@@ -182,6 +184,7 @@ export interface AppFlags {
   readonly app?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly driver?: string;
+  readonly forceBuild?: boolean;
 }
 export interface RunFlags extends AppFlags {
   readonly input?: string;
@@ -208,6 +211,7 @@ export interface LogFlags extends JsonFlag {
 
 const appOption = (): Option => new Option("--app <name>", "the app's name, unless the module says it with new App(name)");
 const driverOption = (): Option => new Option("--driver <name>", "what starts containers: process");
+const forceBuildOption = (): Option => new Option("--force-build", "run onBuild hooks also where their result is cached");
 const jsonOption = (description = "JSON in place of text"): Option => new Option("--json", description);
 const tailOption = (): Option => new Option("-n, --tail <lines>", "how many of the last lines come first").default(100).argParser(toCount);
 

@@ -66,6 +66,8 @@ export type SessionEvent =
   | { readonly type: "log"; readonly line: LogLine }
   | { readonly type: "container"; readonly container: ContainerInfo }
   | { readonly type: "progress"; readonly message: string }
+  /** Worth a line of its own, such as "onBuild cached from …". */
+  | { readonly type: "note"; readonly message: string }
   /** An input arrived or a follower is there: what `serve` counts as activity. */
   | { readonly type: "activity"; readonly atMs: number }
   | { readonly type: "closing"; readonly reason: StopReason };

@@ -1,9 +1,15 @@
 import { createHash } from "node:crypto";
 import type { AppManifest, AppRequest, CodeObject } from "@samovar/protocol";
 
+export interface AppRequestFlags {
+  /** Variables of `--env`. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly forceBuild: boolean;
+}
+
 /** What a server is sent of an app: its manifest with the variables of `--env`, its code, and the key of its onDeploy. */
-export function toAppRequest(manifest: AppManifest, code: CodeObject, env: Readonly<Record<string, string>>): AppRequest {
-  return { manifest: withEnv(manifest, env), code, deployKey: toDeployKey(manifest, code) };
+export function toAppRequest(manifest: AppManifest, code: CodeObject, { env, forceBuild }: AppRequestFlags): AppRequest {
+  return { manifest: withEnv(manifest, env), code, deployKey: toDeployKey(manifest, code), ...(forceBuild ? { forceBuild } : {}) };
 }
 
 function withEnv(manifest: AppManifest, env: Readonly<Record<string, string>>): AppManifest {

@@ -1,7 +1,7 @@
 import type { AppHost } from "@samovar/bundler";
 import { SamovarError, type AppManifest, type AppResponse } from "@samovar/protocol";
 import { AppLoader, type BuiltApp } from "../app/app-loader.ts";
-import { toAppRequest } from "../app/app-request.ts";
+import { toAppRequest, type AppRequestFlags } from "../app/app-request.ts";
 import { sendCode } from "../app/send-code.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { orAborted } from "../interrupt.ts";
@@ -51,6 +51,7 @@ export async function run(context: CommandContext, options: RunOptions): Promise
   server.session.on((event) => {
     if (event.type === "log") screen.writeError(renderLogLine(event.line, screen.noteColors));
     if (event.type === "progress") progress.update(event.message);
+    if (event.type === "note") screen.note(screen.noteColors.dim(event.message));
   });
   for (const note of app.notes) screen.note(screen.noteColors.dim(note));
   forwardOutput(context, app.host);
@@ -60,7 +61,7 @@ export async function run(context: CommandContext, options: RunOptions): Promise
   // Only main runs here: what the module began when it was loaded ends.
   if (selection) await app.host.dispose();
   else assertMain(manifest, target);
-  const functions = manifest.functions.length === 0 ? [] : (await put(context, server, app, env)).functions;
+  const functions = manifest.functions.length === 0 ? [] : (await put(context, server, app, { env, forceBuild: options.forceBuild ?? false })).functions;
   progress.update("Starting");
   const serverLost = server.session.ended.then((reason) => {
     throw new SamovarError("shutting_down", `The server ended the session${reason ? `: ${reason}` : ""}`);
@@ -83,10 +84,10 @@ async function load(loader: AppLoader, signal: AbortSignal): Promise<LoadedApp> 
   return { ...built, host: await loader.start(built.bundle, signal) };
 }
 
-async function put(context: CommandContext, server: OpenServer, app: LoadedApp, env: Readonly<Record<string, string>>): Promise<AppResponse> {
+async function put(context: CommandContext, server: OpenServer, app: LoadedApp, flags: AppRequestFlags): Promise<AppResponse> {
   const { signal } = context.interrupt;
   await sendCode(server.client, app.code, signal);
-  return await server.client.putApp(server.session.id, toAppRequest(app.host.manifest, app.code.object, env), signal);
+  return await server.client.putApp(server.session.id, toAppRequest(app.host.manifest, app.code.object, flags), signal);
 }
 
 async function callSelected(

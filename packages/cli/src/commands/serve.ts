@@ -34,7 +34,7 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
   });
 
   const idle = Promise.withResolvers<"idle">();
-  const reloader = new Reloader(context, { loader, server, target, env, onEdit: () => timer.touch() });
+  const reloader = new Reloader(context, { loader, server, target, env, forceBuild: options.forceBuild ?? false, onEdit: () => timer.touch() });
   const timer = new IdleTimer(
     io.clock,
     options.timeout,
@@ -46,6 +46,7 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
   session.on((event) => {
     if (event.type === "log") screen.writeError(renderLogLine(event.line, screen.noteColors));
     if (event.type === "progress") reloader.showProgress(event.message);
+    if (event.type === "note") screen.note(screen.noteColors.dim(event.message));
     if (event.type === "activity") timer.touch();
   });
   reloader.begin();

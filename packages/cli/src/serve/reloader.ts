@@ -19,6 +19,8 @@ export interface ReloaderOptions {
   readonly server: OpenServer;
   readonly target: Target;
   readonly env: Readonly<Record<string, string>>;
+  /** For the first version of the session; edits keep what was built. */
+  readonly forceBuild: boolean;
   readonly onEdit: () => void;
 }
 
@@ -116,7 +118,7 @@ export class Reloader {
 
   /** Null: the code is what it was. */
   async #reload(outdated: AbortSignal): Promise<Reloaded | null> {
-    const { loader, server, target, env } = this.#options;
+    const { loader, server, target, env, forceBuild } = this.#options;
     const isFirst = this.#triedCodeId === null;
     let built: BuiltApp;
     try {
@@ -144,7 +146,11 @@ export class Reloader {
     }
     if (target.name !== null) selectFunction(manifest, target);
     await sendCode(server.client, built.code, this.#ended.signal);
-    const response = await server.client.putApp(server.session.id, toAppRequest(manifest, built.code.object, env), this.#ended.signal);
+    const response = await server.client.putApp(
+      server.session.id,
+      toAppRequest(manifest, built.code.object, { env, forceBuild: forceBuild && this.#ids.size === 0 }),
+      this.#ended.signal,
+    );
     this.#ids = new Set(response.functions.map((fn) => fn.id));
     return { manifest, response };
   }

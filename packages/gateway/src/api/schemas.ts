@@ -135,6 +135,7 @@ export const sessionEvent = schemaOf<SessionEvent>()(
     z.strictObject({ type: z.literal("log"), line: logLine }),
     z.strictObject({ type: z.literal("container"), container: containerInfo }),
     z.strictObject({ type: z.literal("progress"), message: z.string() }),
+    z.strictObject({ type: z.literal("note"), message: z.string() }),
     z.strictObject({ type: z.literal("activity"), atMs: z.number() }),
     z.strictObject({ type: z.literal("closing"), reason: stopReason }),
   ]),

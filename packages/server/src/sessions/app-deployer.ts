@@ -103,7 +103,7 @@ export class AppDeployer {
     const what = `onBuild of ${load.functionName}${parameters.length > 0 ? ` with ${JSON.stringify(parameters)}` : ""}`;
     let build = request.forceBuild ? undefined : await builds.find(key);
     if (build) {
-      session.emit({ type: "progress", message: `${what} cached from ${new Date(build.builtAtMs).toISOString()}` });
+      session.emit({ type: "note", message: `${what} cached from ${new Date(build.builtAtMs).toISOString()}` });
     } else {
       session.emit({ type: "progress", message: what });
       await runHooks(host, {
