@@ -18,13 +18,21 @@ const runnerFile = join(folder, "runner.mjs");
 await mkdir(join(folder, "code"));
 await writeFile(join(folder, "code", "app.mjs"), "export {};\n");
 await writeFile(runnerFile, `process.stdout.write("up\\n"); setInterval(() => {}, 1e6);\n`);
-const driver = await createProcessDriver({ home: join(folder, "containers"), nodePath: process.execPath, runnerFile, clock: systemClock, logger: silentLogger, cgroups });
+const driver = await createProcessDriver({
+  home: join(folder, "containers"),
+  nodePath: process.execPath,
+  runnerFile,
+  clock: systemClock,
+  logger: silentLogger,
+  cgroups,
+});
 
 const bare: number[] = [];
 const container: number[] = [];
 const returned: number[] = [];
 for (let i = -3; i < runs; i++) {
-  const [bareMs, [containerMs, returnedMs]] = i % 2 ? [await runBare(), await runContainer(i)] : await runContainer(i).then(async (measured) => [await runBare(), measured] as const);
+  const [bareMs, [containerMs, returnedMs]] =
+    i % 2 ? [await runBare(), await runContainer(i)] : await runContainer(i).then(async (measured) => [await runBare(), measured] as const);
   // The first ones warm the page cache and our own code.
   if (i < 0) continue;
   bare.push(bareMs);
@@ -36,7 +44,12 @@ await rm(folder, { recursive: true });
 console.log(`bare spawn to first line       ${show(bare)}`);
 console.log(`driver.start to first line     ${show(container)}`);
 console.log(`driver.start until it resolves ${show(returned)}`);
-console.log(`ratio of the medians ${(quantile(container, 0.5) / quantile(bare, 0.5)).toFixed(2)}; median of the differences ${quantile(container.map((ms, i) => ms - bare[i]!), 0.5).toFixed(1)} ms`);
+console.log(
+  `ratio of the medians ${(quantile(container, 0.5) / quantile(bare, 0.5)).toFixed(2)}; median of the differences ${quantile(
+    container.map((ms, i) => ms - bare[i]!),
+    0.5,
+  ).toFixed(1)} ms`,
+);
 
 async function runBare(): Promise<number> {
   const startedMs = performance.now();

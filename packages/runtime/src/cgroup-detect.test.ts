@@ -6,7 +6,8 @@ function machine(files: Record<string, string>, writable: readonly string[]): Fi
   return { read: async (path) => files[path] ?? null, writable: async (path) => writable.includes(path) };
 }
 
-const mount = (type: "cgroup" | "cgroup2", point: string, options: string, root = "/"): string => `31 23 0:28 ${root} ${point} rw,nosuid shared:9 - ${type} ${type} rw,${options}`;
+const mount = (type: "cgroup" | "cgroup2", point: string, options: string, root = "/"): string =>
+  `31 23 0:28 ${root} ${point} rw,nosuid shared:9 - ${type} ${type} rw,${options}`;
 
 describe("v2", () => {
   const own = "/user.slice/user-1000.slice/user@1000.service/app.slice/run-1.scope";
@@ -22,12 +23,23 @@ describe("v2", () => {
   const slice = `${top}/user.slice/user-1000.slice/user@1000.service/app.slice`;
 
   test("the nearest ancestor that hands on the controllers and may be written is taken", async () => {
-    const view = machine({ ...files, [`${slice}/cgroup.type`]: "domain\n", [`${slice}/cgroup.subtree_control`]: "cpu memory pids\n" }, [`${top}${own}`, `${top}${own}/cgroup.procs`, slice, `${slice}/cgroup.procs`]);
-    expect(await detectCgroups(view)).toEqual({ layout: "v2", hierarchies: [{ version: 2, parentDir: slice, controllers: ["memory", "pids", "cpu"], enable: [] }] });
+    const view = machine({ ...files, [`${slice}/cgroup.type`]: "domain\n", [`${slice}/cgroup.subtree_control`]: "cpu memory pids\n" }, [
+      `${top}${own}`,
+      `${top}${own}/cgroup.procs`,
+      slice,
+      `${slice}/cgroup.procs`,
+    ]);
+    expect(await detectCgroups(view)).toEqual({
+      layout: "v2",
+      hierarchies: [{ version: 2, parentDir: slice, controllers: ["memory", "pids", "cpu"], enable: [] }],
+    });
   });
 
   test("controllers that are not handed on are not promised", async () => {
-    const view = machine({ ...files, [`${slice}/cgroup.type`]: "domain\n", [`${slice}/cgroup.subtree_control`]: "memory pids\n" }, [slice, `${slice}/cgroup.procs`]);
+    const view = machine({ ...files, [`${slice}/cgroup.type`]: "domain\n", [`${slice}/cgroup.subtree_control`]: "memory pids\n" }, [
+      slice,
+      `${slice}/cgroup.procs`,
+    ]);
     expect((await detectCgroups(view)).hierarchies[0]!.controllers).toEqual(["memory", "pids"]);
   });
 
@@ -38,10 +50,17 @@ describe("v2", () => {
 
   test("at the true root controllers are handed on by us", async () => {
     const view = machine(
-      { "/proc/self/cgroup": "0::/\n", "/proc/self/mountinfo": mount("cgroup2", top, "rw"), [`${top}/cgroup.controllers`]: "cpuset cpu io memory pids\n", [`${top}/cgroup.subtree_control`]: "cpu\n" },
+      {
+        "/proc/self/cgroup": "0::/\n",
+        "/proc/self/mountinfo": mount("cgroup2", top, "rw"),
+        [`${top}/cgroup.controllers`]: "cpuset cpu io memory pids\n",
+        [`${top}/cgroup.subtree_control`]: "cpu\n",
+      },
       [top, `${top}/cgroup.procs`],
     );
-    expect((await detectCgroups(view)).hierarchies).toEqual([{ version: 2, parentDir: top, controllers: ["memory", "pids", "cpu"], enable: ["memory", "pids"] }]);
+    expect((await detectCgroups(view)).hierarchies).toEqual([
+      { version: 2, parentDir: top, controllers: ["memory", "pids", "cpu"], enable: ["memory", "pids"] },
+    ]);
   });
 
   test("a folder whose cgroup.procs may not be written is of no use: nothing can be moved there", async () => {
@@ -52,7 +71,12 @@ describe("v2", () => {
 describe("v1", () => {
   const files = {
     "/proc/self/cgroup": "5:cpu,cpuacct:/jobs/a\n4:memory:/jobs/a\n3:pids:/jobs/a\n1:name=systemd:/\n",
-    "/proc/self/mountinfo": [mount("cgroup", "/sys/fs/cgroup/cpu,cpuacct", "cpu,cpuacct"), mount("cgroup", "/sys/fs/cgroup/memory", "memory"), mount("cgroup", "/sys/fs/cgroup/pids", "pids"), mount("cgroup", "/sys/fs/cgroup/systemd", "name=systemd")].join("\n"),
+    "/proc/self/mountinfo": [
+      mount("cgroup", "/sys/fs/cgroup/cpu,cpuacct", "cpu,cpuacct"),
+      mount("cgroup", "/sys/fs/cgroup/memory", "memory"),
+      mount("cgroup", "/sys/fs/cgroup/pids", "pids"),
+      mount("cgroup", "/sys/fs/cgroup/systemd", "name=systemd"),
+    ].join("\n"),
     "/sys/fs/cgroup/cpu,cpuacct/jobs/a/cgroup.procs": "",
     "/sys/fs/cgroup/memory/jobs/a/cgroup.procs": "",
     "/sys/fs/cgroup/pids/jobs/a/cgroup.procs": "",
@@ -81,14 +105,25 @@ describe("v1", () => {
 
   test("a mount that shows only a part is read relative to that part", async () => {
     const view = machine(
-      { "/proc/self/cgroup": "4:memory:/docker/abc/inner\n", "/proc/self/mountinfo": mount("cgroup", "/sys/fs/cgroup/memory", "memory", "/docker/abc"), "/sys/fs/cgroup/memory/inner/cgroup.procs": "" },
+      {
+        "/proc/self/cgroup": "4:memory:/docker/abc/inner\n",
+        "/proc/self/mountinfo": mount("cgroup", "/sys/fs/cgroup/memory", "memory", "/docker/abc"),
+        "/sys/fs/cgroup/memory/inner/cgroup.procs": "",
+      },
       ["/sys/fs/cgroup/memory/inner"],
     );
     expect((await detectCgroups(view)).hierarchies[0]!.parentDir).toBe("/sys/fs/cgroup/memory/inner");
   });
 
   test("a group outside of what is mounted is replaced by the mount's root", async () => {
-    const view = machine({ "/proc/self/cgroup": "4:memory:/../other\n", "/proc/self/mountinfo": mount("cgroup", "/sys/fs/cgroup/memory", "memory"), "/sys/fs/cgroup/memory/cgroup.procs": "" }, ["/sys/fs/cgroup/memory"]);
+    const view = machine(
+      {
+        "/proc/self/cgroup": "4:memory:/../other\n",
+        "/proc/self/mountinfo": mount("cgroup", "/sys/fs/cgroup/memory", "memory"),
+        "/sys/fs/cgroup/memory/cgroup.procs": "",
+      },
+      ["/sys/fs/cgroup/memory"],
+    );
     expect((await detectCgroups(view)).hierarchies[0]!.parentDir).toBe("/sys/fs/cgroup/memory");
   });
 });

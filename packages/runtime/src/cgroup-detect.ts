@@ -97,7 +97,8 @@ async function findV1(view: FileView, memberships: readonly Membership[], mounts
     const mount = mounts.find((candidate) => candidate.version === 1 && membership.controllers.some((name) => candidate.controllers.includes(name)));
     if (controllers.length === 0 || !mount) continue;
     const parentDir = dirOf(mount, membership.path);
-    if ((await view.read(`${parentDir}/cgroup.procs`)) !== null && (await view.writable(parentDir))) found.push({ version: 1, parentDir, controllers, enable: [] });
+    if ((await view.read(`${parentDir}/cgroup.procs`)) !== null && (await view.writable(parentDir)))
+      found.push({ version: 1, parentDir, controllers, enable: [] });
   }
   return found;
 }
@@ -108,7 +109,12 @@ async function findV1(view: FileView, memberships: readonly Membership[], mounts
  * that is the user's own slice, for root at worst the top. Processes may be moved where the common ancestor's
  * `cgroup.procs` may be written, and that is the same folder.
  */
-async function findV2(view: FileView, memberships: readonly Membership[], mounts: readonly CgroupMount[], needed: readonly Controller[]): Promise<CgroupHierarchy | null> {
+async function findV2(
+  view: FileView,
+  memberships: readonly Membership[],
+  mounts: readonly CgroupMount[],
+  needed: readonly Controller[],
+): Promise<CgroupHierarchy | null> {
   const membership = memberships.find((candidate) => candidate.controllers.length === 0);
   const mount = mounts.find((candidate) => candidate.version === 2);
   if (!membership || !mount) return null;

@@ -43,7 +43,8 @@ export class Cgroups {
       const dir = join(hierarchy.parentDir, name);
       try {
         const handOn = hierarchy.controllers.map((controller) => `+${controller}`).join(" ");
-        if (hierarchy.enable.length > 0) await writeFile(join(hierarchy.parentDir, "cgroup.subtree_control"), hierarchy.enable.map((controller) => `+${controller}`).join(" "));
+        if (hierarchy.enable.length > 0)
+          await writeFile(join(hierarchy.parentDir, "cgroup.subtree_control"), hierarchy.enable.map((controller) => `+${controller}`).join(" "));
         await mkdir(dir);
         if (hierarchy.version === 2 && handOn) await writeFile(join(dir, "cgroup.subtree_control"), handOn);
         usable.push(hierarchy);

@@ -73,7 +73,10 @@ export class ContainerCgroup {
   async memoryBytes(): Promise<number | null> {
     const group = this.#with("memory");
     if (!group) return null;
-    const [used, stat] = await Promise.all([readText(join(group.dir, group.version === 2 ? "memory.current" : "memory.usage_in_bytes")), readText(join(group.dir, "memory.stat"))]);
+    const [used, stat] = await Promise.all([
+      readText(join(group.dir, group.version === 2 ? "memory.current" : "memory.usage_in_bytes")),
+      readText(join(group.dir, "memory.stat")),
+    ]);
     return Math.max(0, Number(used) - field(stat, group.version === 2 ? "inactive_file" : "total_inactive_file"));
   }
 

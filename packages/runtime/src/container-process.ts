@@ -26,7 +26,10 @@ export function toEnvironment(spec: ContainerSpec, folder: ContainerFolder, node
 /** Arguments of `node`. The two after the runner's file are for people who read the list of processes. */
 export function toArguments(spec: ContainerSpec, nodeArguments: readonly string[], runnerFile: string): string[] {
   // A limit that the user sets is meant: the flag would go before NODE_OPTIONS.
-  const heap = spec.env["NODE_OPTIONS"]?.includes("max-old-space-size") || spec.env["NODE_OPTIONS"]?.includes("max_old_space_size") ? [] : [`--max-old-space-size=${heapMib(spec.limits)}`];
+  const heap =
+    spec.env["NODE_OPTIONS"]?.includes("max-old-space-size") || spec.env["NODE_OPTIONS"]?.includes("max_old_space_size")
+      ? []
+      : [`--max-old-space-size=${heapMib(spec.limits)}`];
   return [...heap, ...nodeArguments, runnerFile, spec.functionName, spec.containerId];
 }
 

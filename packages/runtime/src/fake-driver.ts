@@ -73,7 +73,11 @@ class ScriptedDriver implements FakeDriver {
 
   constructor(options: FakeDriverOptions) {
     this.#options = options;
-    this.info = { name: "fake", capabilities: { ...CAPABILITIES, ...options.capabilities }, missing: ["Nothing is isolated: containers are played by the test's own process"] };
+    this.info = {
+      name: "fake",
+      capabilities: { ...CAPABILITIES, ...options.capabilities },
+      missing: ["Nothing is isolated: containers are played by the test's own process"],
+    };
   }
 
   get containers(): readonly FakeContainerControl[] {

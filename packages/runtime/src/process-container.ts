@@ -152,7 +152,8 @@ export class ProcessContainer implements RunningContainer {
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 50)) {
       const left = cgroup ? await cgroup.signalAll() : await this.#signalFamily();
       if (left === 0 && this.#isEnded) return;
-      if (performance.now() - startedMs > KILL_TIMEOUT_MS) throw new SamovarError("internal", `Container ${this.#options.spec.containerId} can't be ended: ${left} processes survive SIGKILL`);
+      if (performance.now() - startedMs > KILL_TIMEOUT_MS)
+        throw new SamovarError("internal", `Container ${this.#options.spec.containerId} can't be ended: ${left} processes survive SIGKILL`);
       // The main process is the last to go as a rule: its end is the event to look again at.
       await (this.#isEnded ? sleep(pauseMs) : within(this.#ended, pauseMs));
     }
@@ -197,7 +198,10 @@ export class ProcessContainer implements RunningContainer {
       limitBytes: spec.limits.memoryMib * 1024 * 1024,
       onOverLimit: (largest: ProcessEntry) => {
         this.#watchKills++;
-        logger.info({ containerId: spec.containerId, pid: largest.pid, memoryBytes: largest.memoryBytes }, "A process is ended: its container is over its memory limit");
+        logger.info(
+          { containerId: spec.containerId, pid: largest.pid, memoryBytes: largest.memoryBytes },
+          "A process is ended: its container is over its memory limit",
+        );
         signal(largest.pid);
       },
     });

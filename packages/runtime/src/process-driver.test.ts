@@ -156,7 +156,8 @@ test.runIf(process.platform === "linux")("a server that is killed leaves contain
   server.kill("SIGKILL");
   await exited;
   const parents = (await detectCgroups(realFiles)).hierarchies.map((hierarchy) => hierarchy.parentDir);
-  const left = async (): Promise<string[]> => (await Promise.all(parents.map((dir) => readdir(dir)))).flat().filter((name) => name.startsWith(`samovar-${server.pid}.`));
+  const left = async (): Promise<string[]> =>
+    (await Promise.all(parents.map((dir) => readdir(dir)))).flat().filter((name) => name.startsWith(`samovar-${server.pid}.`));
   if (memoryLimit === "enforced") expect(await left()).toHaveLength(parents.length);
   // Its container lives on, so it is cleared by the last look, which kills it.
   const { clock, logger, look } = clockAndLooks();

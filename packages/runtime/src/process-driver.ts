@@ -41,7 +41,12 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
   const detected = options.cgroups === "off" ? NO_CGROUPS : await detectCgroups(realFiles);
   const opened = detected.hierarchies.length > 0 ? await Cgroups.open(detected, options.logger) : null;
   const plan = opened?.plan ?? NO_CGROUPS;
-  const stale = await StaleContainers.clear({ containersDir: options.home, clock: options.clock, logger: options.logger, clearGroups: () => removeStaleCgroups(plan) });
+  const stale = await StaleContainers.clear({
+    containersDir: options.home,
+    clock: options.clock,
+    logger: options.logger,
+    clearGroups: () => removeStaleCgroups(plan),
+  });
   return new ProcessDriver(options, toProcessInfo(plan, process.platform, options.cgroups === "off"), opened?.cgroups ?? null, stale);
 }
 
@@ -69,7 +74,8 @@ class ProcessDriver implements RuntimeDriver {
 
   async start(spec: ContainerSpec, events: ContainerEvents): Promise<RunningContainer> {
     this.#assertOpen();
-    if (!SAFE_ID.test(spec.containerId)) throw new SamovarError("internal", `A container's id must do as a file name, but is ${JSON.stringify(spec.containerId)}`);
+    if (!SAFE_ID.test(spec.containerId))
+      throw new SamovarError("internal", `A container's id must do as a file name, but is ${JSON.stringify(spec.containerId)}`);
     if (this.#ids.has(spec.containerId)) throw new SamovarError("internal", `A container with the id ${spec.containerId} is there already`);
     this.#ids.add(spec.containerId);
     const starting = this.#start(spec, events);
@@ -141,7 +147,13 @@ class ProcessDriver implements RuntimeDriver {
     throw cantStart(nodePath, await new Promise((resolve) => child.once("error", resolve)));
   }
 
-  #adopt(spec: ContainerSpec, events: ContainerEvents, folder: ContainerFolder, child: ChildProcess & { readonly pid: number }, grouped: Promise<ContainerCgroup | null>): ProcessContainer {
+  #adopt(
+    spec: ContainerSpec,
+    events: ContainerEvents,
+    folder: ContainerFolder,
+    child: ChildProcess & { readonly pid: number },
+    grouped: Promise<ContainerCgroup | null>,
+  ): ProcessContainer {
     const { logger } = this.#options;
     const container: ProcessContainer = new ProcessContainer({
       spec,

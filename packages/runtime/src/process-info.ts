@@ -30,7 +30,9 @@ export function toProcessInfo(plan: CgroupPlan, platform: NodeJS.Platform, switc
       ...(held.has("cpu") ? [] : [`CPU limits are not held: ${way}`]),
       ...(held.has("pids") ? [] : [`The number of processes is not limited: ${way}`]),
       ...(isLinux ? [] : ["Processes that leave their process group outlive their container: run the server on Linux"]),
-      ...(isLinux && plan.hierarchies.length === 0 ? [`Processes that leave their process group, lose their parent and clear their environment outlive their container: ${way}`] : []),
+      ...(isLinux && plan.hierarchies.length === 0
+        ? [`Processes that leave their process group, lose their parent and clear their environment outlive their container: ${way}`]
+        : []),
     ],
   };
 }

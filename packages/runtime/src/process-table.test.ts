@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { containerIdOf, familyOf, parsePs, parseStat, readProcessTable, type ProcessEntry } from "./process-table.ts";
 
-const stat = (state: string, name = "node"): string => `42 (${name}) ${state} 7 42 42 0 -1 4194304 1 0 0 0 150 50 0 0 20 0 11 0 100 1000 256 18446744073709551615 1 1`;
+const stat = (state: string, name = "node"): string =>
+  `42 (${name}) ${state} 7 42 42 0 -1 4194304 1 0 0 0 150 50 0 0 20 0 11 0 100 1000 256 18446744073709551615 1 1`;
 
 test("a stat line is read behind the last bracket of the name", () => {
   expect(parseStat(stat("S", "a) (b c"), 4_096)).toEqual({ pid: 42, parentPid: 7, groupId: 42, memoryBytes: 256 * 4_096, cpuMs: 2_000 });
@@ -21,7 +22,11 @@ test("lines of ps are read, times of days too", () => {
 test("a family is what descends from a process and what shares its group", () => {
   const entry = (pid: number, parentPid: number, groupId: number): [number, ProcessEntry] => [pid, { pid, parentPid, groupId, memoryBytes: 0, cpuMs: 0 }];
   const table = new Map([entry(1, 0, 1), entry(13, 12, 13), entry(10, 1, 10), entry(11, 1, 10), entry(12, 10, 12), entry(20, 1, 20)]);
-  expect(familyOf(table, 10).map(({ pid }) => pid).sort()).toEqual([10, 11, 12, 13]);
+  expect(
+    familyOf(table, 10)
+      .map(({ pid }) => pid)
+      .sort(),
+  ).toEqual([10, 11, 12, 13]);
 });
 
 test("the container's id is found anywhere in an environment, by its whole name", () => {

@@ -29,7 +29,7 @@ export async function readProcessTable(): Promise<ProcessTable> {
 export function familyOf(table: ProcessTable, mainPid: number): ProcessEntry[] {
   const family = new Set<number>(table.has(mainPid) ? [mainPid] : []);
   for (const entry of table.values()) if (entry.groupId === mainPid) family.add(entry.pid);
-  for (let grew = true; grew; ) {
+  for (let grew = true; grew;) {
     grew = false;
     for (const entry of table.values()) {
       if (!family.has(entry.pid) && family.has(entry.parentPid)) {
@@ -94,8 +94,16 @@ export function parsePs(text: string): ProcessTable {
   for (const line of text.split("\n")) {
     const [pid, parentPid, groupId, rssKib, time] = line.trim().split(/\s+/);
     if (time === undefined) continue;
-    const seconds = time.split(/[-:]/).reduceRight<[total: number, unit: number]>(([total, unit], part) => [total + Number(part) * unit, unit === 3_600 ? 86_400 : unit * 60], [0, 1])[0];
-    table.set(Number(pid), { pid: Number(pid), parentPid: Number(parentPid), groupId: Number(groupId), memoryBytes: Number(rssKib) * 1_024, cpuMs: Math.round(seconds * 1_000) });
+    const seconds = time
+      .split(/[-:]/)
+      .reduceRight<[total: number, unit: number]>(([total, unit], part) => [total + Number(part) * unit, unit === 3_600 ? 86_400 : unit * 60], [0, 1])[0];
+    table.set(Number(pid), {
+      pid: Number(pid),
+      parentPid: Number(parentPid),
+      groupId: Number(groupId),
+      memoryBytes: Number(rssKib) * 1_024,
+      cpuMs: Math.round(seconds * 1_000),
+    });
   }
   return table;
 }

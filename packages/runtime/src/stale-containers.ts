@@ -63,7 +63,10 @@ export class StaleContainers {
     try {
       await this.#look(round === LOOKS_AFTER_MS.length - 1);
       this.#wait(round + 1);
-      logger.info({ left: [...this.#left] }, this.#left.size === 0 ? "What an earlier server left is cleared" : "Containers of an earlier server are still ending");
+      logger.info(
+        { left: [...this.#left] },
+        this.#left.size === 0 ? "What an earlier server left is cleared" : "Containers of an earlier server are still ending",
+      );
     } catch (error) {
       logger.warn({ error }, "What an earlier server left can't be removed");
     }

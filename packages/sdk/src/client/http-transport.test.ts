@@ -24,13 +24,14 @@ async function openServer(
 ): Promise<{ url: string; seen: Seen[]; server: Server; connections: () => number }> {
   const seen: Seen[] = [];
   let connections = 0;
-  const server = createServer(async (request, response) => {
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
     const one = { url: request.url!, headers: request.headers, input: decodeValue(Buffer.concat(chunks)) };
     seen.push(one);
     await answer(one, response);
-  });
+  };
+  const server = createServer((request, response) => void handle(request, response));
   server.on("connection", () => connections++);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { chmod, copyFile, cp, link, mkdir, rename, rm, stat } from "node:fs/promises";
+import { chmod, copyFile, cp, link, mkdir, rename, rm } from "node:fs/promises";
 import { dirname, isAbsolute, join } from "node:path";
 import { SamovarError, canonicalCode, type CodeObject } from "@samovar/protocol";
 import { describePathProblem } from "@samovar/kit";
@@ -103,11 +103,4 @@ async function linkOrCopy(from: string, to: string, mode: number): Promise<void>
   }
   await copyFile(from, to);
   await chmod(to, wanted);
-}
-
-export async function isDirectory(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
 }
