@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import { toRepository } from "../repository.ts";
 import { docExamples } from "./doc-examples.ts";
-import { docPaths } from "./doc-paths.ts";
 
 const CODE = "const a = 1;\n\nconst b = 2;\n";
 const block = (mark: string, text: string): string => `Text.\n\n<!-- ${mark} -->\n\`\`\`ts\n${text}\`\`\`\n\nMore.\n`;
@@ -22,13 +21,4 @@ test("a block that is not what its file says is named", () => {
 test("a file that is gone and a mark without a block are named", () => {
   expect(check(block("from gone.ts", CODE))).toEqual(["3 gone.ts is not there: name the file that the block is taken from"]);
   expect(check("<!-- from app.ts -->\n\nText.")).toEqual(["1 No block follows: put one with the text of app.ts on the next line"]);
-});
-
-test("files that a map of the code names are there, with packages/ or without it, in diagrams too", () => {
-  const text =
-    "`kit/src/clock.ts`, packages/kit/src/clock.ts\n```\npool ── kit/src/gone.ts\n```\n[this](../x/link.md), https://example.com/a/page.md, `a/folder`, ~/.samovar/server.json";
-  const files = { "ARCHITECTURE.md": text, "packages/kit/src/clock.ts": "", "packages/kit/README.md": "src/elsewhere/any.ts" };
-  expect(docPaths.check(toRepository(files)).map(({ file, line, message }) => `${file}:${line} ${message}`)).toEqual([
-    "ARCHITECTURE.md:3 kit/src/gone.ts is not there: name the file that holds it now",
-  ]);
 });
