@@ -1,3 +1,4 @@
+import type { RunFlags, ServeFlags, UpFlags, JsonFlag, LogFlags } from "./flags.ts";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { parseDuration } from "@samovar/protocol";
 import type { CommandContext, ExitCode } from "./command-context.ts";
@@ -178,35 +179,6 @@ function addContainerCommands(program: Command, choose: (invocation: Invocation)
     .action((id: string, options: LogFlags) =>
       choose(async (context) => (await import("./commands/container-logs.ts")).containerLogs(context, { id, ...options })),
     );
-}
-
-export interface AppFlags {
-  readonly app?: string;
-  readonly env?: Readonly<Record<string, string>>;
-  readonly driver?: string;
-  readonly forceBuild?: boolean;
-}
-export interface RunFlags extends AppFlags {
-  readonly input?: string;
-  readonly with?: string;
-}
-export interface ServeFlags extends AppFlags {
-  /** Milliseconds; 0: never. */
-  readonly timeout: number;
-}
-export interface UpFlags {
-  readonly detach?: boolean;
-  readonly port?: number;
-  readonly host?: string;
-  readonly data?: string;
-  readonly driver?: string;
-}
-export interface JsonFlag {
-  readonly json?: boolean;
-}
-export interface LogFlags extends JsonFlag {
-  readonly follow?: boolean;
-  readonly tail: number;
 }
 
 const appOption = (): Option => new Option("--app <name>", "the app's name, unless the module says it with new App(name)");

@@ -15,8 +15,8 @@ export interface Session {
   on(listener: (event: SessionEvent) => void): () => void;
   /** Settles when the session is over: with why it closed, or rejects when the connection broke. Never unhandled. */
   readonly ended: Promise<StopReason | null>;
-  /** Asks for the graceful end, and resolves when all of it is gone. Inputs may run on for `drainMs`. */
-  close(drainMs: number): Promise<void>;
+  /** Asks for the graceful end, and resolves when all of it is gone. Inputs may run on for `drainMs`; stop hooks see the reason. */
+  close(drainMs: number, reason: StopReason): Promise<void>;
   /** Ends it at once, without waiting for anything. */
   hangUp(): void;
 }
@@ -73,8 +73,8 @@ export async function openSession(http: HttpClient, api: string, request: Sessio
       for (const event of kept) emitter.emit(event);
       return off;
     },
-    async close(drainMs) {
-      await http.json({ method: "DELETE", path: `${api}/sessions/${id}?drain=${drainMs}ms` });
+    async close(drainMs, reason) {
+      await http.json({ method: "DELETE", path: `${api}/sessions/${id}?drain=${drainMs}ms&reason=${reason}` });
       await ended;
     },
     hangUp() {

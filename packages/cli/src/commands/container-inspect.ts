@@ -4,7 +4,7 @@ import { findContainer } from "../find-container.ts";
 import type { Colors } from "../output/colors.ts";
 import { formatTime } from "../output/durations.ts";
 import { renderWaterfall } from "../output/waterfall.ts";
-import type { JsonFlag } from "../program.ts";
+import type { JsonFlag } from "../flags.ts";
 import { connectServer } from "../server-link/open-server.ts";
 
 export async function containerInspect(context: CommandContext, options: JsonFlag & { readonly id: string }): Promise<ExitCode> {

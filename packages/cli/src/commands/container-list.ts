@@ -2,7 +2,7 @@ import type { ContainerInfo } from "@samovar/protocol";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { formatDuration } from "../output/durations.ts";
 import { renderTable } from "../output/table.ts";
-import type { JsonFlag } from "../program.ts";
+import type { JsonFlag } from "../flags.ts";
 import { connectServer } from "../server-link/open-server.ts";
 
 export async function containerList(context: CommandContext, options: JsonFlag & { readonly all?: boolean }): Promise<ExitCode> {

@@ -1,7 +1,7 @@
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { findContainer } from "../find-container.ts";
 import { printLogs } from "../print-logs.ts";
-import type { LogFlags } from "../program.ts";
+import type { LogFlags } from "../flags.ts";
 import { connectServer } from "../server-link/open-server.ts";
 
 export async function containerLogs(context: CommandContext, options: LogFlags & { readonly id: string }): Promise<ExitCode> {

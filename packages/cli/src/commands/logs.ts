@@ -1,5 +1,5 @@
 import type { CommandContext, ExitCode } from "../command-context.ts";
-import type { LogFlags } from "../program.ts";
+import type { LogFlags } from "../flags.ts";
 import { connectServer } from "../server-link/open-server.ts";
 import { printLogs } from "../print-logs.ts";
 

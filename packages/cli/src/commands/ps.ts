@@ -2,7 +2,7 @@ import type { FunctionInfo, PoolState } from "@samovar/protocol";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import type { Colors } from "../output/colors.ts";
 import { renderTable } from "../output/table.ts";
-import type { JsonFlag } from "../program.ts";
+import type { JsonFlag } from "../flags.ts";
 import { connectServer } from "../server-link/open-server.ts";
 
 /** Every function that a server knows, with the reason for each that is not serving. */

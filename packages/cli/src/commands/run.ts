@@ -6,7 +6,7 @@ import { sendCode } from "../app/send-code.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { orAborted } from "../interrupt.ts";
 import { renderLogLine } from "../output/log-printer.ts";
-import type { RunFlags } from "../program.ts";
+import type { RunFlags } from "../flags.ts";
 import { selectCallable, type Selection } from "../select-function.ts";
 import { openServer, type OpenServer } from "../server-link/open-server.ts";
 import { parseTarget, type Target } from "../target.ts";
@@ -137,7 +137,7 @@ function forwardOutput({ io, screen }: CommandContext, host: AppHost): void {
 
 async function endSession({ interrupt, screen }: CommandContext, { client, session }: OpenServer): Promise<void> {
   try {
-    await screen.during("Stopping containers", () => orAborted(session.close(DRAIN_MS), interrupt.forced));
+    await screen.during("Stopping containers", () => orAborted(session.close(DRAIN_MS, interrupt.signal.aborted ? "interrupt" : "done"), interrupt.forced));
   } catch {
     // The server is gone, or Ctrl-C came twice: hanging up says the same.
   } finally {

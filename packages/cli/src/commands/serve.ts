@@ -4,7 +4,7 @@ import { SamovarError } from "@samovar/protocol";
 import { orAborted } from "../interrupt.ts";
 import { formatDuration } from "../output/durations.ts";
 import { renderLogLine } from "../output/log-printer.ts";
-import type { ServeFlags } from "../program.ts";
+import type { ServeFlags } from "../flags.ts";
 import { IdleTimer } from "../serve/idle-timer.ts";
 import { Reloader } from "../serve/reloader.ts";
 import { openServer } from "../server-link/open-server.ts";
@@ -65,6 +65,6 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
     screen.note("Stopping: inputs may finish for 10 s. Ctrl-C again ends it at once");
   }
   reloader.dispose();
-  await screen.during("Stopping containers", () => orAborted(session.close(DRAIN_MS), interrupt.forced));
+  await screen.during("Stopping containers", () => orAborted(session.close(DRAIN_MS, interrupt.signal.aborted ? "interrupt" : "idle"), interrupt.forced));
   return 0;
 }

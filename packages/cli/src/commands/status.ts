@@ -4,7 +4,7 @@ import { ControlClient } from "../client/control-client.ts";
 import { formatDuration } from "../output/durations.ts";
 import { renderServer } from "../output/server-report.ts";
 import { findServer } from "../server-link/find-server.ts";
-import type { JsonFlag } from "../program.ts";
+import type { JsonFlag } from "../flags.ts";
 
 /** The server's state. Exit code 1 when none runs: scripts ask that way. */
 export async function status(context: CommandContext, options: JsonFlag): Promise<ExitCode> {

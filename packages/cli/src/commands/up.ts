@@ -5,7 +5,7 @@ import type { CommandContext, ExitCode } from "../command-context.ts";
 import { ControlClient } from "../client/control-client.ts";
 import { orAborted } from "../interrupt.ts";
 import { renderServer } from "../output/server-report.ts";
-import type { UpFlags } from "../program.ts";
+import type { UpFlags } from "../flags.ts";
 import { startServerProcess } from "../server-link/server-process.ts";
 
 /** Starts a server that stays: in this process until Ctrl-C, or with `--detach` beside it. */
