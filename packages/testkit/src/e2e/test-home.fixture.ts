@@ -112,9 +112,16 @@ export class TestHome {
     return (await this.call("/api/v1/containers?all=1", undefined, { method: "GET" })).json.containers;
   }
 
+  /** All that runs here: commands, servers, containers. */
+  async processes(): Promise<readonly { readonly pid: number; readonly command: string }[]> {
+    const found = await findProcesses(this.folder);
+    for (const { pid } of found) this.#serverPids.add(pid);
+    return found;
+  }
+
   /** What is left of all that ran here, once what ends by itself has ended. */
-  async leaks(): Promise<readonly string[]> {
-    return findLeaks({ folder: this.folder, empty: ["home/containers", "home/run"], serverPids: [...this.#serverPids] });
+  async leaks(empty: readonly string[] = ["home/containers", "home/run"]): Promise<readonly string[]> {
+    return findLeaks({ folder: this.folder, empty, serverPids: [...this.#serverPids] });
   }
 
   /** Ends whatever still runs here, then tells what was left although all was over. */
