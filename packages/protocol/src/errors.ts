@@ -240,7 +240,8 @@ function showThrown(value: unknown): string {
   }
 }
 
+/** Bounded, and sendable: a text cut through a character (an emoji sliced in two) must not cost the error itself. */
 const clip = (text: unknown): string => {
   const s = String(text);
-  return s.length > MAX_TEXT ? `${s.slice(0, MAX_TEXT)}…` : s;
+  return (s.length > MAX_TEXT ? `${s.slice(0, MAX_TEXT)}…` : s).toWellFormed();
 };

@@ -47,6 +47,7 @@ export class Calls implements CallTransport {
     const { body, begun, dispose } = this.#begin(target, input, false, options.signal);
     try {
       const head = await begun;
+      if (head.items) throw new SamovarError("invalid_request", `${target.name} answers with a stream of items, not one value. Call it with .stream(input)`);
       const bytes = await body.readAll();
       return bytes.length === 0 && head.status === 204 ? undefined : decodeValue(bytes);
     } finally {

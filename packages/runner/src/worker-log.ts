@@ -83,7 +83,8 @@ export class WorkerLog implements ScopeLog {
       return;
     }
     const text = line.length > MAX_LINE_CHARS ? `${line.slice(0, MAX_LINE_CHARS)}… (cut)` : line.endsWith("\r") ? line.slice(0, -1) : line;
-    this.#lines.push({ atMs: this.#clock.now(), stream, level, source, text });
+    // A line may be cut through a character, by user code or above: what is half there is shown as such.
+    this.#lines.push({ atMs: this.#clock.now(), stream, level, source, text: text.toWellFormed() });
     this.#chars += text.length + 64;
     if (this.#chars > MAX_GATHERED_CHARS && this.#link.isOpen) {
       // Leaves at once, so that a loop that logs without pause is held up by the socket's buffer, not by ours.

@@ -1,3 +1,4 @@
+import { createHttpTransport } from "samovar/internal";
 import type { AppHost } from "@samovar/bundler";
 import { SamovarError, type AppManifest, type AppResponse } from "@samovar/protocol";
 import { AppLoader, type BuiltApp } from "../app/app-loader.ts";
@@ -104,9 +105,17 @@ async function callSelected(
     throw new SamovarError("invalid_request", `The constructor of ${selection.fn.name} has required parameters`, {
       fields: { fix: `Give them as JSON: --with '["…"]'` },
     });
-  await callOnce(context, server.client.http, functions, selection, parameters, input);
-  return 0;
+  const transport = createHttpTransport({ url: server.url, token: server.token ?? undefined, functionIds: toFunctionIds(functions) });
+  try {
+    await callOnce(context, transport, selection, parameters, input);
+    return 0;
+  } finally {
+    transport.close();
+  }
 }
+
+/** Calls go by id, so that they never meet another app's function of the same name. */
+const toFunctionIds = (functions: AppResponse["functions"]): Record<string, string> => Object.fromEntries(functions.map((fn) => [fn.name, fn.id]));
 
 async function runMain(
   context: CommandContext,
@@ -120,8 +129,7 @@ async function runMain(
   const onInterrupt = (): void => host.interrupt();
   signal.addEventListener("abort", onInterrupt, { once: true });
   try {
-    const functionIds = Object.fromEntries(functions.map((fn) => [fn.name, fn.id]));
-    const transport = { url: server.url, token: server.token ?? "", functionIds };
+    const transport = { url: server.url, token: server.token ?? "", functionIds: toFunctionIds(functions) };
     const code = await Promise.race([serverLost, host.runMain({ args, transport: functions.length > 0 ? transport : null })]);
     if (signal.aborted) throw signal.reason;
     return code;

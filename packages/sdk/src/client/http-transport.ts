@@ -41,6 +41,10 @@ export function createHttpTransport({ url, token, functionIds }: HttpTransportOp
   return {
     async call(target, input, { signal }) {
       const response = await post(target, input, CONTENT_TYPES.value, signal);
+      if (contentTypeOf(response) === CONTENT_TYPES.values) {
+        response.destroy();
+        throw new SamovarError("invalid_request", `${describeTarget(target)} answers with a stream of items, not one value. Call it with .stream(input)`);
+      }
       const body = await broken(() => readBody(response), signal);
       if (response.statusCode! >= 400) throw toError(response.statusCode!, body, target);
       return decodeBody(response, body);
