@@ -27,7 +27,7 @@ export function installStackTraces(runnerUrl: string): void {
     }
     const origin = map?.findOrigin(line, column);
     if (!origin || !("fileName" in origin) || !origin.fileName) return frame;
-    return frame.replace(`${file}:${line}:${column}`, `${origin.fileName}:${origin.lineNumber}:${origin.columnNumber}`);
+    return frame.replace(`${file}:${line}:${column}`, `${toPath(origin.fileName)}:${origin.lineNumber}:${origin.columnNumber}`);
   };
 }
 
@@ -38,6 +38,15 @@ function readMap(url: string): SourceMap | null {
     return new SourceMap(JSON.parse(readFileSync(`${fileURLToPath(url)}.map`, "utf8")) as SourceMapPayload);
   } catch {
     return null;
+  }
+}
+
+/** Sources of a map are relative URLs; people know their files by their own letters. */
+function toPath(source: string): string {
+  try {
+    return decodeURIComponent(source);
+  } catch {
+    return source;
   }
 }
 

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The `samovar` command as npm puts it on the path. */
@@ -30,7 +31,7 @@ export interface CliOptions {
 export function startCli(args: readonly string[], options: CliOptions): CliProcess {
   const child = spawn(process.execPath, [SAMOVAR, ...args], {
     cwd: options.cwd,
-    env: { PATH: process.env.PATH, HOME: options.cwd, SAMOVAR_HOME: options.home, SAMOVAR_LOG_LEVEL: "warn", ...options.env },
+    env: { PATH: process.env.PATH, HOME: dirname(options.home), SAMOVAR_HOME: options.home, SAMOVAR_LOG_LEVEL: "warn", ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const text = { out: "", err: "" };

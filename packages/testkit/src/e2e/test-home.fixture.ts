@@ -57,8 +57,8 @@ export class TestHome {
   }
 
   /** Runs a command to its end, which must be a good one. Returns what it wrote to stdout. */
-  async ok(args: readonly string[]): Promise<string> {
-    const cli = this.cli(args);
+  async ok(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
+    const cli = this.cli(args, env);
     const { code } = await cli.exited;
     if (code !== 0) throw new Error(`samovar ${args.join(" ")} ended with ${code}:\n${cli.err()}`);
     return cli.out();
