@@ -24,7 +24,8 @@ try {
   await Promise.race([walk(), interrupted]);
 } finally {
   await samovar.stop();
-  await rm(home, { recursive: true, force: true, maxRetries: 3 });
+  // The server writes its compile cache at its very end.
+  await rm(home, { recursive: true, force: true, maxRetries: 10 });
 }
 // An interrupted walk may still have a command under way.
 process.exit();
