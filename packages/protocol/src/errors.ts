@@ -76,7 +76,7 @@ export const ERROR_CATALOGUE = {
     fault: "author",
     retry: true,
     title: "The pool can't start a container",
-    fix: "Mend the hook or module that the detail names; it is tried again by itself",
+    fix: "Mend the hook or module that the detail names; `serve` loads the edit, a deployed function is tried again by itself",
   },
   build_failed: { status: 503, fault: "author", retry: false, title: "onBuild failed", fix: "Mend the hook; nothing was changed" },
   deploy_failed: { status: 503, fault: "author", retry: false, title: "onDeploy failed", fix: "Mend the hook; the version was not activated" },

@@ -206,14 +206,12 @@ export class Container {
 
   /** Ends one worker at once: its event loop is blocked. Worker 0 takes the container with it when the others are done. */
   killWorker(worker: Worker, reason: string): void {
-    this.reason ??= worker.index === 0 ? reason : null;
+    if (worker.index === 0) this.reason ??= reason;
     worker.lostReason = reason;
-    if (worker.index === 0 || worker.pid === null) {
-      if (this.workers.length === 1 || worker.pid === null) return void this.#kill();
-    }
-    void this.#running
-      ?.killProcess(worker.pid)
-      .catch((error: unknown) => this.#host.logger.warn({ containerId: this.id, error: String(error) }, "A worker could not be killed"));
+    const isWholeContainer = this.workers.length === 1 || worker.pid === null;
+    if (isWholeContainer) return void this.#kill();
+    const failed = (error: unknown): void => this.#host.logger.warn({ containerId: this.id, error: String(error) }, "A worker could not be killed");
+    void this.#running?.killProcess(worker.pid!).catch(failed);
   }
 
   /** The worker takes no more inputs and ends when it holds none; where it can be started again alone, it is. */
@@ -323,10 +321,10 @@ export class Container {
       ready: () => this.#onReady(worker),
       failed: (message) => this.#onFailed(worker, message),
       done: (message) => this.#owner.hooksDone(this, message),
-      drainRequested: () => {
-        if (worker.index === 0) this.#owner.retired(this);
-        if (worker.index === 0) this.drain("interrupt", this.plan.drainTimeoutMs);
-        else this.retireWorker(worker, "interrupt");
+      drainRequested: ({ reason }) => {
+        if (worker.index !== 0) return this.retireWorker(worker, reason);
+        this.#owner.retired(this);
+        this.drain(reason, this.plan.drainTimeoutMs);
       },
       stopped: () => {
         worker.saidGoodbye = true;

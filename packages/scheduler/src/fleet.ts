@@ -4,7 +4,7 @@ import { Container } from "./container.ts";
 import type { ContainerOwner, StartFailure } from "./container-types.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import { desiredContainers } from "./decisions/desired-containers.ts";
-import { isPreferred } from "./decisions/pick-container.ts";
+import { isPreferredContainer } from "./decisions/preferred-container.ts";
 import { decideScaleDown } from "./decisions/scale-down.ts";
 import { startsNow } from "./decisions/starts-now.ts";
 import type { PoolServices, PoolSpec } from "./pool-types.ts";
@@ -94,7 +94,7 @@ export class Fleet implements ContainerOwner {
       if (!container.isActive) continue;
       let free = 0;
       for (const worker of container.workers) free += this.#freeSlots(worker);
-      if (isPreferred(free, container.lastUsed, picked?.lastUsed ?? -1)) picked = container;
+      if (isPreferredContainer(free, container.lastUsed, picked?.lastUsed ?? -1)) picked = container;
     }
     let best: Worker | undefined;
     for (const worker of picked?.workers ?? []) {

@@ -14,6 +14,7 @@ import {
   type AnswerHead,
   type CallHead,
   type DoneMessage,
+  type DrainMessage,
   type ErrorMessage,
   type FailedMessage,
   type Frame,
@@ -33,7 +34,7 @@ export interface PeerEvents {
   failed(message: FailedMessage): void;
   done(message: DoneMessage): void;
   /** The worker was asked to stop by a signal: it wants no more inputs. */
-  drainRequested(): void;
+  drainRequested(message: DrainMessage): void;
   stopped(): void;
   pong(): void;
   log(message: LogMessage): void;
@@ -218,7 +219,7 @@ export class WorkerPeer {
       case FRAME.done:
         return this.#events.done(message());
       case FRAME.drain:
-        return this.#events.drainRequested();
+        return this.#events.drainRequested(message());
       case FRAME.stopped:
         return this.#events.stopped();
       case FRAME.pong:

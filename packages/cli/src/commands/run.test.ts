@@ -192,7 +192,7 @@ test("a server that is killed meanwhile is told, with where to look", async () =
   expect(await running).toBe(1);
   // A runner waits for its server to come back; this one never will.
   for (const container of containers) process.kill(container.pid!, "SIGKILL");
-  expect(io.err()).toMatch(/error \(server_unreachable\): The server at \S+ broke the connection: \w+\n {2}→ It may have stopped or crashed/);
+  expect(io.err()).toMatch(/error \(server_unreachable\): The server at \S+ broke the connection: \w+\. It may have stopped or crashed/);
 });
 
 test("Ctrl-C before anything has begun ends it, and no server is left", async () => {

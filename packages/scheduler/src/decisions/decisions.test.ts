@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { desiredContainers } from "./desired-containers.ts";
 import { hostCeiling } from "./host-ceiling.ts";
-import { isPreferred } from "./pick-container.ts";
+import { isPreferredContainer } from "./preferred-container.ts";
 import { decideScaleDown } from "./scale-down.ts";
 import { startBackoffMs } from "./start-backoff.ts";
 import { startsNow, type StartSnapshot } from "./starts-now.ts";
@@ -58,10 +58,10 @@ describe("startsNow", () => {
 });
 
 test("the most recently used container with room is preferred", () => {
-  expect(isPreferred(1, 0, -1)).toBe(true);
-  expect(isPreferred(2, 5, 3)).toBe(true);
-  expect(isPreferred(1, 3, 5)).toBe(false);
-  expect(isPreferred(0, 9, 5)).toBe(false);
+  expect(isPreferredContainer(1, 0, -1)).toBe(true);
+  expect(isPreferredContainer(2, 5, 3)).toBe(true);
+  expect(isPreferredContainer(1, 3, 5)).toBe(false);
+  expect(isPreferredContainer(0, 9, 5)).toBe(false);
 });
 
 describe("decideScaleDown", () => {

@@ -44,11 +44,11 @@ export class HttpConnection {
   }
 
   #describe(error: NodeJS.ErrnoException): SamovarError {
-    const why =
+    const [what, fix] =
       error.code === "ECONNREFUSED" || error.code === "ENOTFOUND"
-        ? `No server answers at ${this.#base.origin}`
-        : `The connection to ${this.#base.origin} broke: ${error.message}`;
-    return new SamovarError("server_unreachable", `${why}. Start one with \`samovar up\`, or check the URL`, { cause: error });
+        ? [`No server answers at ${this.#base.origin}`, "Start one with `samovar up`, or check the URL"]
+        : [`The server at ${this.#base.origin} broke the connection: ${error.code ?? error.message}`, "It may have stopped or crashed: look at `samovar status` and its log"];
+    return new SamovarError("server_unreachable", `${what}. ${fix}`, { cause: error, fields: { fix } });
   }
 }
 

@@ -3,6 +3,6 @@
  * a free slot, so that the rest can go idle. `lastUsed` rises with every input given; `bestLastUsed` is -1 before any
  * was found. Called for each container at each input, hence plain numbers.
  */
-export function isPreferred(free: number, lastUsed: number, bestLastUsed: number): boolean {
+export function isPreferredContainer(free: number, lastUsed: number, bestLastUsed: number): boolean {
   return free > 0 && lastUsed > bestLastUsed;
 }
