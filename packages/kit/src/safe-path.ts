@@ -1,4 +1,6 @@
 const MAX_PATH_LENGTH = 1_024;
+/** What file systems take as one name. */
+const MAX_PART_BYTES = 255;
 
 /**
  * Why this can't be the path of a file below some folder, as it crosses machines: relative, forward slashes, no way
@@ -13,6 +15,7 @@ export function describePathProblem(path: string): string | undefined {
   for (const part of path.split("/")) {
     if (part === "") return "has an empty part";
     if (part === "." || part === "..") return `contains "${part}"`;
+    if (Buffer.byteLength(part) > MAX_PART_BYTES) return `has a part longer than ${MAX_PART_BYTES} bytes`;
   }
   return undefined;
 }

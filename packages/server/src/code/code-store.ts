@@ -85,9 +85,23 @@ function assertCode(code: CodeObject): void {
         `The path ${JSON.stringify(path.slice(0, 200))} ${problem}: paths are relative to the code's root and stay in it`,
       );
   }
+  assertNoClash(code.files.map((file) => file.path));
   if (!code.files.some((file) => file.path === code.entry)) throw new SamovarError("invalid_request", `The entry ${code.entry} is not among the files`);
   for (const dir of code.nodeModules)
     if (!isAbsolute(dir)) throw new SamovarError("invalid_request", `nodeModules holds ${JSON.stringify(dir)}, which is not an absolute folder`);
+}
+
+/** A path stands once, and is not at the same time a folder that others lie in. */
+function assertNoClash(paths: readonly string[]): void {
+  const all = new Set(paths);
+  if (all.size < paths.length)
+    throw new SamovarError("invalid_request", `The path ${JSON.stringify(paths.find((path, i) => paths.indexOf(path) !== i))} stands twice among the files`);
+  for (const path of paths) {
+    for (let at = path.indexOf("/"); at !== -1; at = path.indexOf("/", at + 1)) {
+      if (all.has(path.slice(0, at)))
+        throw new SamovarError("invalid_request", `The path ${JSON.stringify(path.slice(0, at))} is a file, and ${JSON.stringify(path)} lies in it`);
+    }
+  }
 }
 
 /** The store's own file where the mode allows it: a link costs nothing. */
