@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import { hashToken } from "@samovar/kit";
 import type { TokenRecord } from "@samovar/storage";
-import { createAuthenticator, hasScope, hashToken } from "./authenticator.ts";
+import { createAuthenticator, hasScope } from "./authenticator.ts";
 
 const record = (id: string, token: string): TokenRecord => ({ id, hash: hashToken(token), name: id, scopes: ["invoke"], createdAtMs: 0 });
 

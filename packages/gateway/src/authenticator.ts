@@ -1,5 +1,6 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { SamovarError } from "@samovar/protocol";
+import { hashToken } from "@samovar/kit";
 import type { Scope, TokenRecord } from "@samovar/storage";
 
 /** Who calls. */
@@ -22,9 +23,6 @@ const MAX_CACHED = 1_000;
 const MAX_TOKEN_LENGTH = 512;
 const BEARER = /^bearer +([^\s]+) *$/i;
 
-/** SHA-256 of a token, hex: what a `TokenRecord` keeps. */
-export const hashToken = (token: string): string => createHash("sha256").update(token).digest("hex");
-
 /**
  * Hashes a token once and keeps the header's text → principal, so that a warm call costs one Map lookup. The
  * cache holds only tokens that were found, the oldest gives way, and `add` and `remove` empty it.
@@ -42,7 +40,7 @@ export function createAuthenticator(tokens: readonly TokenRecord[]): Authenticat
   for (const token of tokens) add(token);
 
   const find = (token: string): Principal | undefined => {
-    const hash = createHash("sha256").update(token).digest();
+    const hash = Buffer.from(hashToken(token), "hex");
     let found: Principal | undefined;
     // All are compared, and each in constant time: how long it takes tells nothing about which was near.
     for (const entry of known.values()) if (timingSafeEqual(hash, entry.hash)) found = entry.principal;

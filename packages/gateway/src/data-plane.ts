@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { SamovarError, type FunctionKind, type IdSource } from "@samovar/protocol";
+import { SamovarError, show, type FunctionKind, type IdSource } from "@samovar/protocol";
 import type { FunctionEntry, FunctionTable, InputRequest } from "@samovar/scheduler";
 import { hasScope, unauthorized, type Authenticator, type Principal } from "./authenticator.ts";
 import { parsePrefer, type Preference } from "./prefer.ts";
@@ -10,7 +10,6 @@ import { dropRest, receiveBody } from "./request-body.ts";
 import { assertPlainBody, bodyEncoding, toRequestHead, wantedAnswer } from "./request-head.ts";
 import { ResponseSink, type SinkContext } from "./response-sink.ts";
 import { describeMissing, findEntry, findMethod, parseRoute, splitTarget } from "./route.ts";
-import { show } from "./show.ts";
 
 export interface DataPlaneContext extends SinkContext {
   readonly functions: FunctionTable;

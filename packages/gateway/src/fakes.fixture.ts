@@ -14,7 +14,7 @@ import {
   type SessionEvent,
 } from "@samovar/protocol";
 import type { ControlPlane, FunctionEntry, FunctionTable, InputRequest, InputSink, InputTicket, LogQuery, StartedInfo } from "@samovar/scheduler";
-import { hashToken } from "./authenticator.ts";
+import { hashToken } from "@samovar/kit";
 import type { TokenRecord } from "@samovar/storage";
 
 /** What a fake function does with an input. */

@@ -1,5 +1,4 @@
-import { SamovarError, parseDuration } from "@samovar/protocol";
-import { show } from "./show.ts";
+import { SamovarError, parseDuration, show } from "@samovar/protocol";
 
 /** What RFC 7240's header asks for. */
 export interface Preference {

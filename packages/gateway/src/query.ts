@@ -1,5 +1,4 @@
-import { SamovarError } from "@samovar/protocol";
-import { show } from "./show.ts";
+import { SamovarError, show } from "@samovar/protocol";
 
 /** A query as the input of a call: an object of strings, repeats an array. `except` names what is not the input's. */
 export function parseQuery(query: string, except?: string): Record<string, string | string[]> {

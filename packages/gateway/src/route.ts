@@ -1,7 +1,6 @@
-import { KIND_SEGMENTS, SamovarError, type FunctionKind, type FunctionManifest } from "@samovar/protocol";
+import { KIND_SEGMENTS, SamovarError, show, type FunctionKind, type FunctionManifest } from "@samovar/protocol";
 import type { FunctionEntry, FunctionTable } from "@samovar/scheduler";
 import { describeNear } from "./near-names.ts";
-import { show } from "./show.ts";
 
 /** What a path of the data plane names, before anything is looked up. */
 export interface Route {

@@ -43,13 +43,17 @@ export function parseCpuMillis(value: unknown, what: string): number {
   throw new SamovarError("invalid_option", `${what} is not an amount of cpu: ${show(value)}. Give cores, or thousandths with m, such as 2, 0.5 or "500m"`);
 }
 
+const SHOWN_CHARACTERS = 80;
+
 /** A value as an error message shows it: short, and never throwing. */
 export function show(value: unknown): string {
+  // Strings keep their closing quote.
+  if (typeof value === "string" && value.length > SHOWN_CHARACTERS) return JSON.stringify(`${value.slice(0, SHOWN_CHARACTERS)}…`);
   let text: string;
   try {
     text = typeof value === "function" ? `function ${value.name || "(anonymous)"}` : (JSON.stringify(value) ?? String(value));
   } catch {
     text = Object.prototype.toString.call(value);
   }
-  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
 }

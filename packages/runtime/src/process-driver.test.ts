@@ -115,12 +115,12 @@ test.runIf(process.platform === "linux")("leftovers that stay too long are kille
   const { clock, logger, look } = clockAndLooks();
   const child = (await leaveBehind("ct_alive", true))!;
   const driver = await createProcessDriver({ ...options, clock, logger });
-  for (const byMs of [11_000, 9_000]) {
+  for (const byMs of [11_000, 34_000]) {
     expect(await look(byMs)).toBe("Containers of an earlier server are still ending");
     expect(isAlive(child.pid!)).toBe(true);
   }
   const exited = once(child, "exit");
-  await look(25_000);
+  await look(75_000);
   expect(await exited).toEqual([null, "SIGKILL"]);
   expect(await readdir(options.home)).toEqual([]);
   await driver.dispose();
@@ -163,7 +163,7 @@ test.runIf(process.platform === "linux")("a server that is killed leaves contain
   const { clock, logger, look } = clockAndLooks();
   const driver = await createProcessDriver({ ...options, clock, logger });
   expect(isAlive(Number(pid))).toBe(true);
-  for (const byMs of [11_000, 9_000, 25_000]) await look(byMs);
+  for (const byMs of [11_000, 34_000, 75_000]) await look(byMs);
   expect(await readdir(options.home)).toEqual([]);
   expect(await left()).toEqual([]);
   await driver.dispose();

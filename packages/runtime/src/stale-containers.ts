@@ -6,10 +6,11 @@ import { removeFolder } from "./container-folder.ts";
 import { findByContainerId } from "./process-table.ts";
 
 /**
- * After these pauses it is looked whether leftovers are gone. A runner waits 10 s for its server and then stops by
- * itself, which may take its grace period; what outlives the last look is killed.
+ * At 11, 45 and 120 s it is looked whether leftovers are gone; what outlives the last look is killed. A runner waits
+ * 10 s for its server, lets inputs finish for 10 s and gives its stop hooks their grace period, 30 s unless set: the
+ * last look must come well after that, or hooks that do as they were told would be cut.
  */
-const LOOKS_AFTER_MS = [11_000, 9_000, 25_000] as const;
+const LOOKS_AFTER_MS = [11_000, 34_000, 75_000] as const;
 /** Pauses for groups to become empty double up to this, together about as long. */
 const LAST_PAUSE_MS = 2_000;
 

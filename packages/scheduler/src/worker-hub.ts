@@ -1,7 +1,7 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { FRAME, FrameDecoder, PROTOCOL_VERSION, SamovarError, decodeValue, encodeFrame, encodeValue, type Frame, type HelloMessage } from "@samovar/protocol";
-import type { Clock, Logger } from "@samovar/kit";
+import { hashToken, type Clock, type Logger } from "@samovar/kit";
 import type { PeerEvents } from "./worker-peer.ts";
 import { WorkerPeer } from "./worker-peer.ts";
 
@@ -36,7 +36,7 @@ export class WorkerHub {
 
   /** From now on workers of this container are let in. Returns what ends that: the token dies with the container. */
   expect(containerId: string, token: string, host: WorkerHost): () => void {
-    this.#expected.set(containerId, { tokenHash: hash(token), host });
+    this.#expected.set(containerId, { tokenHash: toHash(token), host });
     return () => void this.#expected.delete(containerId);
   }
 
@@ -80,7 +80,7 @@ export class WorkerHub {
     if (first.type !== FRAME.hello) throw new SamovarError("protocol_error", `The first frame was type 0x${first.type.toString(16)}, not HELLO`);
     const hello = parseHello(decodeValue(first.payload));
     const expected = this.#expected.get(hello.containerId);
-    const known = expected && timingSafeEqual(expected.tokenHash, hash(hello.token));
+    const known = expected && timingSafeEqual(expected.tokenHash, toHash(hello.token));
     if (!known) return refuse(socket, `No container ${hello.containerId} with this token is awaited`);
     if (hello.protocol !== PROTOCOL_VERSION) return refuse(socket, `Protocol ${hello.protocol} is not spoken here: this server speaks ${PROTOCOL_VERSION}`);
     const seat = expected.host.attach(hello);
@@ -104,4 +104,4 @@ function parseHello(value: unknown): HelloMessage {
   return hello;
 }
 
-const hash = (token: string): Buffer => createHash("sha256").update(token).digest();
+const toHash = (token: string): Buffer => Buffer.from(hashToken(token), "hex");

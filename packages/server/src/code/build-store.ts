@@ -11,8 +11,8 @@ export interface KeptBuild {
 }
 
 /**
- * What onBuild hooks wrote, kept by what it depends on: the image and the hooks' own text and keys, nothing of the
- * handler. Only what the build added or changed is kept, so that later code lies on top of it.
+ * What onBuild hooks wrote, kept by what it depends on: the app, the image and the hooks' own text and keys, nothing of
+ * the handler. Only what the build added or changed is kept, so that later code lies on top of it.
  */
 export class BuildStore {
   readonly #dir: string;
@@ -23,8 +23,9 @@ export class BuildStore {
     this.#imageId = imageId;
   }
 
-  key(manifest: FunctionManifest, parameters: readonly unknown[]): string {
-    const parts = [this.#imageId, manifest.exportName, manifest.hooks.onBuild.map((hook) => [hook.name, hook.cacheKey]), parameters];
+  /** The app's name is part of it: two projects may have an export and a hook that read alike and write different things. */
+  key(app: string, manifest: FunctionManifest, parameters: readonly unknown[]): string {
+    const parts = [app, this.#imageId, manifest.exportName, manifest.hooks.onBuild.map((hook) => [hook.name, hook.cacheKey]), parameters];
     return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
   }
 

@@ -1,10 +1,8 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import type { IdSource } from "@samovar/protocol";
-import type { Clock } from "@samovar/kit";
+import { hashToken, type Clock } from "@samovar/kit";
 import type { Storage, TokenRecord } from "@samovar/storage";
-
-const hash = (token: string): string => createHash("sha256").update(token).digest("hex");
 
 /**
  * The admin token of a home: made once, kept in a file that only its owner can read, known to the server by its hash.
@@ -18,9 +16,9 @@ export async function ensureAdminToken(
 ): Promise<{ readonly token: string; readonly records: readonly TokenRecord[] }> {
   const records = await storage.tokens.list();
   const kept = (await readFile(file, "utf8").catch(() => "")).trim();
-  if (kept && records.some((record) => record.hash === hash(kept) && record.scopes.includes("admin"))) return { token: kept, records };
+  if (kept && records.some((record) => record.hash === hashToken(kept) && record.scopes.includes("admin"))) return { token: kept, records };
   const token = `smv_${randomBytes(24).toString("base64url")}`;
-  const record: TokenRecord = { id: ids("token"), hash: hash(token), name: "admin", scopes: ["admin"], createdAtMs: clock.now() };
+  const record: TokenRecord = { id: ids("token"), hash: hashToken(token), name: "admin", scopes: ["admin"], createdAtMs: clock.now() };
   await storage.tokens.insert(record);
   // Whoever reads it while it is written sees the old one or the new one, never half.
   await writeFile(`${file}.new`, `${token}\n`, { mode: 0o600 });

@@ -25,6 +25,9 @@ interface Prepared {
   readonly load: Omit<LoadMessage, "mode" | "bundlePath" | "parameters">;
 }
 
+/** Sessions are `run` and `serve`: their callers see stacks. */
+const DEVELOPMENT = true;
+
 /**
  * Makes the next version of a session's app: places its code, runs what onBuild and onDeploy hooks must run, and only
  * then makes its functions. Whatever fails, nothing was changed.
@@ -62,7 +65,7 @@ export class AppDeployer {
         timeoutMs: manifest.options.timeoutMs,
         stopGracePeriodMs: manifest.options.stopGracePeriodMs,
         functionIds,
-        development: true,
+        development: DEVELOPMENT,
       };
       const builtCode = await this.#build(session, request, manifest, code, load);
       // Arguments that were not built with find what the first build left.
@@ -99,7 +102,7 @@ export class AppDeployer {
   ): Promise<CodeMount> {
     const { builds, host, ids } = this.#services;
     const { parameters } = load;
-    const key = builds.key(manifest, parameters);
+    const key = builds.key(load.app, manifest, parameters);
     const what = `onBuild of ${load.functionName}${parameters.length > 0 ? ` with ${JSON.stringify(parameters)}` : ""}`;
     let build = request.forceBuild ? undefined : await builds.find(key);
     if (build) {
@@ -165,7 +168,7 @@ export class AppDeployer {
       builtCode,
       load: { ...load, onDeployValue },
       session: session.request.label,
-      development: true,
+      development: DEVELOPMENT,
       hostCeiling: hostCeiling(host, { memoryMib: manifest.options.memoryRequestMib, cpuMillis: manifest.options.cpuRequestMillis }),
       // `run` fails at the first; `serve` waits for an edit.
       startPolicy: { failuresUntilFailing: 1, retries: false },

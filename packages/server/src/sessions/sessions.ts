@@ -28,7 +28,7 @@ export interface SessionsOptions {
 }
 
 /** Reload and an ended session give running inputs this long. */
-export const SESSION_DRAIN_MS = 10_000;
+const SESSION_DRAIN_MS = 10_000;
 /** Activity is told at most this often: it only has to be finer than idle minutes. */
 const ACTIVITY_EVERY_MS = 1_000;
 
