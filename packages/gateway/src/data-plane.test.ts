@@ -169,13 +169,38 @@ describe("inputs", () => {
     ["application/ld+json", "json"],
     ["application/vnd.samovar.value", "value"],
     ["text/plain", "raw"],
-    ["application/x-www-form-urlencoded", "raw"],
     ["image/png", "raw"],
   ])("a body of the type %s is given as %s", async (type, encoding) => {
     const predict = new FakeFunction();
     const { request } = await startGateway([predict]);
     await request("/endpoint/predict", { method: "POST", body: Buffer.from("1"), headers: { "content-type": type } });
     expect(predict.calls[0]!.input).toMatchObject({ encoding, body: Buffer.from("1") });
+  });
+
+  test.each([
+    ['{"a":1}', "json"],
+    [' \n["x=y"]', "json"],
+    ['"a=b"', "json"],
+    ["42", "json"],
+    ["not json", "json"],
+    ["a=b&c=d", "raw"],
+    ["a={}", "raw"],
+  ])("%j called a form, as curl -d does, is %s", async (body, encoding) => {
+    const predict = new FakeFunction();
+    const { request } = await startGateway([predict]);
+    for (const type of ["application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded; charset=utf-8"]) {
+      await request("/endpoint/predict", { method: "POST", body: Buffer.from(body), headers: { "content-type": type } });
+    }
+    expect(predict.calls.map((call) => call.input)).toMatchObject([{ encoding, body: Buffer.from(body) }, { encoding }]);
+  });
+
+  test("JSON under another type, and a compressed form, stay raw", async () => {
+    const predict = new FakeFunction();
+    const { request } = await startGateway([predict]);
+    const form = "application/x-www-form-urlencoded";
+    await request("/endpoint/predict", { method: "POST", body: Buffer.from("{}"), headers: { "content-type": "text/plain" } });
+    await request("/endpoint/predict", { method: "POST", body: Buffer.from([0x1f, 0x8b]), headers: { "content-type": form, "content-encoding": "gzip" } });
+    expect(predict.calls.map((call) => call.input.encoding)).toEqual(["raw", "raw"]);
   });
 
   test("a body without a content-type is JSON, and no body is no input", async () => {

@@ -7,7 +7,7 @@ import { sendProblem, toSamovarError } from "./problem.ts";
 import { parseParameters, parseQuery } from "./query.ts";
 import type { BodyLimits } from "./body-limits.ts";
 import { dropRest, receiveBody } from "./request-body.ts";
-import { assertPlainBody, bodyEncoding, toRequestHead, wantedAnswer } from "./request-head.ts";
+import { assertPlainBody, bodyEncoding, toRequestHead, wantedAnswer, wholeEncoding } from "./request-head.ts";
 import { ResponseSink, type SinkContext } from "./response-sink.ts";
 import { describeMissing, findEntry, findMethod, parseRoute, splitTarget } from "./route.ts";
 
@@ -96,7 +96,7 @@ function submit(context: DataPlaneContext, call: Call, req: IncomingMessage, res
   const { reply, stream } = wantedAnswer(req);
   assertWaits(entry, prefer, reply);
   const hasQuery = req.method !== "POST";
-  const encoding = hasQuery ? "query" : bodyEncoding(req);
+  const encoding = bodyEncoding(req);
   if (!hasQuery) assertPlainBody(req, encoding);
   const taskId = context.ids("task");
   const stacks = entry.development || (principal !== undefined && hasScope(principal, "admin"));
@@ -129,7 +129,7 @@ function submit(context: DataPlaneContext, call: Call, req: IncomingMessage, res
     expectsContinue = false;
   }
   receiveBody(req, context.limits, context.clock, encoding === "raw", {
-    whole: (body) => start(body === null ? "none" : encoding, body, null),
+    whole: (body) => start(body === null ? "none" : wholeEncoding(req, encoding, body), body, null),
     stream: (body) => start(encoding, null, body),
     failed: (error) => (sink ? sink.fail(error) : refuse(context, req, res, error, expectsContinue)),
   });

@@ -1,6 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import { CONTENT_TYPES, SamovarError, type InputHead, type RequestHead } from "@samovar/protocol";
 
+const FORM = "application/x-www-form-urlencoded";
+
 /** What concerns one connection only. */
 const HOP_BY_HOP = new Set(["connection", "keep-alive", "proxy-connection", "proxy-authorization", "transfer-encoding", "te", "trailer", "upgrade", "expect"]);
 
@@ -23,10 +25,29 @@ export function toRequestHead(req: IncomingMessage, dropToken: boolean): Request
 export function bodyEncoding(req: IncomingMessage): "json" | "value" | "raw" {
   const type = req.headers["content-type"];
   if (type === undefined || type === CONTENT_TYPES.json) return "json";
-  const end = type.indexOf(";");
-  const essence = (end < 0 ? type : type.slice(0, end)).trim().toLowerCase();
+  const essence = essenceOf(type);
   if (essence === "" || essence === CONTENT_TYPES.json || (essence.startsWith("application/") && essence.endsWith("+json"))) return "json";
   return essence === CONTENT_TYPES.value ? "value" : "raw";
+}
+
+const EQUALS = 0x3d;
+const BEGINS_JSON = /^\s*[{["]/;
+const LONGEST_INDENT = 1_000;
+
+/**
+ * How a body that came whole is read. `curl -d` calls everything a form: what is none (it begins as JSON does, or has
+ * no `=`) is read as JSON, so that `curl -d '{"a":1}'` does what it looks like. A real form stays raw.
+ */
+export function wholeEncoding(req: IncomingMessage, encoding: "json" | "value" | "raw", body: Buffer): "json" | "value" | "raw" {
+  if (encoding !== "raw" || essenceOf(req.headers["content-type"]!) !== FORM || req.headers["content-encoding"] !== undefined) return encoding;
+  const isForm = body.includes(EQUALS) && !BEGINS_JSON.test(body.toString("latin1", 0, LONGEST_INDENT));
+  return isForm ? "raw" : "json";
+}
+
+/** A content-type without its parameters. */
+function essenceOf(type: string): string {
+  const end = type.indexOf(";");
+  return (end < 0 ? type : type.slice(0, end)).trim().toLowerCase();
 }
 
 /** JSON and values are read as they come: a compressed one would only fail later, and say less. */
