@@ -1,5 +1,5 @@
+import { findNear, sortByNearness } from "@samovar/kit";
 import { SamovarError, type AppManifest, type CallableManifest, type FunctionManifest } from "@samovar/protocol";
-import { isLike, sortByLikeness } from "./output/suggest.ts";
 import type { Target } from "./target.ts";
 
 /** What `FILE:NAME.METHOD` names in an app. */
@@ -45,10 +45,10 @@ export function selectCallable(manifest: AppManifest, target: Pick<Target, "labe
 }
 
 function unknownName(what: string, wanted: string, names: readonly string[], fixWithout: string | null): SamovarError {
-  const sorted = sortByLikeness(wanted, names);
+  const sorted = sortByNearness(wanted, names);
   const first = sorted[0];
   if (first === undefined) return new SamovarError("not_found", what, fixWithout ? { fields: { fix: fixWithout } } : {});
   return new SamovarError("not_found", what, {
-    fields: { fix: `${isLike(wanted, first) ? `Did you mean ${first}? ` : ""}There ${sorted.length === 1 ? "is" : "are"} ${sorted.join(", ")}` },
+    fields: { fix: `${findNear(wanted, [first]).length > 0 ? `Did you mean ${first}? ` : ""}There ${sorted.length === 1 ? "is" : "are"} ${sorted.join(", ")}` },
   });
 }

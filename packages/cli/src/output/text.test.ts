@@ -4,7 +4,6 @@ import { displayWidth, padDisplay } from "./display-width.ts";
 import { formatDuration } from "./durations.ts";
 import { renderLogLine } from "./log-printer.ts";
 import { toShownResult } from "./result-json.ts";
-import { editDistance, isLike, sortByLikeness } from "./suggest.ts";
 import { renderTable } from "./table.ts";
 import { logLine } from "../control-server.fixture.ts";
 
@@ -48,18 +47,6 @@ test("a table's columns line up under painted cells", () => {
     ],
   );
   expect(text).toBe(`N     C\na     1\n${green("bbb")}  22\n`);
-});
-
-test("a swap of two letters is one mistake", () => {
-  expect(editDistance("predcit", "predict")).toBe(1);
-  expect(editDistance("", "abc")).toBe(3);
-  expect(editDistance("same", "same")).toBe(0);
-});
-
-test("the nearest name comes first, the others keep their order", () => {
-  expect(sortByLikeness("hallo", ["zz", "hello", "yy"])).toEqual(["hello", "zz", "yy"]);
-  expect(isLike("hallo", "hello")).toBe(true);
-  expect(isLike("hallo", "predict")).toBe(false);
 });
 
 test("a log line of stderr is red, one of a hook carries the hook's name", () => {

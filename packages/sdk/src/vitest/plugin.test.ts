@@ -34,6 +34,25 @@ test("a decorated class", async () => { expect(await model.double.local(21)).toB
 test("a function", async () => { expect(await plain.local(1)).toBe(2); });
 `;
 
+test("where esbuild is not installed, it says how to install it", () => {
+  const script = `
+    import { registerHooks } from "node:module";
+    registerHooks({ resolve(specifier, context, next) {
+      if (specifier === "esbuild") throw Object.assign(new Error("Cannot find package 'esbuild'"), { code: "ERR_MODULE_NOT_FOUND" });
+      return next(specifier, context);
+    } });
+    const { default: samovar } = await import(${JSON.stringify(new URL("plugin.ts", import.meta.url).href)});
+    const plugin = samovar();
+    console.log(await plugin.transform("export const plain = 1;", "/app.ts"));
+    await plugin.transform("class A { @method() a() {} }", "/app.ts").catch((error) => console.log(error.message));
+  `;
+  const { stdout, stderr } = spawnSync(process.execPath, ["--conditions=samovar-source", "--input-type=module", "-e", script], { encoding: "utf8" });
+  expect(stderr).toBe("");
+  expect(stdout).toBe(
+    "null\nsamovar/vitest compiles decorators with esbuild, and esbuild can't be loaded. Install it: npm install --save-dev esbuild\n",
+  );
+});
+
 test("a real project's tests run decorated classes, whose stop hooks run at the end", async () => {
   folder = await mkdtemp(path.join(tmpdir(), "samovar-vitest-"));
   await symlink(path.join(ROOT, "node_modules"), path.join(folder, "node_modules"));

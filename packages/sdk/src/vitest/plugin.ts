@@ -1,4 +1,4 @@
-import { transform } from "esbuild";
+import { SamovarError } from "@samovar/protocol";
 import type { Plugin } from "vitest/config";
 
 /** Decorators anywhere in a file; what is no decorator costs one needless, harmless transform. */
@@ -7,7 +7,7 @@ const SOURCE = /\.[cm]?[jt]sx?$/;
 
 /**
  * Lets Vitest test modules of Samovar: compiles standard decorators, as `samovar` itself does, and runs the stop hooks of
- * `.local` calls at the end of each test file.
+ * `.local` calls at the end of each test file. Needs esbuild, an optional peer of this package: `npm install --save-dev esbuild`.
  *
  * @example
  * // vitest.config.ts
@@ -24,6 +24,7 @@ export default function samovar(): Plugin {
       if (!SOURCE.test(file) || file.includes("/node_modules/") || !DECORATORS.test(code)) return null;
       const isTsx = /\.[cm]?tsx$/.test(file);
       const isTs = /\.[cm]?ts$/.test(file);
+      const { transform } = await loadEsbuild();
       const result = await transform(code, {
         loader: isTsx ? "tsx" : isTs ? "ts" : "jsx",
         format: "esm",
@@ -38,6 +39,17 @@ export default function samovar(): Plugin {
       return { code: result.code, map: result.map };
     },
   };
+}
+
+/** A peer that only this plugin needs: what runs in containers should not bring a compiler along. */
+async function loadEsbuild(): Promise<typeof import("esbuild")> {
+  try {
+    return await import("esbuild");
+  } catch (error) {
+    throw new SamovarError("unsupported", "samovar/vitest compiles decorators with esbuild, and esbuild can't be loaded. Install it: npm install --save-dev esbuild", {
+      cause: error,
+    });
+  }
 }
 
 /** The file beside this one: a source in this repository, compiled in the package. */
