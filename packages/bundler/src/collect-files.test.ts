@@ -202,3 +202,10 @@ test("each content can be read by its hash, and no other", async () => {
   ]);
   expect(() => code.readContent("0".repeat(64))).toThrow("No file of this code");
 });
+
+test("an excluded folder never travels, nor through a link, whatever .samovarignore says", async () => {
+  const root = makeFolder({ "app.ts": "", "home/code/app.ts": "", "homely.txt": "", ".samovarignore": "!home\n" });
+  symlinkSync("home", path.join(root, "link"));
+  const { files } = await collectFiles({ root, exclude: [path.join(root, "home")] });
+  expect(files.map((file) => file.path)).toEqual([".samovarignore", "app.ts", "homely.txt"]);
+});

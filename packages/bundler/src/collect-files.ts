@@ -22,6 +22,8 @@ export interface CollectOptions {
   readonly root: string;
   /** More patterns in the syntax of .gitignore; .samovarignore can take them back. */
   readonly ignore?: readonly string[];
+  /** Folders that are never part of the code, absolute: what a server keeps may lie beside the module. */
+  readonly exclude?: readonly string[];
   /** Keep one per session: then only what changed is read again. */
   readonly cache?: HashCache;
   readonly limits?: Partial<CollectLimits>;
@@ -55,7 +57,8 @@ export async function collectFiles(options: CollectOptions): Promise<CollectedFi
   const root = await realpath(options.root);
   const limits = { ...COLLECT_LIMITS, ...options.limits };
   const cache = options.cache ?? new HashCache();
-  const walk: Walk = { root, limits, found: [], notes: [], totalBytes: 0 };
+  const excluded = await Promise.all((options.exclude ?? []).map((folder) => realpath(folder).catch(() => path.resolve(folder))));
+  const walk: Walk = { root, limits, excluded: new Set(excluded), found: [], notes: [], totalBytes: 0 };
   const rules = await IgnoreRules.forRoot(root, options.ignore ?? []);
   await walkFolder(walk, root, rules, rules, [root]);
   assertSizes(walk);
@@ -68,6 +71,7 @@ export async function collectFiles(options: CollectOptions): Promise<CollectedFi
 interface Walk {
   readonly root: string;
   readonly limits: CollectLimits;
+  readonly excluded: ReadonlySet<string>;
   readonly found: { readonly path: string; readonly source: string; readonly sizeBytes: number }[];
   readonly notes: string[];
   totalBytes: number;
@@ -79,7 +83,7 @@ async function walkFolder(walk: Walk, dir: string, rules: IgnoreRules, rootRules
   for (const entry of entries) {
     const file = path.join(dir, entry.name);
     if (entry.isDirectory()) {
-      if (rules.ignores(file, true)) continue;
+      if (walk.excluded.has(file) || rules.ignores(file, true)) continue;
       await walkFolder(walk, file, await rules.forFolder(file), rootRules, [...above, file]);
     } else if (entry.isFile()) {
       if (!rules.ignores(file, false)) await addFile(walk, file, file);
@@ -105,7 +109,7 @@ async function followLink(walk: Walk, link: string, rules: IgnoreRules, rootRule
     return;
   }
   const stats = await stat(target);
-  if (target === walk.root || rootRules.ignores(target, stats.isDirectory())) return;
+  if (target === walk.root || walk.excluded.has(target) || rootRules.ignores(target, stats.isDirectory())) return;
   if (stats.isFile()) return addFile(walk, link, target);
   if (!stats.isDirectory()) return;
   if (above.includes(target)) {

@@ -6,6 +6,8 @@ export interface AppLoaderOptions {
   /** Absolute. */
   readonly file: string;
   readonly appName: string | undefined;
+  /** The server's home, which may lie beside the module and is no part of the code. */
+  readonly home: string;
   /** Added to this command's own environment, for the module on this machine. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -34,7 +36,7 @@ export class AppLoader {
   /** Rejects with `bundle_failed`, and may be called again after that. */
   async build(): Promise<BuiltApp> {
     const bundle = await this.#bundler.rebuild();
-    const { files, notes } = bundle.syncs ? await collectFiles({ root: bundle.root, cache: this.#hashes }) : { files: [], notes: [] };
+    const { files, notes } = bundle.syncs ? await collectFiles({ root: bundle.root, exclude: [this.#options.home], cache: this.#hashes }) : { files: [], notes: [] };
     return { bundle, code: createCode(bundle, files), notes: [...bundle.notes, ...notes] };
   }
 

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TestHome, processEnded } from "./test-home.fixture.ts";
 
@@ -105,4 +106,15 @@ test.each([
   expect((await cli.exited).code).toBe(1);
   expect(cli.out()).toBe("");
   expect(cli.err()).toMatch(shown);
+});
+
+test("a home that lies beside the module is no part of its code", async () => {
+  home.write("beside/app.ts", `
+    import { fn } from "samovar";
+    import { existsSync } from "node:fs";
+    export const look = fn({}, async () => [existsSync("data.txt"), existsSync("home")]);
+  `);
+  home.write("beside/data.txt", "here");
+  const beside = join(home.folder, "project", "beside", "home");
+  expect(JSON.parse(await home.ok(["run", "beside/app.ts:look", "--input", "null"], { SAMOVAR_HOME: beside }))).toEqual([true, false]);
 });
