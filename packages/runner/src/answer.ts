@@ -1,4 +1,4 @@
-import { CONTENT_TYPES, SamovarError, encodeJson, encodeValue } from "@samovar/protocol";
+import { CONTENT_TYPES, SamovarError, encodeJson, encodeValue, show } from "@samovar/protocol";
 import type { ReplyStream } from "./reply-stream.ts";
 
 const toHead = (status: number, contentType: string | null): Uint8Array =>
@@ -41,16 +41,31 @@ async function answerResponse(reply: ReplyStream, response: Response): Promise<v
   if (response.body === null) return reply.result(encodeValue(head), null);
   if (response.bodyUsed)
     throw new SamovarError("unserializable_result", "The body of the returned Response was read already. Return response.clone(), or a new Response");
-  reply.head(head);
   const reader = (response.body as ReadableStream<unknown>).getReader();
   reply.onUnwanted = () => void reader.cancel().catch(() => {});
-  for (;;) {
-    await reply.room();
-    const { done, value } = await reader.read();
-    if (done) return reply.end();
-    if (!(value instanceof Uint8Array)) throw new SamovarError("unserializable_result", "A stream of bytes held something else. Enqueue Uint8Array only");
-    if (!(await reply.data(value))) return;
+  try {
+    let read = reader.read();
+    // A first chunk that stands ready is looked at before the head goes out: what is wrong with it then has a status of its own.
+    await Promise.race([read.then(({ done, value }) => done || toBytes(value)), new Promise((resolve) => setImmediate(resolve))]);
+    reply.head(head);
+    for (;;) {
+      const { done, value } = await read;
+      if (done) return reply.end();
+      if (!(await reply.data(toBytes(value)))) return;
+      await reply.room();
+      read = reader.read();
+    }
+  } catch (error) {
+    reader.cancel(error).catch(() => {});
+    throw error;
   }
+}
+
+/** A chunk of a body: bytes as they are, a string as UTF-8. */
+function toBytes(chunk: unknown): Uint8Array {
+  if (chunk instanceof Uint8Array) return chunk;
+  if (typeof chunk === "string") return Buffer.from(chunk);
+  throw new SamovarError("unserializable_result", `A chunk of the returned stream is neither bytes nor a string: ${show(chunk)}. Enqueue Uint8Array or strings`);
 }
 
 const tagOf = (value: unknown): string => Object.prototype.toString.call(value);

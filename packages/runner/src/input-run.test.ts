@@ -59,6 +59,28 @@ test("a Response goes out with its status, headers and body", async () => {
   await expect(peer.call(null, { reply: "value" })).rejects.toMatchObject({ error: { code: "unserializable_result" } });
 });
 
+test("strings in a returned stream go out as UTF-8", async () => {
+  const chunks = (): ReadableStream => ReadableStream.from(["hé", new Uint8Array([0x6c]), "", "lo"]);
+  for (const result of [() => new Response(chunks()), chunks]) {
+    const { peer } = await readyWorker(moduleOf(callable(result)));
+    expect(text(await peer.call(null))).toBe("héllo");
+  }
+});
+
+test("other chunks in a returned stream are refused, before the head where the first is one, and its source is told", async () => {
+  const cancelled = Promise.withResolvers<unknown>();
+  const body = (): ReadableStream => new ReadableStream({ start: (controller) => controller.enqueue({ a: 1 }), cancel: cancelled.resolve });
+  const { peer } = await readyWorker(moduleOf(callable(() => new Response(body()))));
+  await expect(peer.call(null)).rejects.toMatchObject({ error: { code: "unserializable_result", message: expect.stringContaining('{"a":1}') } });
+  expect(peer.frames.some((frame) => frame.type === FRAME.head)).toBe(false);
+  expect(await cancelled.promise).toMatchObject({ code: "unserializable_result" });
+});
+
+test("the head of a stream that has nothing yet goes out at once", async () => {
+  const { peer } = await readyWorker(moduleOf(callable(() => new Response(new ReadableStream()))));
+  await peer.take(FRAME.head, peer.open(null));
+});
+
 test("a handle gets a value as it is, Date and Map included", async () => {
   const { peer } = await readyWorker(moduleOf(callable((input: unknown) => input)));
   const value = { at: new Date(5), map: new Map([["k", 1n]]), none: undefined };
