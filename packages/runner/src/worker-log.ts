@@ -7,6 +7,8 @@ const MAX_LINE_CHARS = 16 * 1024;
 /** Lines are dropped, and counted, while more than this waits to leave the process: logs must not eat its memory. */
 const MAX_BACKLOG_BYTES = 1024 * 1024;
 const MAX_GATHERED_CHARS = 64 * 1024;
+/** So many lines of a turn leave at once: code that never gives the turn back (a loop, no memory left) is seen to its last word. */
+const PROMPT_LINES = 8;
 
 /**
  * The log of one worker: text in, whole lines out, gathered per turn of the event loop into one frame. Neither the
@@ -20,6 +22,7 @@ export class WorkerLog implements ScopeLog {
   #chars = 0;
   #dropped = 0;
   #scheduled = false;
+  #linesThisTurn = 0;
 
   constructor(link: ServerLink, clock: Clock, exits: (() => unknown)[]) {
     this.#link = link;
@@ -67,7 +70,6 @@ export class WorkerLog implements ScopeLog {
 
   /** Hands what was gathered to the connection. */
   flush(): void {
-    this.#scheduled = false;
     if (!this.#link.isOpen || (this.#lines.length === 0 && this.#dropped === 0)) return;
     const message: LogMessage = { lines: this.#lines, dropped: this.#dropped };
     this.#lines = [];
@@ -86,11 +88,12 @@ export class WorkerLog implements ScopeLog {
     // A line may be cut through a character, by user code or above: what is half there is shown as such.
     this.#lines.push({ atMs: this.#clock.now(), stream, level, source, text: text.toWellFormed() });
     this.#chars += text.length + 64;
-    if (this.#chars > MAX_GATHERED_CHARS && this.#link.isOpen) {
-      // Leaves at once, so that a loop that logs without pause is held up by the socket's buffer, not by ours.
+    this.#schedule();
+    if ((++this.#linesThisTurn <= PROMPT_LINES || this.#chars > MAX_GATHERED_CHARS) && this.#link.isOpen) {
+      // Past that, a loop that logs without pause is held up by the socket's buffer, not by ours.
       this.flush();
       this.#link.flush();
-    } else this.#schedule();
+    }
   }
 
   #schedule(): void {
@@ -99,5 +102,9 @@ export class WorkerLog implements ScopeLog {
     setImmediate(this.#onImmediate);
   }
 
-  readonly #onImmediate = (): void => this.flush();
+  readonly #onImmediate = (): void => {
+    this.#scheduled = false;
+    this.#linesThisTurn = 0;
+    this.flush();
+  };
 }

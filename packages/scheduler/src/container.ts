@@ -84,6 +84,11 @@ export class Container {
     return this.#state === "starting" || this.#state === "ready";
   }
 
+  /** How its start ends is still to be told to its owner. */
+  get hasOpenStart(): boolean {
+    return this.#state === "starting" || (this.#failure !== null && this.#state !== "ended");
+  }
+
   get heldCount(): number {
     let count = 0;
     for (const worker of this.workers) count += worker.held.size;

@@ -64,10 +64,9 @@ export class Fleet implements ContainerOwner {
     return this.#starts.isFailing;
   }
 
-  /** Something is starting, and nothing is ready yet. */
+  /** Something is starting, or its failed start is about to be told, and nothing is ready yet. */
   get isStarting(): boolean {
-    const { starting, ready } = this.counts();
-    return ready === 0 && starting > 0;
+    return this.counts().ready === 0 && [...this.containers].some((container) => container.hasOpenStart);
   }
 
   /** Why the last start failed, as callers are told; undefined when the last one succeeded. */

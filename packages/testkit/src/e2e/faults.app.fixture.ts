@@ -38,7 +38,7 @@ export const never = endpoint({ timeout: 1, concurrency: 2, onStart: async () =>
   return process.pid;
 });
 export const block = endpoint({ timeout: 1, concurrency: 4, onStart: async () => void lifeline("block") }, async (input) => {
-  if (input === "block") spin();
+  if (input === "block") { console.log("about to block"); console.log("the last words"); spin(); }
   return process.pid;
 });
 export const exit = endpoint({ concurrency: 2, onStart: async () => void lifeline("exit") }, async (code) => {
@@ -48,6 +48,18 @@ export const exit = endpoint({ concurrency: 2, onStart: async () => void lifelin
 });
 export const crash = endpoint({}, async (signal) => {
   process.kill(process.pid, signal);
+  await forever();
+});
+export const garbage = endpoint({ onStart: async () => void lifeline("garbage") }, async (hex) => {
+  // The runner's own connection is the one over a Unix socket.
+  const [socket] = process._getActiveHandles().filter((handle) => handle.constructor.name === "Socket" && !handle.connecting && handle.readable && handle.writable && !handle.remoteAddress);
+  if (hex !== "") socket.write(Buffer.from(hex, "hex"));
+  if (hex !== "") await forever();
+  return "sane";
+});
+export const stray = endpoint({}, async (how) => {
+  if (how === "throw") setTimeout(() => { throw new Error("stray throw"); });
+  else void Promise.reject(new Error("stray rejection"));
   await forever();
 });
 export const oom = endpoint({ memory: "160Mi" }, async () => {

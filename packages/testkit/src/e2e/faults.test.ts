@@ -148,6 +148,7 @@ test.concurrent("a handler that blocks the event loop is killed; what comes to i
   const worker = await home.lifelines.next("block");
   expect(await home.endpoint("block", "block")).toMatchObject({ status: 504, json: { code: "timeout" } });
   await expectUndisturbed();
+  await serve.sees(/\[block-dev\] the last words/);
   const waiting = home.endpoint("block", "after it");
   await worker.ended;
   const after = await waiting;
@@ -174,6 +175,11 @@ test("a worker that exits while its siblings start fails its input and nothing e
   expect(await home.endpoint("early", -1)).toMatchObject({ status: 200, text: "fine" });
   sibling.go();
   (await home.lifelines.next("early")).go();
+});
+
+test.each(["throw", "reject"])("a stray error (%s) ends the process: 502, and the error is in the log", async (how) => {
+  expect(await home.endpoint("stray", how)).toMatchObject({ status: 502, json: { code: "container_lost", reason: "exit 1" } });
+  await serve.sees(/\[stray-dev\] Uncaught Error: stray/);
 });
 
 test.each(["SIGSEGV", "SIGKILL"])("a process that ends with %s is 502 with the signal", async (signal) => {
@@ -254,5 +260,18 @@ test("a client that speaks no HTTP is refused, and a runner that sends garbage o
     runner.resume().write(bytes);
     await closed;
   }
+  await expectUndisturbed();
+});
+
+test.each([
+  ["a frame type that does not exist", "00000005" + "ee" + "00000000", "frame type 0xee"],
+  ["a length without end", "ffffffff" + "01" + "00000000", "A frame says it has 4294967295 bytes"],
+  ["an answer that is no value", "0000000d" + "24" + "00000003" + "c1c1c1c1c1c1c1c1", "A head is longer than its frame"],
+])("a runner that sends %s loses its connection, and its inputs with it", async (_name, hex, detail) => {
+  await home.endpoint("garbage", "");
+  const worker = await home.lifelines.next("garbage");
+  const lost = await home.endpoint("garbage", hex);
+  expect(lost).toMatchObject({ status: 502, json: { code: "container_lost", detail: expect.stringContaining(detail) } });
+  await worker.ended;
   await expectUndisturbed();
 });
