@@ -268,6 +268,9 @@ export class FakeControl implements ControlPlane {
     this.asked.push(["stopContainer", containerId, options]);
     return containerId === CONTAINER.id;
   }
+  logNames() {
+    return ["predict", "hello-dev"];
+  }
   logs(query: LogQuery, sink: { line(line: LogLine): void; end(): void }): () => void {
     this.asked.push(["logs", query]);
     this.logSink = sink;

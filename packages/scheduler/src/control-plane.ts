@@ -20,6 +20,8 @@ export interface ControlPlane {
   container(containerId: string): Promise<ContainerInfo | undefined>;
   /** False when no such container lives. Returns when the stop began. */
   stopContainer(containerId: string, options: { readonly force: boolean }): boolean;
+  /** Functions whose logs can be asked for: those that are there, and those of lines that are remembered. */
+  logNames(): readonly string[];
   /** What was logged last, then, with `follow`, what comes. Lines are pushed; `end` follows the last when not following. */
   logs(query: LogQuery, sink: { line(line: LogLine): void; end(): void }): () => void;
 }

@@ -80,6 +80,10 @@ export class Control implements ControlPlane {
     return true;
   }
 
+  logNames(): readonly string[] {
+    return [...new Set([...this.#options.registry.list().map((entry) => entry.name), ...this.#options.logs.names()])];
+  }
+
   logs(query: LogQuery, sink: { line(line: LogLine): void; end(): void }): () => void {
     return this.#options.logs.query(query, sink);
   }

@@ -300,6 +300,18 @@ describe("logs", () => {
     ]);
   });
 
+  test("of a name that nobody has, or a container that never was, there is no log", async () => {
+    const { request, control } = await startGateway([]);
+    for (const path of ["/api/v1/logs?name=hello", "/api/v1/logs?name=hello&follow=1"]) {
+      const response = await request(path);
+      const detail = `No function is named "hello", and no line of its log is left. Did you mean "hello-dev"?`;
+      expect([response.status, await response.json()]).toMatchObject([404, { code: "not_found", detail }]);
+    }
+    expect((await request("/api/v1/containers/ct_2/logs")).status).toBe(404);
+    expect((await request("/api/v1/logs?name=PREDICT")).status).toBe(200);
+    expect(control.asked).toEqual([["logs", { name: "PREDICT", containerId: null, tail: 100, follow: false }]]);
+  });
+
   test("follow with nothing yet answers at once; no lines at all is an empty answer", async () => {
     const { request, control } = await startGateway([]);
     control.logsRun = (query, sink) => void (query.follow || sink.end());

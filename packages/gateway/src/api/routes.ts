@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { SamovarError, parseDuration, type LogLine } from "@samovar/protocol";
+import { SamovarError, parseDuration, show, type LogLine } from "@samovar/protocol";
 import type { LogQuery } from "@samovar/scheduler";
+import { describeNear } from "../near-names.ts";
 import { defineRoute, type ApiAnswer, type ApiContext, type ApiRoute } from "./api-route.ts";
 import { NdjsonStream } from "./ndjson-stream.ts";
 import {
@@ -202,8 +203,10 @@ export const ROUTES: readonly ApiRoute[] = [
       name: z.string().min(1).optional().describe("A function's name"),
     }),
     answer: { status: 200, description: "Lines, oldest first", schema: logLine, stream: true },
-    handle: (context, { query, res }) =>
-      sendLogs(context, { name: query.name ?? null, containerId: null, tail: query.tail ?? DEFAULT_TAIL, follow: query.follow ?? false }, res),
+    handle(context, { query, res }) {
+      if (query.name !== undefined) assertLogged(query.name, context.control.logNames());
+      return sendLogs(context, { name: query.name ?? null, containerId: null, tail: query.tail ?? DEFAULT_TAIL, follow: query.follow ?? false }, res);
+    },
   }),
   defineRoute({
     method: "get",
@@ -220,6 +223,11 @@ const json = (value: unknown): ApiAnswer => ({ status: 200, json: value });
 
 function noContainer(containerId: string): never {
   throw new SamovarError("not_found", `No container has the id ${JSON.stringify(containerId)}: list them with /api/v1/containers?all=1`);
+}
+
+function assertLogged(name: string, names: readonly string[]): void {
+  if (names.some((known) => known.toLowerCase() === name.toLowerCase())) return;
+  throw new SamovarError("not_found", `No function is named ${show(name)}, and no line of its log is left${describeNear(name, names, "functions")}`);
 }
 
 function openSession(context: ApiContext, request: z.output<typeof sessionRequest>, res: ServerResponse): ApiAnswer {
