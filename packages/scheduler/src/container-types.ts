@@ -46,7 +46,8 @@ export interface ContainerOwner {
   becameReady(container: Container): void;
   /** It takes no more inputs, by its own doing: told so that a replacement can start. */
   retired(container: Container): void;
-  hooksDone(container: Container, message: DoneMessage): void;
+  /** Build or deploy hooks ran. The container and its folder stay until the promise settles. */
+  hooksDone(container: Container, message: DoneMessage): Promise<void> | void;
   /** Over, once; nothing is left of it. `failure` where it never became ready and nobody asked it to stop. */
   ended(container: Container, failure: StartFailure | null): void;
 }

@@ -58,6 +58,8 @@ export class Container {
   #drainStartedMs = 0;
   #driverStart: Promise<void> | null = null;
   #killing = false;
+  /** Under way while what hooks left is taken from the folder; null before and without. */
+  #taking: Promise<void> | null = null;
 
   constructor(host: ContainerHost, owner: ContainerOwner, plan: ContainerPlan) {
     this.#host = host;
@@ -266,7 +268,7 @@ export class Container {
 
   #afterMainExit(exit: ExitStatus): void {
     const text = describeExit(exit);
-    const asAsked = this.#state === "stopping" && exit.kind === "exit" && exit.code === 0;
+    const asAsked = (this.#state === "stopping" || this.#taking !== null) && exit.kind === "exit" && exit.code === 0;
     this.#record.phase({ phase: "exit", outcome: asAsked ? "ok" : "failed", detail: text });
     // Where it was ready and took inputs it ended by one of those: no start failed, though siblings may still start.
     if (this.#state === "starting" && !this.workers[0]!.wasReady) {
@@ -325,7 +327,11 @@ export class Container {
       },
       ready: () => this.#onReady(worker),
       failed: (message) => this.#onFailed(worker, message),
-      done: (message) => this.#owner.hooksDone(this, message),
+      done: (message) => {
+        // From here on its exit is no failed start.
+        if (this.#move("all-ready")) this.#cancelTimer();
+        this.#taking = this.#owner.hooksDone(this, message) ?? null;
+      },
       drainRequested: ({ reason }) => {
         if (worker.index !== 0) return this.retireWorker(worker, reason);
         this.#owner.retired(this);
@@ -460,6 +466,7 @@ export class Container {
   async #kill(): Promise<void> {
     this.#killing = true;
     if (!this.#running) await this.#driverStart;
+    await this.#taking;
     try {
       await this.#running?.kill();
     } catch (error) {

@@ -20,7 +20,7 @@ export interface HookRunSpec {
  */
 export async function runHooks(host: ContainerHost, spec: HookRunSpec): Promise<unknown> {
   const { mode, manifest, load } = spec;
-  const run = new HookRun();
+  const run = new HookRun(spec.keep);
   const options = manifest.options;
   const container = new Container(host, run, {
     containerId: spec.containerId,
@@ -36,13 +36,13 @@ export async function runHooks(host: ContainerHost, spec: HookRunSpec): Promise<
   container.start();
   try {
     const done = await run.done.promise;
-    if (spec.keep && container.codePath) await spec.keep(container.codePath);
     return done.value;
   } catch (error) {
     const failure = run.failure;
     const code = mode === "build" ? "build_failed" : "deploy_failed";
     const what = failure?.hook ? `${mode === "build" ? "onBuild" : "onDeploy"} hook ${failure.hook}` : mode === "build" ? "onBuild" : "onDeploy";
-    if (!failure) throw new SamovarError(code, `${what} of ${load.functionName} was stopped before it was done`, { cause: error });
+    if (!failure && spec.signal?.aborted) throw new SamovarError(code, `${what} of ${load.functionName} was stopped before it was done`, { cause: error });
+    if (!failure) throw error;
     throw new SamovarError(code, `${what} of ${load.functionName} failed (phase ${failure.phase}): ${failure.error.message}`, {
       cause: failure.error,
       fields: { phase: failure.phase, hook: failure.hook, lastLines: failure.lastLines },
@@ -58,13 +58,23 @@ class HookRun implements ContainerOwner {
   readonly done = Promise.withResolvers<DoneMessage>();
   readonly over = Promise.withResolvers<void>();
   failure: StartFailure | null = null;
+  readonly #keep: HookRunSpec["keep"];
+
+  constructor(keep: HookRunSpec["keep"]) {
+    this.#keep = keep;
+  }
 
   workerReady(): void {}
   becameReady(): void {}
   retired(): void {}
 
-  hooksDone(_container: Container, message: DoneMessage): void {
-    this.done.resolve(message);
+  async hooksDone(container: Container, message: DoneMessage): Promise<void> {
+    try {
+      if (container.codePath) await this.#keep?.(container.codePath);
+      this.done.resolve(message);
+    } catch (error) {
+      this.done.reject(error);
+    }
   }
 
   ended(_container: Container, failure: StartFailure | null): void {
