@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The runner's entry point: the source in a checkout, the compiled file in a published package. */
@@ -8,12 +9,13 @@ export function runnerEntryPath(): string {
 }
 
 /**
- * Writes the runner as one file, which depends on nothing but Node. Give it the extension `.mjs`. esbuild is loaded
- * here and not above, as most who import this package never bundle.
+ * Writes the runner as one file, which depends on nothing but Node, and resolves with the paths of the sources it was
+ * made of. Give it the extension `.mjs`. esbuild is loaded here and not above, as most who import this package never
+ * bundle.
  */
-export async function bundleRunner(outFile: string): Promise<void> {
+export async function bundleRunner(outFile: string): Promise<string[]> {
   const { build } = await import("esbuild");
-  await build({
+  const { metafile } = await build({
     entryPoints: [runnerEntryPath()],
     outfile: outFile,
     bundle: true,
@@ -25,5 +27,7 @@ export async function bundleRunner(outFile: string): Promise<void> {
     minify: false,
     legalComments: "none",
     logLevel: "silent",
+    metafile: true,
   });
+  return Object.keys(metafile.inputs).map((input) => resolve(input));
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createAuthenticator, createGateway, type Gateway } from "@samovar/gateway";
 import { disposeAll, systemClock, type Clock, type Logger } from "@samovar/kit";
 import { createIdSource, type ServerInfo, type StopReason } from "@samovar/protocol";
-import { bundleRunner } from "@samovar/runner";
+import { keptRunner } from "@samovar/runner";
 import { createProcessDriver, type RuntimeDriver } from "@samovar/runtime";
 import { WorkerHub, type Container, type ContainerHost } from "@samovar/scheduler";
 import { openSqliteStorage, type Storage } from "@samovar/storage";
@@ -70,14 +70,14 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
   const startedAtMs = clock.now();
   const ids = createIdSource();
   const undo: (() => unknown)[] = [() => lock.release()];
-  const runnerFile = join(home.cache, `runner-${process.pid}.mjs`);
   const storing = openSqliteStorage({ file: home.database, logger, clock });
   // Whichever fails first is told; the storage must then be closed all the same.
   storing.catch(() => {});
+  const runner = keptRunner(home.cache);
   try {
     const [storage, driver] = await Promise.all([
       storing,
-      bundleRunner(runnerFile).then(() =>
+      runner.then((runnerFile) =>
         options.createDriver
           ? options.createDriver(home, runnerFile)
           : createProcessDriver({ home: home.containers, nodePath: process.execPath, runnerFile, clock, logger }),
@@ -85,7 +85,6 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     ]);
     undo.unshift(
       () => storage.close(),
-      () => rmSync(runnerFile, { force: true }),
       () => driver.dispose(),
     );
     await storage.containers.endAllLiving("server-lost", startedAtMs);
