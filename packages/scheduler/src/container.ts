@@ -376,8 +376,9 @@ export class Container {
       this.#record.phase({ phase: "ready", durationMs: this.#host.clock.monotonic() - this.#startedMonotonicMs, startedAtMs: this.startedAtMs });
       this.#owner.becameReady(this);
     }
-    this.#host.containerChanged(this);
+    // The pool first: whoever hears of the change must find it serving.
     this.#owner.workerReady(this);
+    this.#host.containerChanged(this);
   }
 
   #onFailed(worker: Worker, message: FailedMessage): void {
@@ -489,8 +490,8 @@ export class Container {
     this.#cancelTimer();
     this.#unexpect();
     this.endedAtMs = this.#host.clock.now();
-    this.#host.containerChanged(this);
     this.#owner.ended(this, this.#failure);
+    this.#host.containerChanged(this);
   }
 
   // --- small things
