@@ -1,4 +1,4 @@
-import { STATUS_CODES, type ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { CONTENT_TYPES } from "@samovar/protocol";
 import { problemType } from "./problem.ts";
@@ -11,6 +11,7 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex):
   const under = (socket as HttpSocket)._httpMessage;
   if (!socket.writable || under?.headersSent || error.code === "ECONNRESET") return void socket.destroy();
   const { status, detail } = describe(error);
+  const { STATUS_CODES } = process.getBuiltinModule("node:http");
   const body = JSON.stringify({ type: problemType("invalid_request"), title: "Request is malformed", status, detail, code: "invalid_request" });
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${CONTENT_TYPES.problem}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,

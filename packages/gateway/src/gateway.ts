@@ -1,8 +1,8 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { MAX_BODY_BYTES, SamovarError, type IdSource } from "@samovar/protocol";
 import { systemClock, type Clock, type Logger } from "@samovar/kit";
 import type { ControlPlane, FunctionTable } from "@samovar/scheduler";
-import { createControlApi } from "./api/control-api.ts";
+import type { ControlApi } from "./api/control-api.ts";
 import type { Authenticator } from "./authenticator.ts";
 import { handleCall, refuse, type DataPlaneContext } from "./data-plane.ts";
 import { answerHealth } from "./health.ts";
@@ -86,17 +86,33 @@ export function createGateway(options: GatewayOptions): Gateway {
     limits: { maxBytes: maxBodyBytes, gatherMs: timeouts.gatherMs, idleMs: timeouts.bodyIdleMs },
     onInternalError: (error) => logger.error({ error }, "A call failed in the gateway"),
   };
-  const api = createControlApi({
-    control: options.control,
-    authenticator: options.authenticator,
-    clock,
-    logger,
-    hosts: options.hosts ?? [],
-    maxBlobBytes: options.maxBlobBytes ?? MAX_BLOB_BYTES,
-    bodyIdleMs: timeouts.bodyIdleMs,
-    lingerMs: timeouts.lingerMs,
-    isDraining: () => draining,
-  });
+  let api: ControlApi | null = null;
+  let loadingApi: Promise<ControlApi> | null = null;
+  // A server that nobody administers never loads the control API: router, schemas and fetch's Response take 25 MB.
+  const loadApi = async (): Promise<ControlApi> => {
+    const { createControlApi } = await import("./api/control-api.ts");
+    return (api = createControlApi({
+      control: options.control,
+      authenticator: options.authenticator,
+      clock,
+      logger,
+      hosts: options.hosts ?? [],
+      maxBlobBytes: options.maxBlobBytes ?? MAX_BLOB_BYTES,
+      bodyIdleMs: timeouts.bodyIdleMs,
+      lingerMs: timeouts.lingerMs,
+      isDraining: () => draining,
+    }));
+  };
+  const administer = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void => {
+    if (api) return api.handle(req, res, expectsContinue);
+    (loadingApi ??= loadApi()).then(
+      (loaded) => loaded.handle(req, res, expectsContinue),
+      (error: unknown) => {
+        logger.error({ error }, "The control API can't be loaded");
+        refuse(context, req, res, toSamovarError(error), expectsContinue);
+      },
+    );
+  };
 
   const handle = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void => {
     let url = req.url!;
@@ -110,7 +126,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     }
     if (isUnder(url, "/api")) {
       res.once("close", context.closed);
-      return api.handle(req, res, expectsContinue);
+      return administer(req, res, expectsContinue);
     }
     if (draining) res.once("close", context.closed);
     if (isAt(url, "/livez")) return answerHealth(req, res, null);
@@ -120,7 +136,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     handleCall(context, req, res, expectsContinue);
   };
 
-  const server = createServer({
+  // Not by `import`: that reads all of its exports, and those of WebSocket load fetch (40 ms and 16 MB at the start).
+  const server = process.getBuiltinModule("node:http").createServer({
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: timeouts.headersMs,
     // A call may last for hours, and so may its body; slow ones are bounded where they are read.
@@ -141,7 +158,13 @@ export function createGateway(options: GatewayOptions): Gateway {
     drain,
     dispose: ({ graceMs }) => {
       drain();
-      api.endStreams();
+      if (api) api.endStreams();
+      // Behind the requests that wait for it, so that theirs end, too.
+      else
+        loadingApi?.then(
+          (loaded) => loaded.endStreams(),
+          () => {},
+        );
       return (closed ??= close(server, clock, graceMs));
     },
   };
