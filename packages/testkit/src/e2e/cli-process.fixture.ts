@@ -7,7 +7,7 @@ const SAMOVAR = fileURLToPath(new URL("../../../../node_modules/.bin/samovar", i
 
 export interface CliExit {
   readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
+  readonly signal: string | null;
 }
 
 /** A `samovar` command that runs as a process of its own. */

@@ -1,19 +1,15 @@
-import { expect, test } from "vitest";
+import { expect, test, vi, type TestContext } from "vitest";
 import { ENDINGS_APP } from "./endings.app.fixture.ts";
 import { TestHome, processEnded } from "./test-home.fixture.ts";
 
+// Each starts servers and commands of its own, which takes its time on a machine that is busy.
+vi.setConfig({ testTimeout: 90_000 });
+
 /** Its own home for each: they run side by side, since most of their time is other processes' start. */
-function ending(name: string, run: (home: TestHome) => Promise<void>): void {
-  test.concurrent(name, async () => {
-    const home = await TestHome.create({ "app.ts": ENDINGS_APP });
-    try {
-      await run(home);
-    } catch (error) {
-      await home.dispose().catch(() => {});
-      throw error;
-    }
-    await home.dispose();
-  });
+async function createHome({ onTestFinished }: Pick<TestContext, "onTestFinished">): Promise<TestHome> {
+  const home = await TestHome.create({ "app.ts": ENDINGS_APP });
+  onTestFinished(() => home.dispose());
+  return home;
 }
 
 async function expectNothingLeft(home: TestHome): Promise<void> {
@@ -28,7 +24,8 @@ async function down(home: TestHome): Promise<void> {
   await expectNothingLeft(home);
 }
 
-ending("kill -9 of the command ends its session: stop hooks run, the embedded server goes, nothing is left", async (home) => {
+test.concurrent("kill -9 of the command ends its session: stop hooks run, the embedded server goes, nothing is left", async (context) => {
+  const home = await createHome(context);
   const cli = home.cli(["run", "app.ts:job", "--input", "1", "--env", `LIFELINE=${home.lifelines.port}`]);
   const running = await home.lifelines.next("running");
   const server = home.server.pid;
@@ -39,7 +36,8 @@ ending("kill -9 of the command ends its session: stop hooks run, the embedded se
   await expectNothingLeft(home);
 });
 
-ending("kill -9 of the server: the runner runs its stop hooks and ends, a new server on the home starts clean", async (home) => {
+test.concurrent("kill -9 of the server: the runner runs its stop hooks and ends, a new server on the home starts clean", async (context) => {
+  const home = await createHome(context);
   await home.ok(["up", "-d", "--port", "0"]);
   const serve = await home.serve();
   const call = home.endpoint("page", 1).catch((error: unknown) => error);
@@ -59,45 +57,8 @@ ending("kill -9 of the server: the runner runs its stop hooks and ends, a new se
   await down(home);
 });
 
-ending("kill -9 of a container in mid-call is 502 with the signal; the next call has another container", async (home) => {
-  await home.ok(["up", "-d", "--port", "0"]);
-  const serve = await home.serve();
-  const call = home.endpoint("page", 1);
-  const running = await home.lifelines.next("running");
-  process.kill(running.pid, "SIGKILL");
-  expect(await call).toMatchObject({ status: 502, json: { code: "container_lost", reason: "SIGKILL" } });
-  const next = home.endpoint("page", 1);
-  (await home.lifelines.next("running")).go();
-  expect(await next).toMatchObject({ status: 200, text: "released" });
-  serve.kill("SIGINT");
-  (await home.lifelines.next("stopping interrupt")).go();
-  expect((await serve.exited).code).toBe(0);
-  await down(home);
-});
-
-ending("container stop while it is busy: the input finishes, then stop hooks run; new inputs go elsewhere", async (home) => {
-  await home.ok(["up", "-d", "--port", "0"]);
-  const serve = await home.serve();
-  const busy = home.endpoint("page", 1);
-  const first = await home.lifelines.next("running");
-  const [{ id }] = (await home.containers()) as [{ id: string }];
-  const stopping = home.ok(["container", "stop", id]);
-  await stopping;
-  const other = home.endpoint("page", 1);
-  const second = await home.lifelines.next("running");
-  expect(second.pid).not.toBe(first.pid);
-  first.go();
-  second.go();
-  expect([(await busy).text, (await other).text]).toEqual(["released", "released"]);
-  (await home.lifelines.next("stopping stop")).go();
-  await first.ended;
-  serve.kill("SIGINT");
-  (await home.lifelines.next("stopping interrupt")).go();
-  await serve.exited;
-  await down(home);
-});
-
-ending("SIGTERM to a busy server: what runs is answered, what is new is refused, then all is gone", async (home) => {
+test.concurrent("SIGTERM to a busy server: what runs is answered, what is new is refused, then all is gone", async (context) => {
+  const home = await createHome(context);
   await home.ok(["up", "-d", "--port", "0"]);
   const serve = await home.serve();
   const { pid } = home.server;
@@ -115,7 +76,8 @@ ending("SIGTERM to a busy server: what runs is answered, what is new is refused,
   await expectNothingLeft(home);
 });
 
-ending("Ctrl-C of serve while a call runs: it may finish, then stop hooks run", async (home) => {
+test.concurrent("Ctrl-C of serve while a call runs: it may finish, then stop hooks run", async (context) => {
+  const home = await createHome(context);
   const serve = await home.serve();
   const { pid } = home.server;
   const busy = home.endpoint("page", 1);
@@ -130,7 +92,8 @@ ending("Ctrl-C of serve while a call runs: it may finish, then stop hooks run", 
   await expectNothingLeft(home);
 });
 
-ending("a second Ctrl-C waits for nothing, and still nothing is left", async (home) => {
+test.concurrent("a second Ctrl-C waits for nothing, and still nothing is left", async (context) => {
+  const home = await createHome(context);
   const cli = home.cli(["run", "app.ts:job", "--input", "1", "--env", `LIFELINE=${home.lifelines.port}`]);
   const running = await home.lifelines.next("running");
   const { pid } = home.server;

@@ -92,6 +92,10 @@ export const slow = fn({ name: "slow" }, async (_input, ctx) => {
   await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
   await lifeline("slow aborted");
 });
+export const held = endpoint({ onStop: async (ctx) => lifeline("held stops: " + ctx.reason) }, async () => {
+  await lifeline("held runs");
+  return "released";
+});
 class Model {
   size;
   constructor(size = "small") { this.size = size; }

@@ -4,7 +4,7 @@ import { text as readText } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { CliProcess } from "./cli-process.fixture.ts";
 import { FAULTS_APP } from "./faults.app.fixture.ts";
-import { TestHome, processEnded } from "./test-home.fixture.ts";
+import { TestHome } from "./test-home.fixture.ts";
 
 // One server for all, as it is in life: each fault must leave the others undisturbed.
 let home: TestHome;
@@ -15,14 +15,10 @@ beforeAll(async () => {
   serve = await home.serve();
 });
 afterAll(async () => {
-  const { pid } = home.server;
   serve.kill("SIGINT");
-  expect((await serve.exited).code).toBe(0);
-  await home.ok(["down"]);
-  await processEnded(pid);
-  const leaks = await home.leaks();
-  await home.dispose();
-  expect(leaks).toEqual([]);
+  const { code } = await serve.exited;
+  await home.endServer();
+  if (code !== 0) throw new Error(`serve ended with ${code}:\n${serve.err()}`);
 });
 
 /** The one other function that must always answer. */
@@ -239,6 +235,31 @@ test("a stop hook that hangs is killed when its grace period is over", async () 
   await expectUndisturbed();
 });
 
+test("kill -9 of a container in mid-call is 502 with the signal; the next call has another container", async () => {
+  const call = home.endpoint("held", 1);
+  process.kill((await home.lifelines.next("held runs")).pid, "SIGKILL");
+  expect(await call).toMatchObject({ status: 502, json: { code: "container_lost", reason: "SIGKILL" } });
+  const next = home.endpoint("held", 1);
+  (await home.lifelines.next("held runs")).go();
+  expect(await next).toMatchObject({ status: 200, text: "released" });
+});
+
+test("container stop while it is busy: the input finishes, then stop hooks run; new inputs go elsewhere", async () => {
+  const busy = home.endpoint("held", 1);
+  const first = await home.lifelines.next("held runs");
+  const { id } = (await home.containers()).find((container) => container.function === "held-dev" && container.state === "ready")!;
+  await home.ok(["container", "stop", id]);
+  const other = home.endpoint("held", 1);
+  const second = await home.lifelines.next("held runs");
+  expect(second.pid).not.toBe(first.pid);
+  first.go();
+  second.go();
+  expect([(await busy).text, (await other).text]).toEqual(["released", "released"]);
+  (await home.lifelines.next("held stops: stop")).go();
+  await first.ended;
+  process.kill(second.pid, "SIGKILL");
+});
+
 test("Prefer: wait=1 on a function that takes longer is 504, and the function is told", async () => {
   expect(await home.call("/function/slow-dev", 1, { headers: { prefer: "wait=1" } })).toMatchObject({
     status: 504,
@@ -264,9 +285,9 @@ test("a client that speaks no HTTP is refused, and a runner that sends garbage o
 });
 
 test.each([
-  ["a frame type that does not exist", "00000005" + "ee" + "00000000", "frame type 0xee"],
-  ["a length without end", "ffffffff" + "01" + "00000000", "A frame says it has 4294967295 bytes"],
-  ["an answer that is no value", "0000000d" + "24" + "00000003" + "c1c1c1c1c1c1c1c1", "A head is longer than its frame"],
+  ["a frame type that does not exist", "00000005ee00000000", "frame type 0xee"],
+  ["a length without end", "ffffffff0100000000", "A frame says it has 4294967295 bytes"],
+  ["an answer that is no value", "0000000d2400000003c1c1c1c1c1c1c1c1", "A head is longer than its frame"],
 ])("a runner that sends %s loses its connection, and its inputs with it", async (_name, hex, detail) => {
   await home.endpoint("garbage", "");
   const worker = await home.lifelines.next("garbage");

@@ -1,27 +1,25 @@
 import { createServer, type AddressInfo } from "node:net";
-import { expect, test } from "vitest";
+import { expect, test, vi, type TestContext } from "vitest";
 import { TestHome, processEnded } from "./test-home.fixture.ts";
+
+// Each starts servers and commands of its own, which takes its time on a machine that is busy.
+vi.setConfig({ testTimeout: 90_000 });
 
 const APP = `
 import { fn } from "samovar";
 export const add = fn({}, async (n) => n + 1);
 `;
 
-async function withHome(run: (home: TestHome) => Promise<void>): Promise<void> {
+async function withHome({ onTestFinished }: Pick<TestContext, "onTestFinished">, run: (home: TestHome) => Promise<void>): Promise<void> {
   const home = await TestHome.create({ "app.ts": APP });
-  try {
-    await run(home);
-  } catch (error) {
-    await home.dispose().catch(() => {});
-    throw error;
-  }
+  onTestFinished(() => home.dispose());
+  await run(home);
   await Promise.all((await home.processes()).map(({ pid }) => processEnded(pid)));
   expect(await home.leaks()).toEqual([]);
-  await home.dispose();
 }
 
-test.concurrent("a port in use is told with what to do, and the home is free again", () =>
-  withHome(async (home) => {
+test.concurrent("a port in use is told with what to do, and the home is free again", (context) =>
+  withHome(context, async (home) => {
     const holder = createServer();
     await new Promise<void>((resolve) => holder.listen(0, "127.0.0.1", resolve));
     const { port } = holder.address() as AddressInfo;
@@ -34,11 +32,10 @@ test.concurrent("a port in use is told with what to do, and the home is free aga
     await home.ok(["up", "-d", "--port", String(port)]);
     expect(home.server.url).toContain(`:${port}`);
     await home.ok(["down"]);
-  }),
-);
+  }));
 
-test.concurrent("a second server on a home is refused with the first one's name, which goes on", () =>
-  withHome(async (home) => {
+test.concurrent("a second server on a home is refused with the first one's name, which goes on", (context) =>
+  withHome(context, async (home) => {
     await home.ok(["up", "-d", "--port", "0"]);
     const first = home.server;
     const second = home.cli(["up", "--port", "0"]);
@@ -47,19 +44,19 @@ test.concurrent("a second server on a home is refused with the first one's name,
     expect(home.server).toEqual(first);
     expect((await home.call("/readyz", undefined, { method: "GET" })).status).toBe(200);
     await home.ok(["down"]);
-  }),
-);
+  }));
 
-test.concurrent("commands that race for an empty home share one embedded server, which ends after the last", () =>
-  withHome(async (home) => {
+test.concurrent("commands that race for an empty home share one embedded server, which ends after the last", (context) =>
+  withHome(context, async (home) => {
     const racers = [1, 2, 3].map((n) => home.cli(["run", "app.ts:add", "--input", String(n)]));
     const exits = await Promise.all(racers.map((racer) => racer.exited));
-    expect(racers.map((racer, i) => ({ ...exits[i], out: racer.out(), err: racer.err() }))).toEqual([2, 3, 4].map((n) => ({ code: 0, signal: null, out: `${n}\n`, err: "" })));
-  }),
-);
+    expect(racers.map((racer, i) => ({ ...exits[i], out: racer.out(), err: racer.err() }))).toEqual(
+      [2, 3, 4].map((n) => ({ code: 0, signal: null, out: `${n}\n`, err: "" })),
+    );
+  }));
 
-test.concurrent("two servers that race for a home: one has it, the other says who", () =>
-  withHome(async (home) => {
+test.concurrent("two servers that race for a home: one has it, the other says who", (context) =>
+  withHome(context, async (home) => {
     const racers = [home.cli(["up", "-d", "--port", "0"]), home.cli(["up", "-d", "--port", "0"])];
     const codes = (await Promise.all(racers.map((racer) => racer.exited))).map(({ code }) => code);
     // The slower one may already find the other and have nothing to do.
@@ -68,5 +65,4 @@ test.concurrent("two servers that race for a home: one has it, the other says wh
     if (loser) expect(loser.err()).toContain("home_locked");
     expect(JSON.parse(await home.ok(["status", "--json"]))).toMatchObject({ pid: home.server.pid });
     await home.ok(["down"]);
-  }),
-);
+  }));

@@ -1,9 +1,12 @@
 import { mkdirSync, watch } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi, type TestContext } from "vitest";
 import type { CliProcess } from "./cli-process.fixture.ts";
 import { ENDINGS_APP } from "./endings.app.fixture.ts";
 import { TestHome, processEnded } from "./test-home.fixture.ts";
+
+// Each starts servers and commands of its own, which takes its time on a machine that is busy.
+vi.setConfig({ testTimeout: 90_000 });
 
 /** Resolves when a file of this name comes to the folder. */
 function appears(folder: string, name: RegExp): Promise<void> {
@@ -32,11 +35,15 @@ async function expectNothingLeft(home: TestHome): Promise<void> {
   await Promise.all((await home.processes()).map(({ pid }) => processEnded(pid)));
   // A server that is killed while it starts leaves its socket: the next one on the home clears it.
   expect(await home.leaks(["home/containers"])).toEqual([]);
-  await home.dispose();
 }
 
-async function interrupted(phase: string, args: (home: TestHome) => readonly string[]): Promise<{ home: TestHome; cli: CliProcess }> {
+async function interrupted(
+  { onTestFinished }: Pick<TestContext, "onTestFinished">,
+  phase: string,
+  args: (home: TestHome) => readonly string[],
+): Promise<{ home: TestHome; cli: CliProcess }> {
   const home = await TestHome.create({ "app.ts": ENDINGS_APP });
+  onTestFinished(() => home.dispose());
   const reached = PHASES[phase]!(home);
   const cli = home.cli(args(home));
   await reached;
@@ -44,8 +51,8 @@ async function interrupted(phase: string, args: (home: TestHome) => readonly str
   return { home, cli };
 }
 
-test.concurrent.each(Object.keys(PHASES))("Ctrl-C of run when %s leaves nothing behind", async (phase) => {
-  const { home, cli } = await interrupted(phase, ({ lifelines }) => [
+test.concurrent.for(Object.keys(PHASES))("Ctrl-C of run when %s leaves nothing behind", async (phase, context) => {
+  const { home, cli } = await interrupted(context, phase, ({ lifelines }) => [
     "run",
     "app.ts:job",
     "--input",
@@ -60,8 +67,8 @@ test.concurrent.each(Object.keys(PHASES))("Ctrl-C of run when %s leaves nothing 
   await expectNothingLeft(home);
 });
 
-test.concurrent.each(Object.keys(PHASES).slice(0, 3))("Ctrl-C of serve when %s leaves nothing behind", async (phase) => {
-  const { home, cli } = await interrupted(phase, () => ["serve", "app.ts"]);
+test.concurrent.for(Object.keys(PHASES).slice(0, 3))("Ctrl-C of serve when %s leaves nothing behind", async (phase, context) => {
+  const { home, cli } = await interrupted(context, phase, () => ["serve", "app.ts"]);
   const { code } = await cli.exited;
   expect([0, 130]).toContain(code);
   await expectNothingLeft(home);

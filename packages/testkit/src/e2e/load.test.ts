@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { CliProcess } from "./cli-process.fixture.ts";
 import { LOAD_APP } from "./load.app.fixture.ts";
-import { TestHome, processEnded } from "./test-home.fixture.ts";
+import { TestHome } from "./test-home.fixture.ts";
 
 let home: TestHome;
 let serve: CliProcess;
@@ -13,14 +13,10 @@ beforeAll(async () => {
   serve = await home.serve();
 });
 afterAll(async () => {
-  const { pid } = home.server;
   serve.kill("SIGINT");
-  await serve.exited;
-  await home.ok(["down"]);
-  await processEnded(pid);
-  const leaks = await home.leaks();
-  await home.dispose();
-  expect(leaks).toEqual([]);
+  const { code } = await serve.exited;
+  await home.endServer();
+  if (code !== 0) throw new Error(`serve ended with ${code}:\n${serve.err()}`);
 });
 
 /** How much more memory the server had at most while something ran, as the kernel keeps it. Linux only. */
@@ -46,7 +42,10 @@ test.skipIf(process.platform !== "linux")("300 MiB up and down go through a serv
   let left = mib * 16;
   const pieces = new ReadableStream<Uint8Array>({ pull: (c) => (left-- > 0 ? c.enqueue(new Uint8Array(64 * 1024)) : c.close()) });
   const up = await peakGrowthMib(async () => {
-    expect(await home.endpoint("count", undefined, { raw: pieces, headers: { "content-type": "application/octet-stream" } })).toMatchObject({ status: 200, json: mib * 1024 * 1024 });
+    expect(await home.endpoint("count", undefined, { raw: pieces, headers: { "content-type": "application/octet-stream" } })).toMatchObject({
+      status: 200,
+      json: mib * 1024 * 1024,
+    });
   });
   const down = await peakGrowthMib(async () => {
     let bytes = 0;
@@ -59,7 +58,7 @@ test.skipIf(process.platform !== "linux")("300 MiB up and down go through a serv
 test("a body is streamed both ways at once", async () => {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
-  const response = home.fetch("/endpoint/upper-dev", undefined, { raw: readable as unknown as BodyInit, headers: { "content-type": "text/plain" } });
+  const response = home.fetch("/endpoint/upper-dev", undefined, { raw: readable, headers: { "content-type": "text/plain" } });
   void writer.write(Buffer.from("grüße"));
   const reader = (await response).body!.pipeThrough(new TextDecoderStream()).getReader();
   expect((await reader.read()).value).toBe('"GRÜSSE"\n');
@@ -71,27 +70,38 @@ test("a body is streamed both ways at once", async () => {
 test.skipIf(process.platform !== "linux").each([
   ["flood", 200_000, /the last line/],
   ["rawFlood", 200, /y{1000}/],
-])("200 MB of log (%s): the call is answered, the tail is there, memory and disk are bounded", async (name, amount, last) => {
-  let id = "";
-  const growth = await peakGrowthMib(async () => {
-    const answer = await home.endpoint(name, amount);
-    expect(answer.status).toBe(200);
-    expect(answer.json.rssMib).toBeLessThan(200);
-    id = answer.headers.get("x-samovar-container-id")!;
-  });
-  expect(growth).toBeLessThan(300);
-  expect(await home.ok(["container", "logs", id, "--tail", "3"])).toMatch(last);
-  const logs = join(home.home, "logs");
-  const bytes = readdirSync(logs).filter((file) => file.includes(id)).reduce((sum, file) => sum + statSync(join(logs, file)).size, 0);
-  expect(bytes).toBeLessThan(20 * 1024 * 1024);
-}, 60_000);
+])(
+  "200 MB of log (%s): the call is answered, the tail is there, memory and disk are bounded",
+  async (name, amount, last) => {
+    let id = "";
+    const growth = await peakGrowthMib(async () => {
+      const answer = await home.endpoint(name, amount);
+      expect(answer.status).toBe(200);
+      expect(answer.json.rssMib).toBeLessThan(200);
+      id = answer.headers.get("x-samovar-container-id")!;
+    });
+    expect(growth).toBeLessThan(300);
+    expect(await home.ok(["container", "logs", id, "--tail", "3"])).toMatch(last);
+    const logs = join(home.home, "logs");
+    const bytes = readdirSync(logs)
+      .filter((file) => file.includes(id))
+      .reduce((sum, file) => sum + statSync(join(logs, file)).size, 0);
+    expect(bytes).toBeLessThan(20 * 1024 * 1024);
+  },
+  60_000,
+);
 
 test("functions call each other inside containers: values, errors, streams, a thousand at once", async () => {
   expect((await home.endpoint("outer", 3)).json).toEqual({ sum: 4, remote: true });
   expect((await home.endpoint("mapper", 1_000)).json).toEqual({ n: 1_000, ordered: true });
   expect((await home.endpoint("streamer", 3)).text).toBe('{"ms":0}\n{"ms":1}\n{"ms":2}\n');
   expect((await home.endpoint("early", 1)).text).toBe("1970-01-01T00:00:00.000Z");
-  expect((await home.endpoint("catcher", 1)).json).toEqual({ name: "TypeError", message: "inner", cause: "deeper", place: expect.stringMatching(/^app\.ts:\d+$/) });
+  expect((await home.endpoint("catcher", 1)).json).toEqual({
+    name: "TypeError",
+    message: "inner",
+    cause: "deeper",
+    place: expect.stringMatching(/^app\.ts:\d+$/),
+  });
 });
 
 test("context() is the input's own, and env knows where it is", async () => {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { TestHome, processEnded } from "./test-home.fixture.ts";
+import { TestHome } from "./test-home.fixture.ts";
 
 let home: TestHome;
 beforeAll(async () => {
@@ -8,22 +8,20 @@ beforeAll(async () => {
   await home.ok(["up", "-d", "--port", "0"]);
 });
 afterAll(async () => {
-  const { pid } = home.server;
-  await home.ok(["down"]);
-  await processEnded(pid);
-  const leaks = await home.leaks();
-  await home.dispose();
-  expect(leaks).toEqual([]);
+  await home.endServer();
 });
 
 const run = async (target: string, input: unknown): Promise<unknown> => JSON.parse(await home.ok(["run", target, "--input", JSON.stringify(input)]));
 
 test("names and bodies in any script survive files, functions, errors and the terminal", async () => {
-  home.write("grüße/приложение.ts", `
+  home.write(
+    "grüße/приложение.ts",
+    `
     import { fn } from "samovar";
     export const grüßen = fn({ name: "greet" }, async (name) => ({ text: "Grüß dich, " + name + " 🫖", length: [...name].length }));
     export const failing = fn({}, async (what) => { throw new Error("kaputt: " + what); });
-  `);
+  `,
+  );
   expect(await run("grüße/приложение.ts:greet", "Михаил 👩‍🚀")).toEqual({ text: "Grüß dich, Михаил 👩‍🚀 🫖", length: 10 });
   const failing = home.cli(["run", "grüße/приложение.ts:failing", "--input", '"日本"']);
   expect((await failing.exited).code).toBe(1);
@@ -38,7 +36,9 @@ test("files beside the module are there by relative path and by import.meta.url,
   home.write("files/a.tmp", "no");
   home.write("files/keep.tmp", "yes");
   home.write("files/node_modules/dep/index.js", "no");
-  home.write("files/src/app.ts", `
+  home.write(
+    "files/src/app.ts",
+    `
     import { fn } from "samovar";
     import { existsSync, readFileSync, readdirSync } from "node:fs";
     export const look = fn({}, async () => ({
@@ -47,8 +47,14 @@ test("files beside the module are there by relative path and by import.meta.url,
       top: readdirSync(".").filter((name) => !name.startsWith(".samovar")).sort(),
       installed: existsSync("node_modules/dep"),
     }));
-  `);
-  expect(await run("files/src/app.ts:look", null)).toEqual({ relative: "tëxt", byUrl: "tëxt", top: expect.not.arrayContaining(["secret.txt", "a.tmp"]), installed: false });
+  `,
+  );
+  expect(await run("files/src/app.ts:look", null)).toEqual({
+    relative: "tëxt",
+    byUrl: "tëxt",
+    top: expect.not.arrayContaining(["secret.txt", "a.tmp"]),
+    installed: false,
+  });
   expect(await run("files/src/app.ts:look", null)).toMatchObject({ top: expect.arrayContaining(["data", "keep.tmp", "package.json"]) });
 });
 
@@ -58,12 +64,15 @@ test("a file that changed between two runs is the new one in the second, in code
     home.write("changing/data.txt", `data ${version}`);
     home.write("changing/other.ts", `export const version = ${version};`);
   };
-  home.write("changing/app.ts", `
+  home.write(
+    "changing/app.ts",
+    `
     import { fn } from "samovar";
     import { readFileSync } from "node:fs";
     import { version } from "./other.ts";
     export const read = fn({}, async () => [version, readFileSync("data.txt", "utf8")]);
-  `);
+  `,
+  );
   write(1);
   expect(await run("changing/app.ts:read", null)).toEqual([1, "data 1"]);
   write(2);
@@ -73,7 +82,9 @@ test("a file that changed between two runs is the new one in the second, in code
 test("a file that a container writes is not there for the next one", async () => {
   home.write("writing/package.json", '{ "name": "writing" }');
   home.write("writing/data.txt", "as it was");
-  home.write("writing/app.ts", `
+  home.write(
+    "writing/app.ts",
+    `
     import { fn } from "samovar";
     import { readFileSync, writeFileSync } from "node:fs";
     export const write = fn({}, async () => {
@@ -81,7 +92,8 @@ test("a file that a container writes is not there for the next one", async () =>
       writeFileSync("data.txt", "spoiled");
       return before;
     });
-  `);
+  `,
+  );
   expect(await run("writing/app.ts:write", null)).toBe("as it was");
   expect(await run("writing/app.ts:write", null)).toBe("as it was");
 });
@@ -109,11 +121,14 @@ test.each([
 });
 
 test("a home that lies beside the module is no part of its code", async () => {
-  home.write("beside/app.ts", `
+  home.write(
+    "beside/app.ts",
+    `
     import { fn } from "samovar";
     import { existsSync } from "node:fs";
     export const look = fn({}, async () => [existsSync("data.txt"), existsSync("home")]);
-  `);
+  `,
+  );
   home.write("beside/data.txt", "here");
   const beside = join(home.folder, "project", "beside", "home");
   expect(JSON.parse(await home.ok(["run", "beside/app.ts:look", "--input", "null"], { SAMOVAR_HOME: beside }))).toEqual([true, false]);

@@ -19,7 +19,7 @@ export interface CallInit {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as it is, in place of JSON. */
-  readonly raw?: BodyInit;
+  readonly raw?: string | ReadableStream<Uint8Array>;
   readonly token?: string | null;
   readonly signal?: AbortSignal;
 }
@@ -31,6 +31,7 @@ export class TestHome {
   readonly lifelines: Lifelines;
   readonly #started: CliProcess[] = [];
   readonly #serverPids = new Set<number>();
+  #disposed = false;
 
   private constructor(lifelines: Lifelines) {
     this.lifelines = lifelines;
@@ -67,7 +68,8 @@ export class TestHome {
   /** `samovar serve FILE`, which has its functions on the way when this returns. */
   async serve(file = "app.ts", args: readonly string[] = []): Promise<CliProcess> {
     const cli = this.cli(["serve", file, "--timeout", "0", "--env", `LIFELINE=${this.lifelines.port}`, ...args]);
-    await cli.sees(/Serving /);
+    const [said] = await cli.sees(/Serving |error \(/);
+    if (said !== "Serving ") throw new Error(`samovar serve ${file}: ${cli.err()}`);
     return cli;
   }
 
@@ -124,9 +126,21 @@ export class TestHome {
     return findLeaks({ folder: this.folder, empty, serverPids: [...this.#serverPids] });
   }
 
-  /** Ends whatever still runs here, then tells what was left although all was over. */
+  /** Ends the server of this home gracefully, disposes of the home, and rejects when anything was left. */
+  async endServer(): Promise<void> {
+    const { pid } = this.server;
+    await this.ok(["down"]);
+    await processEnded(pid);
+    const leaks = await this.leaks();
+    await this.dispose();
+    if (leaks.length > 0) throw new Error(`The server left behind:\n- ${leaks.join("\n- ")}`);
+  }
+
+  /** Ends whatever still runs here, then rejects with what was left although all was over. */
   async dispose(): Promise<void> {
     this.lifelines.dispose();
+    if (this.#disposed) return;
+    this.#disposed = true;
     const running = await findProcesses(this.folder);
     for (const { pid } of running) {
       try {
