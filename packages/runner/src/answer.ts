@@ -65,7 +65,10 @@ async function answerResponse(reply: ReplyStream, response: Response): Promise<v
 function toBytes(chunk: unknown): Uint8Array {
   if (chunk instanceof Uint8Array) return chunk;
   if (typeof chunk === "string") return Buffer.from(chunk);
-  throw new SamovarError("unserializable_result", `A chunk of the returned stream is neither bytes nor a string: ${show(chunk)}. Enqueue Uint8Array or strings`);
+  throw new SamovarError(
+    "unserializable_result",
+    `A chunk of the returned stream is neither bytes nor a string: ${show(chunk)}. Enqueue Uint8Array or strings`,
+  );
 }
 
 const tagOf = (value: unknown): string => Object.prototype.toString.call(value);

@@ -17,6 +17,7 @@ import { Control } from "./control.ts";
 import { ensureAdminToken } from "./home/admin-token.ts";
 import { acquireHomeLock, type HomeLock } from "./home/lock.ts";
 import { createHome, type HomePaths } from "./home/paths.ts";
+import { Retention, clearDeadCode } from "./home/retention.ts";
 import { hostImageId } from "./image-id.ts";
 import { LogStore } from "./logs/log-store.ts";
 import { AppDeployer } from "./sessions/app-deployer.ts";
@@ -96,7 +97,9 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
 
     const registry = new FunctionRegistry();
     const logs = new LogStore(home.logs, logger);
-    const blobs = new BlobStore(home.blobs);
+    const blobs = new BlobStore(home.blobs, clock);
+    const code = new CodeStore(home.code, blobs, logger);
+    await clearDeadCode(home);
     const living = new Map<string, Container>();
     const host: ContainerHost = {
       driver,
@@ -120,8 +123,8 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     const deployer = new AppDeployer({
       host,
       ids,
-      code: new CodeStore(home.code, blobs),
-      builds: new BuildStore(home.builds, hostImageId()),
+      code,
+      builds: new BuildStore(home.builds, hostImageId(), clock),
       compileCacheDir: join(home.cache, "compile"),
     });
     const server = new RunningServer();
@@ -159,6 +162,8 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     undo.unshift(() => gateway.dispose({ graceMs: 2_000 }));
     url = await gateway.listen(config.host, config.port);
     lock.announce({ pid: process.pid, url, startedAtMs });
+    const retention = new Retention({ home, runnerFile: await runner, startedAtMs, clock, logger });
+    undo.unshift(() => retention.dispose());
     if (config.embedded) {
       clock.after(EMBEDDED_LONELY_MS, () => {
         if (sessions.size === 0) server.shutdown("done");
@@ -173,7 +178,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
         gateway.drain();
         return sessions.closeAll(reason, drainMs);
       },
-      finish: () => disposeAll([() => logs.flush(), () => storage.flush(), ...undo]),
+      finish: () => disposeAll([() => logs.flush(), () => storage.flush(), () => code.settled(), ...undo]),
     });
     logger.info({ url, home: home.root, driver: driver.info.name }, "Samovar is ready");
     return server;

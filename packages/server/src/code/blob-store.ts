@@ -1,18 +1,22 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { access, mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { SamovarError } from "@samovar/protocol";
+import type { Clock } from "@samovar/kit";
+import { PARTIAL, markUsed } from "../home/retention.ts";
 
 const SHA256 = /^[0-9a-f]{64}$/;
 
 /** Contents by their SHA-256. A content is there whole or not at all. */
 export class BlobStore {
   readonly #dir: string;
+  readonly #clock: Clock;
 
-  constructor(dir: string) {
+  constructor(dir: string, clock: Clock) {
     this.#dir = dir;
+    this.#clock = clock;
   }
 
   path(sha256: string): string {
@@ -20,15 +24,16 @@ export class BlobStore {
     return join(this.#dir, sha256.slice(0, 2), sha256);
   }
 
+  /** Those that are not there; the others count as used now. */
   async missing(all: readonly string[]): Promise<string[]> {
-    const checked = await Promise.all([...new Set(all)].map(async (sha256) => ((await exists(this.path(sha256))) ? null : sha256)));
+    const checked = await Promise.all([...new Set(all)].map(async (sha256) => ((await markUsed(this.path(sha256), this.#clock.now())) ? null : sha256)));
     return checked.filter((sha256) => sha256 !== null);
   }
 
   async put(sha256: string, content: AsyncIterable<Buffer>): Promise<void> {
     const path = this.path(sha256);
     await mkdir(join(path, ".."), { recursive: true, mode: 0o700 });
-    const partial = `${path}.${randomUUID()}.partial`;
+    const partial = `${path}.${randomUUID()}${PARTIAL}`;
     const hash = createHash("sha256");
     try {
       await pipeline(
@@ -49,11 +54,4 @@ export class BlobStore {
       await rm(partial, { force: true });
     }
   }
-}
-
-export async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

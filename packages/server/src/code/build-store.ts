@@ -2,7 +2,9 @@ import { createHash, randomUUID } from "node:crypto";
 import { copyFile, mkdir, readFile, readdir, readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import type { FunctionManifest } from "@samovar/protocol";
+import type { Clock } from "@samovar/kit";
 import type { CodeMount } from "@samovar/runtime";
+import { PARTIAL, markUsed } from "../home/retention.ts";
 
 export interface KeptBuild {
   readonly key: string;
@@ -17,10 +19,12 @@ export interface KeptBuild {
 export class BuildStore {
   readonly #dir: string;
   readonly #imageId: string;
+  readonly #clock: Clock;
 
-  constructor(dir: string, imageId: string) {
+  constructor(dir: string, imageId: string, clock: Clock) {
     this.#dir = dir;
     this.#imageId = imageId;
+    this.#clock = clock;
   }
 
   /** The app's name is part of it: two projects may have an export and a hook that read alike and write different things. */
@@ -29,9 +33,11 @@ export class BuildStore {
     return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
   }
 
+  /** A build that is found counts as used now. */
   async find(key: string): Promise<KeptBuild | undefined> {
     try {
       const { builtAtMs } = JSON.parse(await readFile(join(this.#dir, key, "build.json"), "utf8")) as { builtAtMs: number };
+      await markUsed(join(this.#dir, key), this.#clock.now());
       return { key, dir: join(this.#dir, key, "files"), builtAtMs };
     } catch {
       return undefined;
@@ -40,7 +46,7 @@ export class BuildStore {
 
   /** Keeps what `workDir` has beyond the code it was made of. Replaces an earlier build of this key. */
   async keep(key: string, workDir: string, code: CodeMount, builtAtMs: number): Promise<KeptBuild> {
-    const partial = join(this.#dir, `${key}.${randomUUID()}.partial`);
+    const partial = join(this.#dir, `${key}.${randomUUID()}${PARTIAL}`);
     try {
       await mkdir(join(partial, "files"), { recursive: true, mode: 0o700 });
       await copyChanged(workDir, code.sourceDir, join(partial, "files"), workDir);

@@ -1,29 +1,69 @@
 import { createHash, randomUUID } from "node:crypto";
-import { chmod, copyFile, cp, link, mkdir, rename, rm } from "node:fs/promises";
+import { access, chmod, copyFile, cp, link, mkdir, rename, rm } from "node:fs/promises";
 import { dirname, isAbsolute, join } from "node:path";
 import { SamovarError, canonicalCode, type CodeObject } from "@samovar/protocol";
-import { describePathProblem } from "@samovar/kit";
+import { describePathProblem, type Logger } from "@samovar/kit";
 import type { CodeMount } from "@samovar/runtime";
-import { exists, type BlobStore } from "./blob-store.ts";
+import { PARTIAL } from "../home/retention.ts";
+import type { BlobStore } from "./blob-store.ts";
+
+/** The code that one version of an app uses. */
+export interface CodeHold {
+  /** The folder of this code. Refuses paths that leave it and ids that are not what they say. */
+  place(code: CodeObject): Promise<CodeMount>;
+  /** The same code on top of what a build left: the build's files first, the code's over them. */
+  onTopOf(code: CodeMount, buildKey: string, buildDir: string): Promise<CodeMount>;
+  /** The version is over: folders that nobody else holds go. A second time does nothing. */
+  release(): void;
+}
 
 /**
- * Code as folders: each code object (and each pair of code and build) is put together once, from contents, and never
- * changed after. Containers get copies.
+ * One code's folder. States: absent → making → there → removing → absent; asked for while it is removed, it is made
+ * anew after that.
+ */
+interface Folder {
+  holds: number;
+  /** Null: absent, or soon. */
+  made: Promise<string> | null;
+  removed: Promise<void>;
+}
+
+/**
+ * Code as folders: each code object (and each pair of code and build) is put together from contents when somebody holds
+ * it, never changed, and removed with its last holder. Containers get copies.
  */
 export class CodeStore {
   readonly #dir: string;
   readonly #blobs: BlobStore;
-  readonly #pending = new Map<string, Promise<string>>();
+  readonly #logger: Logger;
+  readonly #folders = new Map<string, Folder>();
 
-  constructor(dir: string, blobs: BlobStore) {
+  constructor(dir: string, blobs: BlobStore, logger: Logger) {
     this.#dir = dir;
     this.#blobs = blobs;
+    this.#logger = logger;
   }
 
-  /** The folder of this code. Refuses paths that leave it and ids that are not what they say. */
-  async place(code: CodeObject): Promise<CodeMount> {
+  hold(): CodeHold {
+    const held = new Set<string>();
+    return {
+      place: (code) => this.#place(held, code),
+      onTopOf: (code, buildKey, buildDir) => this.#onTopOf(held, code, buildKey, buildDir),
+      release: () => {
+        for (const codeId of held) this.#leave(codeId);
+        held.clear();
+      },
+    };
+  }
+
+  /** What is being removed is gone. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.#folders.values()].map((folder) => folder.removed));
+  }
+
+  async #place(held: Set<string>, code: CodeObject): Promise<CodeMount> {
     assertCode(code);
-    const sourceDir = await this.#once(code.codeId, async (partial) => {
+    const sourceDir = await this.#take(held, code.codeId, async (partial) => {
       const missing = await this.#blobs.missing(code.files.map((file) => file.sha256));
       if (missing.length > 0) throw new SamovarError("invalid_request", `${missing.length} contents of this code were never sent; the first is ${missing[0]}`);
       for (const file of code.files) {
@@ -35,42 +75,77 @@ export class CodeStore {
     return { codeId: code.codeId, sourceDir, entry: code.entry, nodeModules: code.nodeModules };
   }
 
-  /** The same code on top of what a build left: the build's files first, the code's over them. */
-  async onTopOf(code: CodeMount, buildKey: string, buildDir: string): Promise<CodeMount> {
+  async #onTopOf(held: Set<string>, code: CodeMount, buildKey: string, buildDir: string): Promise<CodeMount> {
     const codeId = createHash("sha256").update(`${code.codeId} ${buildKey}`).digest("hex");
-    const sourceDir = await this.#once(codeId, async (partial) => {
+    const sourceDir = await this.#take(held, codeId, async (partial) => {
       await cp(buildDir, partial, { recursive: true, verbatimSymlinks: true });
       await cp(code.sourceDir, partial, { recursive: true, verbatimSymlinks: true, force: true });
     });
     return { ...code, codeId, sourceDir };
   }
 
-  /** Made whole beside its place and then moved there; two that ask at once share one. */
-  #once(codeId: string, fill: (partial: string) => Promise<void>): Promise<string> {
-    const dir = join(this.#dir, codeId);
-    let pending = this.#pending.get(codeId);
-    if (!pending) {
-      pending = make(dir, fill).finally(() => this.#pending.delete(codeId));
-      this.#pending.set(codeId, pending);
-    }
-    return pending;
+  /** Holds the folder from this turn on. Two that ask at once share one making; one that failed is tried anew. */
+  #take(held: Set<string>, codeId: string, fill: (partial: string) => Promise<void>): Promise<string> {
+    let folder = this.#folders.get(codeId);
+    if (!folder) this.#folders.set(codeId, (folder = { holds: 0, made: null, removed: Promise.resolve() }));
+    if (!held.has(codeId)) folder.holds++;
+    held.add(codeId);
+    if (folder.made) return folder.made;
+    const made = folder.removed.then(() => make(join(this.#dir, codeId), fill));
+    folder.made = made;
+    made.catch(() => {
+      if (folder.made === made) folder.made = null;
+    });
+    return made;
+  }
+
+  #leave(codeId: string): void {
+    const folder = this.#folders.get(codeId)!;
+    if (--folder.holds > 0) return;
+    const { made } = folder;
+    folder.made = null;
+    const removed: Promise<void> = Promise.allSettled([made, folder.removed])
+      .then(() => remove(join(this.#dir, codeId)))
+      .catch((error: unknown) => this.#logger.warn({ codeId, error: String(error) }, "A code folder can't be removed"))
+      .finally(() => {
+        if (folder.holds === 0 && folder.removed === removed) this.#folders.delete(codeId);
+      });
+    folder.removed = removed;
   }
 }
 
+/** Made whole beside its place and then moved there. */
 async function make(dir: string, fill: (partial: string) => Promise<void>): Promise<string> {
-  if (await exists(dir)) return dir;
-  const partial = `${dir}.${randomUUID()}.partial`;
+  if (await isThere(dir)) return dir;
+  const partial = `${dir}.${randomUUID()}${PARTIAL}`;
   try {
     await mkdir(partial, { recursive: true, mode: 0o700 });
     await fill(partial);
-    await rename(partial, dir).catch(async (error: NodeJS.ErrnoException) => {
-      // Someone else was first: theirs is the same.
-      if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
-    });
+    await rename(partial, dir);
   } finally {
     await rm(partial, { recursive: true, force: true });
   }
   return dir;
+}
+
+/** Moved aside first: a server that is killed midway must not leave half a folder under its name. */
+async function remove(dir: string): Promise<void> {
+  const partial = `${dir}.${randomUUID()}${PARTIAL}`;
+  try {
+    await rename(dir, partial);
+  } catch (error) {
+    // Its making had failed.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  await rm(partial, { recursive: true, force: true });
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 function assertCode(code: CodeObject): void {

@@ -56,7 +56,12 @@ function follow(store: LogStore, asked: Asked) {
 
 test("the last lines come by function in any case, by container, or all; no tail means none", async () => {
   const store = open();
-  for (const [text, id, name] of [["a", "ct_1", "hello"], ["b", "ct_2", "hello"], ["c", "ct_3", "other"]] as const) store.append(line(text, id, name));
+  for (const [text, id, name] of [
+    ["a", "ct_1", "hello"],
+    ["b", "ct_2", "hello"],
+    ["c", "ct_3", "other"],
+  ] as const)
+    store.append(line(text, id, name));
   expect(await last(store, {})).toEqual(["a", "b", "c"]);
   expect(await last(store, { name: "HELLO" })).toEqual(["a", "b"]);
   expect(await last(store, { containerId: "ct_2" })).toEqual(["b"]);

@@ -91,7 +91,8 @@ export class LogStore {
     if (waiting && !this.#followers.has(follower)) return;
     for (const line of past) sink.line(line);
     follower.waiting = null;
-    if (query.follow) return void waiting?.forEach((line) => sink.line(line));
+    for (const line of (query.follow && waiting) || []) sink.line(line);
+    if (query.follow) return;
     this.#followers.delete(follower);
     sink.end();
   }

@@ -1,9 +1,11 @@
 import { availableParallelism, totalmem } from "node:os";
+import { join } from "node:path";
 import { type AppRequest, type FunctionId, type FunctionManifest, type IdSource, type LoadMessage } from "@samovar/protocol";
 import { FunctionRuntime, canonicalJson, hostCeiling, runHooks, type ContainerHost, type FunctionSpec, type PoolServices } from "@samovar/scheduler";
 import type { CodeMount } from "@samovar/runtime";
 import type { BuildStore } from "../code/build-store.ts";
-import type { CodeStore } from "../code/code-store.ts";
+import type { CodeHold, CodeStore } from "../code/code-store.ts";
+import { markUsed } from "../home/retention.ts";
 import type { Session } from "./session.ts";
 
 export interface DeployerServices {
@@ -25,6 +27,20 @@ interface Prepared {
   readonly load: Omit<LoadMessage, "mode" | "bundlePath" | "parameters">;
 }
 
+/** What one `prepare` works on. */
+interface Making {
+  readonly session: Session;
+  readonly request: AppRequest;
+  readonly hold: CodeHold;
+}
+
+export interface PreparedApp {
+  create(onUse: () => void): FunctionRuntime[];
+  readonly deployed: Session["deployed"];
+  /** Its functions are closed, or will not be created: its code may go. */
+  release(): void;
+}
+
 /** Sessions are `run` and `serve`: their callers see stacks. */
 const DEVELOPMENT = true;
 
@@ -41,10 +57,23 @@ export class AppDeployer {
     this.#pools = { host: services.host, newContainerId: () => services.ids("container"), random: Math.random };
   }
 
-  async prepare(session: Session, request: AppRequest): Promise<{ create(onUse: () => void): FunctionRuntime[]; deployed: Session["deployed"] }> {
-    const { ids } = this.#services;
+  async prepare(session: Session, request: AppRequest): Promise<PreparedApp> {
+    const hold = this.#services.code.hold();
+    try {
+      return await this.#prepare({ session, request, hold });
+    } catch (error) {
+      hold.release();
+      throw error;
+    }
+  }
+
+  async #prepare(making: Making): Promise<PreparedApp> {
+    const { ids, host } = this.#services;
+    const { session, request, hold } = making;
     const version = session.version + 1;
-    const code = await this.#services.code.place(request.code);
+    const code = await hold.place(request.code);
+    const compileCacheDir = join(this.#services.compileCacheDir, code.codeId);
+    await markUsed(compileCacheDir, host.clock.now());
     const named = request.manifest.functions.map((manifest) => ({ manifest, functionId: ids("function"), name: this.#publicName(session, manifest) }));
     for (const { functionId } of named) session.functionIds.add(functionId);
     const functionIds = Object.fromEntries(named.map(({ manifest, functionId }) => [manifest.name, functionId]));
@@ -58,7 +87,7 @@ export class AppDeployer {
         deployment: name,
         version,
         exportName: manifest.exportName,
-        compileCacheDir: `${this.#services.compileCacheDir}/${code.codeId}`,
+        compileCacheDir,
         onDeployValue: undefined,
         workers: manifest.options.workers,
         concurrencyMax: manifest.options.concurrencyMax,
@@ -67,13 +96,14 @@ export class AppDeployer {
         functionIds,
         development: DEVELOPMENT,
       };
-      const builtCode = await this.#build(session, request, manifest, code, load);
+      const builtCode = await this.#build(making, manifest, code, load);
       // Arguments that were not built with find what the first build left.
       prepared.push({ manifest, functionId, name, load, builtCode, code: builtCode.values().next().value ?? code });
     }
-    const deployed = await this.#deploy(session, request, prepared);
+    const deployed = await this.#deploy(making, prepared);
     return {
       deployed,
+      release: () => hold.release(),
       create: (onUse) =>
         prepared.map((one) => new FunctionRuntime(this.#toSpec(session, request, version, one, deployed.values.get(one.manifest.name)), this.#pools, onUse)),
     };
@@ -84,18 +114,17 @@ export class AppDeployer {
   }
 
   /** onBuild: once per image content, hook text and constructor arguments asked for. The code that follows lies on top of what it wrote. */
-  async #build(session: Session, request: AppRequest, manifest: FunctionManifest, code: CodeMount, load: Prepared["load"]): Promise<Map<string, CodeMount>> {
+  async #build(making: Making, manifest: FunctionManifest, code: CodeMount, load: Prepared["load"]): Promise<Map<string, CodeMount>> {
     const built = new Map<string, CodeMount>();
     if (manifest.hooks.onBuild.length === 0) return built;
     for (const parameters of manifest.builds) {
-      built.set(canonicalJson(parameters), await this.#buildOnce(session, request, manifest, code, { ...load, parameters }));
+      built.set(canonicalJson(parameters), await this.#buildOnce(making, manifest, code, { ...load, parameters }));
     }
     return built;
   }
 
   async #buildOnce(
-    session: Session,
-    request: AppRequest,
+    { session, request, hold }: Making,
     manifest: FunctionManifest,
     code: CodeMount,
     load: Omit<LoadMessage, "mode" | "bundlePath">,
@@ -119,11 +148,11 @@ export class AppDeployer {
         keep: async (workDir) => void (build = await builds.keep(key, workDir, code, host.clock.now())),
       });
     }
-    return build ? this.#services.code.onTopOf(code, `${key}-${build.builtAtMs}`, build.dir) : code;
+    return build ? hold.onTopOf(code, `${key}-${build.builtAtMs}`, build.dir) : code;
   }
 
   /** onDeploy: once per version; under `serve` once per session and again when it changed. */
-  async #deploy(session: Session, request: AppRequest, prepared: readonly Prepared[]): Promise<Session["deployed"]> {
+  async #deploy({ session, request }: Making, prepared: readonly Prepared[]): Promise<Session["deployed"]> {
     const key = request.deployKey ?? null;
     const unchanged = key !== null && key === session.deployed.key;
     const values = new Map<string, unknown>();

@@ -7,6 +7,8 @@ export interface Session {
   readonly request: SessionRequest;
   readonly emit: (event: SessionEvent) => void;
   functions: readonly FunctionRuntime[];
+  /** Lets go of the code of `functions`, once they are closed. */
+  release: () => void;
   /** Earlier versions whose containers still drain. */
   readonly leaving: Set<FunctionRuntime>;
   /** Ids of all functions that are or were this session's, also of a version that is only being made. */

@@ -51,6 +51,7 @@ export class Sessions {
       request,
       emit: listener,
       functions: [],
+      release() {},
       leaving: new Set(),
       functionIds: new Set(),
       version: 0,
@@ -86,6 +87,7 @@ export class Sessions {
         session.functions,
       );
     const prepared = await deployer.prepare(session, request);
+    if (session.closing) prepared.release();
     this.#assertOpen(session);
     let toldMs = -Infinity;
     const onUse = (): void => {
@@ -94,17 +96,20 @@ export class Sessions {
       toldMs = nowMs;
       session.emit({ type: "activity", atMs: nowMs });
     };
-    const old = session.functions;
+    const { functions: old, release: releaseOld } = session;
     const next = prepared.create(onUse);
     registry.replace(old, next, routed);
     session.functions = next;
+    session.release = () => prepared.release();
     session.version++;
     session.deployed = prepared.deployed;
-    for (const entry of old) {
+    const left = old.map(async (entry) => {
       const successor = next.find((candidate) => candidate.name === entry.name && candidate.manifest.kind === entry.manifest.kind) ?? null;
       session.leaving.add(entry);
-      void entry.close("reload", SESSION_DRAIN_MS, successor).then(() => session.leaving.delete(entry));
-    }
+      await entry.close("reload", SESSION_DRAIN_MS, successor);
+      session.leaving.delete(entry);
+    });
+    void Promise.all(left).then(releaseOld);
     const url = this.#options.url();
     return {
       app: request.manifest.app,
@@ -131,6 +136,7 @@ export class Sessions {
     session.emit({ type: "closing", reason });
     session.abort.abort(new SamovarError("cancelled", "The session ended"));
     await this.#end(session, reason, drainMs);
+    session.release();
     this.#options.registry.replace(session.functions, [], false);
     this.#sessions.delete(session.id);
     if (this.#sessions.size === 0) this.#options.onLast();

@@ -1,0 +1,56 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { DEFAULT_PORT, MAX_BODY_BYTES, SamovarError } from "@samovar/protocol";
+import { parseServerConfig } from "./config.ts";
+
+test("an empty environment gives the defaults", () => {
+  expect(parseServerConfig({ PATH: "/bin" })).toEqual({
+    home: join(homedir(), ".samovar"),
+    host: "127.0.0.1",
+    port: DEFAULT_PORT,
+    hosts: [],
+    driver: "process",
+    embedded: false,
+    logLevel: "info",
+    maxBodyBytes: MAX_BODY_BYTES,
+  });
+});
+
+test("each variable is read", () => {
+  const env = {
+    SAMOVAR_HOME: "relative/home",
+    SAMOVAR_HOST: "0.0.0.0",
+    SAMOVAR_PORT: "0",
+    SAMOVAR_HOSTS: " a.example, ,b.example ",
+    SAMOVAR_EMBEDDED: "1",
+    SAMOVAR_LOG_LEVEL: "silent",
+    SAMOVAR_MAX_BODY: "2Mi",
+  };
+  expect(parseServerConfig(env)).toEqual({
+    home: join(process.cwd(), "relative/home"),
+    host: "0.0.0.0",
+    port: 0,
+    hosts: ["a.example", "b.example"],
+    driver: "process",
+    embedded: true,
+    logLevel: "silent",
+    maxBodyBytes: 2 * 1024 * 1024,
+  });
+});
+
+test("every mistake is named at once, with the value seen", () => {
+  const parse = (): unknown => parseServerConfig({ SAMOVAR_PORT: "http", SAMOVAR_DRIVER: "docker", SAMOVAR_EMBEDDED: "yes", SAMOVAR_HOME: "" });
+  expect(parse).toThrow(SamovarError);
+  for (const part of ['SAMOVAR_PORT: .*"http"', 'SAMOVAR_DRIVER: .*"docker"', 'SAMOVAR_EMBEDDED: .*"yes"', 'SAMOVAR_HOME: .*""'])
+    expect(parse).toThrow(new RegExp(part));
+});
+
+test.each([
+  ["SAMOVAR_PORT", "65536"],
+  ["SAMOVAR_PORT", "1.5"],
+  ["SAMOVAR_MAX_BODY", "lots"],
+  ["SAMOVAR_LOG_LEVEL", "loud"],
+])("%s=%s is refused by name", (name, value) => {
+  expect(() => parseServerConfig({ [name]: value })).toThrow(expect.objectContaining({ code: "invalid_option", message: expect.stringContaining(name) }));
+});
