@@ -1,4 +1,4 @@
-import type { ContainerInfo, ExitStatus, LogLine, LogSource, Phase, PhaseEvent, PhaseMessage } from "@samovar/protocol";
+import type { ContainerInfo, ExitStatus, LogLine, LogMessage, LogSource, Phase, PhaseEvent, PhaseMessage } from "@samovar/protocol";
 import type { Container } from "./container.ts";
 import type { ContainerEvents } from "@samovar/runtime";
 import type { ContainerHost } from "./container-types.ts";
@@ -107,6 +107,12 @@ export class ContainerRecord {
       source,
       text,
     });
+  }
+
+  workerLines(workerIndex: number, { lines, dropped }: LogMessage): void {
+    if (dropped > 0) this.log("stderr", `${dropped} lines of log were dropped: they came faster than they could be kept`, { kind: "system" }, workerIndex);
+    const { id, plan } = this.#container;
+    for (const line of lines) this.line({ ...line, containerId: id, function: plan.load.functionName, workerIndex });
   }
 
   line(line: LogLine): void {

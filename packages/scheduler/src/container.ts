@@ -341,17 +341,7 @@ export class Container {
         worker.saidGoodbye = true;
       },
       pong: () => worker.answerPing(),
-      log: (message) => {
-        if (message.dropped > 0)
-          this.#record.log(
-            "stderr",
-            `${message.dropped} lines of log were dropped: they came faster than they could be kept`,
-            { kind: "system" },
-            worker.index,
-          );
-        for (const line of message.lines)
-          this.#record.line({ ...line, containerId: this.id, function: this.plan.load.functionName, workerIndex: worker.index });
-      },
+      log: (message) => this.#record.workerLines(worker.index, message),
       workerExit: (message) => {
         const sibling = this.workers[message.workerIndex];
         if (!sibling || sibling === worker || (sibling.pid !== null && sibling.pid !== message.pid)) return;
