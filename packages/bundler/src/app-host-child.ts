@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { createRequire, isBuiltin, registerHooks } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -88,7 +88,13 @@ function extractManifest(namespace: Readonly<Record<string, unknown>>): AppManif
   const { appName, file } = config;
   const registry = (globalThis as Record<symbol, unknown>)[REGISTRY] as Registry | undefined;
   // A module that never imports samovar has no functions; it may still have a main.
-  return registry ? registry.extract(namespace, { appName, file }) : { manifestVersion: 1, app: appName, functions: [], hasMain: typeof main === "function" };
+  return registry ? registry.extract(namespace, { appName, file, sources: readSources }) : { manifestVersion: 1, app: appName, functions: [], hasMain: typeof main === "function" };
+}
+
+/** From the source map: types are in nothing else, and a class may come from another file. It has no texts of packages. */
+function readSources(): string[] {
+  const map = JSON.parse(readFileSync(new URL(`${config.bundleUrl}.map`), "utf8")) as { sourcesContent: readonly (string | null)[] };
+  return map.sourcesContent.filter((text) => text !== null);
 }
 
 function failToLoad(error: unknown): void {

@@ -97,6 +97,8 @@ export interface ExtractOptions {
   readonly appName: string;
   /** The module's file, for messages. */
   readonly file: string;
+  /** The texts of all modules of the app, as their authors wrote them; without it that of `file`. */
+  readonly sources?: () => readonly string[];
 }
 
 export interface CallTarget {

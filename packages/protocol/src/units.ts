@@ -51,6 +51,9 @@ export function show(value: unknown): string {
   if (typeof value === "string" && value.length > SHOWN_CHARACTERS) return JSON.stringify(`${value.slice(0, SHOWN_CHARACTERS)}…`);
   let text: string;
   try {
+    // JSON has no words for numbers such as NaN, and none for big ones.
+    if (typeof value === "number") return String(value);
+    if (typeof value === "bigint") return `${value}n`;
     text = typeof value === "function" ? `function ${value.name || "(anonymous)"}` : (JSON.stringify(value) ?? String(value));
   } catch {
     text = Object.prototype.toString.call(value);

@@ -15,7 +15,11 @@ export interface BuildCtx {
   /** The container's environment variables. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: ContextLog;
-  /** Aborted when the hook overruns or is no longer wanted. */
+  /**
+   * Of build, deploy and start hooks: aborted when the container is told to stop while they run. One that overruns its
+   * time is killed without notice: the signal never fires for that. Of stop hooks: aborted when their time,
+   * `stopGracePeriod`, is over, just before the process tree is killed.
+   */
   readonly signal: AbortSignal;
 }
 
@@ -56,7 +60,7 @@ export interface Ctx<S = unknown, D = unknown> extends StartCtx<D> {
   readonly timeout: number | null;
   /** When this attempt's time is over; null: never. */
   readonly deadline: Date | null;
-  /** Aborted when the time is over, or the caller cancelled or left. */
+  /** Aborted when the time is over, when the caller cancelled or hung up, or when the container stops and the input may go on no longer. */
   readonly signal: AbortSignal;
   /** What `onStart` returned; for a list of hooks a tuple. Of a class: undefined, it keeps what it starts in its fields. */
   readonly onStartValue: S;

@@ -28,38 +28,40 @@ export function extractManifest(namespace: Namespace, options: ExtractOptions, r
     throw new SamovarError("invalid_definition", head, { fields: { mistakes } });
   }
   const app = apps[0];
-  const source = readSource(options.file);
+  let texts: readonly string[] | undefined;
+  const sources = (): readonly string[] => (texts ??= options.sources?.() ?? readSource(options.file));
   return {
     manifestVersion: 1,
     app: app?.name ?? options.appName,
-    functions: records.map((record) => describe(record, record.app ?? app, source)),
+    functions: records.map((record) => describe(record, record.app ?? app, sources)),
     hasMain: typeof namespace.default === "function",
   };
 }
 
-function readSource(file: string): string {
+function readSource(file: string): string[] {
   try {
-    return process.getBuiltinModule("node:fs").readFileSync(file, "utf8");
+    return [process.getBuiltinModule("node:fs").readFileSync(file, "utf8")];
   } catch {
     // It only tells more about types; a bundle may be all there is.
-    return "";
+    return [];
   }
 }
 
-function describe(record: DefinitionRecord, app: App | undefined, source: string): FunctionManifest {
+function describe(record: DefinitionRecord, app: App | undefined, sources: () => readonly string[]): FunctionManifest {
   const own = record.options;
   // A free function may stand above `new App` in the module: only now are the app's defaults known for all.
   const { draft, mistakes } = record.read(mergeOptions(app?.options ?? {}, own));
   throwMistakes(mistakes, mergeOptions(app?.options ?? {}, own), {
     ...record.shape,
     subject: `${record.exportName}, with the defaults of its app: ${record.shape.subject}`,
+    site: record.site,
   });
   return {
     name: nameOf(record)!,
     kind: record.kind,
     exportName: record.exportName!,
     options: completeOptions(draft, record.batchSize),
-    ...record.describe(source),
+    ...record.describe(sources),
   };
 }
 

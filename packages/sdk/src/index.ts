@@ -1,7 +1,7 @@
 export { SamovarError, type Duration, type ErrorCode } from "@samovar/protocol";
 export { App } from "./app.ts";
 export { BatchError, type Batch } from "./batch.ts";
-export { Client, type ClientOptions } from "./client/client.ts";
+export { Client, type ClientAppOptions, type ClientOptions } from "./client/client.ts";
 export type { Remote } from "./client/client-types.ts";
 export { context, type BuildCtx, type ContextLog, type Ctx, type DeployCtx, type StartCtx, type StopCtx } from "./context.ts";
 export { onBuild, onDeploy, onStart, onStop } from "./decorators/hooks.ts";

@@ -7,8 +7,13 @@ import { createHttpTransport, type HttpTransport } from "./http-transport.ts";
 export interface ClientOptions {
   /** The server, such as `http://127.0.0.1:8700`. */
   readonly url: string;
-  /** Not needed for functions with `authorized: false`. */
-  readonly token?: string;
+  /** Not needed for functions with `authorized: false`; undefined, as from an unset variable, is none. */
+  readonly token?: string | undefined;
+}
+
+export interface ClientAppOptions {
+  /** What the server adds to the names of the module's functions: `"-dev"` under `samovar serve`. Default: nothing. */
+  readonly suffix?: string;
 }
 
 /**
@@ -18,6 +23,7 @@ export interface ClientOptions {
  * const client = new Client({ url: "http://127.0.0.1:8700", token });
  * const models = client.app<typeof import("./app.ts")>("models");
  * console.log(await models.model.predict.remote(123));
+ * const served = client.app<typeof import("./app.ts")>("models", { suffix: "-dev" });
  */
 export class Client {
   readonly #transport: HttpTransport;
@@ -26,9 +32,17 @@ export class Client {
     this.#transport = createHttpTransport({ url, token });
   }
 
-  /** The functions of an app, typed from the app's own module. Names of functions are unique on a server, so that the routes do not hold the app's. */
-  app<M>(_name: string): Remote<M> {
-    return createAppHandle(this.#transport) as Remote<M>;
+  /**
+   * The functions of an app, typed from the app's own module. `name` says to readers which app is meant, and nothing
+   * to the server: names of functions are unique there, so that calls go by those alone. One that the server doesn't
+   * have is told when it is called, with `not_found`.
+   *
+   * @example
+   * const models = client.app<typeof import("./app.ts")>("models", { suffix: "-dev" });
+   * console.log(await models.predict.request({ text: "hi" })); // POST /endpoint/predict-dev
+   */
+  app<M>(_name: string, { suffix = "" }: ClientAppOptions = {}): Remote<M> {
+    return createAppHandle(this.#transport, suffix) as Remote<M>;
   }
 
   close(): void {
@@ -44,9 +58,10 @@ export class Client {
  * Handles without definitions: the module is only a type here. What kind a name is shows in how it is called:
  * `name.remote(…)` a function, `name.request(…)` an endpoint, `name.method.remote(…)` a class.
  */
-function createAppHandle(transport: CallTransport): object {
-  return namedProxy((name) =>
+function createAppHandle(transport: CallTransport, suffix: string): object {
+  return namedProxy((exported) =>
     namedProxy((member) => {
+      const name = `${exported}${suffix}`;
       if (member === "with") return (...parameters: unknown[]) => createMethods(transport, name, parameters);
       const calls = createCalls(transport, { kind: member === "request" ? "endpoint" : "function", name });
       const call = calls[member];

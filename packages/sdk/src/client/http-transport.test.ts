@@ -242,4 +242,21 @@ describe("a client", () => {
     ]);
     expect(seen.every((request) => request.headers.authorization === "Bearer t")).toBe(true);
   });
+
+  test("adds what the server added to the names, and takes a token that is not set for none", async () => {
+    const { url, seen } = await openServer((request, response) => sendValue(response, request.input));
+    const token: string | undefined = undefined;
+    const client = new Client({ url, token });
+    cleanups.unshift(() => client.close());
+    const app = client.app<any>("models", { suffix: "-dev" }) as any;
+    expect(await app.square.remote(1)).toBe(1);
+    expect(await app.hello.request(2)).toBe(2);
+    expect(await app.model.with("large").predict.remote(3)).toBe(3);
+    expect(seen.map((request) => request.url)).toEqual([
+      "/function/square-dev",
+      "/endpoint/hello-dev",
+      `/cls/model-dev/predict?with=${encodeURIComponent('["large"]')}`,
+    ]);
+    expect(seen[0]!.headers.authorization).toBeUndefined();
+  });
 });

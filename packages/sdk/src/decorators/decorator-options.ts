@@ -2,6 +2,7 @@ import { BATCH_OPTION, readSchema, type Draft } from "../options/option-table.ts
 import { throwMistakes, type CodeShape, type Mistake, type RawOptions } from "../options/mistakes.ts";
 import { findNearest } from "../options/nearest.ts";
 import { DAY_MS, durationIn, isPlainObject, SECOND_MS, WrongValue } from "../options/parse-values.ts";
+import { toMistakes } from "../options/resolve-options.ts";
 import { show } from "@samovar/protocol";
 
 type Reader = (value: unknown, name: string) => void;
@@ -61,7 +62,7 @@ function check(subject: string, options: unknown, known: Readonly<Record<string,
       if (value !== undefined) known[key]!(value, key);
     } catch (error) {
       if (!(error instanceof WrongValue)) throw error;
-      mistakes.push({ message: error.message, mend: (mended) => (error.instead === undefined ? delete mended[key] : (mended[key] = error.instead)) });
+      mistakes.push(...toMistakes(error, key));
     }
   }
   throwMistakes(mistakes, options, shape, entry);

@@ -91,24 +91,24 @@ describe("a decorator in the wrong place", () => {
 describe("a class with a mistake", () => {
   test("decorators' options", async () => {
     expect(await inClass("@method({ rout: '/x' }) run() {}")).toMatchInlineSnapshot(`
-      "invalid_option: @method: Unknown option "rout": did you mean "route"?
+      "invalid_option: @method at <site>: Unknown option "rout": did you mean "route"?
       Write:
         @method({ route: "/x" }) predict(input, ctx) { … }"
     `);
     expect(await inClass("@method({ route: 'v1 tokens', timeout: 0 }) run() {}")).toMatchInlineSnapshot(`
-      "invalid_option: @method has 2 mistakes:
+      "invalid_option: @method at <site> has 2 mistakes:
         - route is "v1 tokens", but it takes a path such as "/v1/tokens"
         - timeout is 0, but it takes 1 s to 24 h, or -1 for no limit
       Write:
         @method({ route: "/v1-tokens", timeout: "1s" }) predict(input, ctx) { … }"
     `);
     expect(await inClass("@onStart({ snapshop: true }) load() {} @method() run() {}")).toMatchInlineSnapshot(`
-      "invalid_option: @onStart: Unknown option "snapshop": did you mean "snapshot"?
+      "invalid_option: @onStart at <site>: Unknown option "snapshop": did you mean "snapshot"?
       Write:
         @onStart({ snapshot: true }) protected async load(ctx) { … }"
     `);
     expect(await inClass("@onBuild({ key: 'v1' }) load() {} @method() run() {}")).toMatchInlineSnapshot(`
-      "invalid_option: @onBuild: key is "v1", but it takes a list
+      "invalid_option: @onBuild at <site>: key is "v1", but it takes a list
       Write:
         @onBuild({ key: ["v1"] }) protected async load(ctx) { … }"
     `);
@@ -116,23 +116,23 @@ describe("a class with a mistake", () => {
 
   test("has no method, or one whose name is reserved, or two that clash", async () => {
     expect(await inClass("predict() {} @onStart() load() {}")).toMatchInlineSnapshot(`
-      "invalid_definition: cls(Model): The class has no method that callers may call. Mark one, or list it
+      "invalid_definition: cls(Model) at <site>: The class has no method that callers may call. Mark one, or list it
       Write:
         @method() predict(input, ctx) { … }
         cls(Model, { methods: ["predict"] })"
     `);
     expect(await inClass("@method() with() {}")).toMatchInlineSnapshot(`
-      "invalid_definition: cls(Model): The method name "with" is reserved: handles have a with of their own
+      "invalid_definition: cls(Model) at <site>: The method name "with" is reserved: handles have a with of their own
       Write:
         @method() withModel(input, ctx) { … }"
     `);
     expect(await inClass("@method() run() {} @method() Run() {}")).toMatchInlineSnapshot(`
-      "invalid_definition: cls(Model): run and Run clash: both are called at /run. Rename one, or give it another route
+      "invalid_definition: cls(Model) at <site>: run and Run clash: both are called at /run. Rename one, or give it another route
       Write:
         @method() Run2(input, ctx) { … }"
     `);
     expect(await inClass("@method({ route: '/run' }) other() {} @method() run() {}")).toMatchInlineSnapshot(`
-      "invalid_definition: cls(Model): other and run clash: both are called at /run. Rename one, or give it another route
+      "invalid_definition: cls(Model) at <site>: other and run clash: both are called at /run. Rename one, or give it another route
       Write:
         @method() run2(input, ctx) { … }"
     `);
@@ -140,17 +140,17 @@ describe("a class with a mistake", () => {
 
   test("contradictions between class and method", async () => {
     expect(await inClass("@method({ batch: { maxBatchSize: 4, wait: 1 } }) run(xs) { return xs; }", "{ concurrency: 2 }")).toMatchInlineSnapshot(`
-      "invalid_option: cls(Model): concurrency (2) is below batch.maxBatchSize (4) of the method run: no batch could ever fill
+      "invalid_option: cls(Model) at <site>: concurrency (2) is below batch.maxBatchSize (4) of the method run: no batch could ever fill
       Write:
         cls(Model, { concurrency: 4 })"
     `);
     expect(await inClass("@method({ batch: { maxBatchSize: 4, wait: 1 } }) async *run(xs) {}")).toMatchInlineSnapshot(`
-      "invalid_definition: cls(Model): @method({ batch }) and a generator contradict each other on run: a batch method returns a list, one result for each input
+      "invalid_definition: cls(Model) at <site>: @method({ batch }) and a generator contradict each other on run: a batch method returns a list, one result for each input
       Write:
         @method({ batch: { … } }) async run(inputs, ctx) { return outputs; }"
     `);
     expect(await inClass("@method() run() {}", "{ batch: { maxBatchSize: 4, wait: 1 } }")).toMatchInlineSnapshot(`
-      "invalid_option: cls(Model): Unknown option "batch": it belongs to the method, as @method({ batch: { maxBatchSize, wait } })
+      "invalid_option: cls(Model) at <site>: Unknown option "batch": it belongs to the method, as @method({ batch: { maxBatchSize, wait } })
       Write:
         cls(Model)"
     `);
@@ -158,27 +158,27 @@ describe("a class with a mistake", () => {
 
   test("the form without decorators", async () => {
     expect(await inClass("predict() {}", '{ methods: ["predct"] }')).toMatchInlineSnapshot(`
-      "invalid_option: cls(Model): methods lists "predct", but the class has no such method: did you mean "predict"?
+      "invalid_option: cls(Model) at <site>: methods lists "predct", but the class has no such method: did you mean "predict"?
       Write:
         cls(Model, { methods: ["predict"] })"
     `);
     expect(await inClass("predict() {} load() {}", '{ methods: ["predict"], onStart: ["laod"] }')).toMatchInlineSnapshot(`
-      "invalid_option: cls(Model): onStart lists "laod", but the class has no such method: did you mean "load"?
+      "invalid_option: cls(Model) at <site>: onStart lists "laod", but the class has no such method: did you mean "load"?
       Write:
         cls(Model, { methods: ["predict"], onStart: ["load"] })"
     `);
     expect(await inClass("predict() {} load() {}", '{ methods: ["predict", "load"], onStart: ["load"] }')).toMatchInlineSnapshot(`
-      "invalid_option: cls(Model): methods and onStart both list "load": callers call methods, Samovar calls hooks. Make it two methods
+      "invalid_option: cls(Model) at <site>: methods and onStart both list "load": callers call methods, Samovar calls hooks. Make it two methods
       Write:
         cls(Model, { methods: ["predict", "load"] })"
     `);
     expect(await inClass("@method() predict() {}", '{ methods: ["predict"] }')).toMatchInlineSnapshot(`
-      "invalid_option: cls(Model): methods and @method() contradict each other: predict is marked. Say it in one place
+      "invalid_option: cls(Model) at <site>: methods and @method() contradict each other: predict is marked. Say it in one place
       Write:
         cls(Model)"
     `);
     expect(await mistakeOf(`${IMPORTS} export const model = cls({ predict() {} });`)).toMatchInlineSnapshot(`
-      "invalid_definition: cls({}): The first argument is not a class
+      "invalid_definition: cls({}) at <site>: The first argument is not a class
       Write:
         cls(Model)"
     `);

@@ -1,5 +1,5 @@
 import { marksOf, type Mark } from "../decorators/marks.ts";
-import { hasOptionalParameters } from "./constructor-source.ts";
+import { needsParameters } from "./constructor-source.ts";
 
 /** The methods that instances have, base classes' first, overridden ones in the base's place. */
 export function methodNamesOf(Class: Function): readonly string[] {
@@ -33,11 +33,11 @@ export function marksByName(Class: Function, kind: Mark["kind"]): readonly Mark[
   return [...marks.values()];
 }
 
-/** Whether the constructor has parameters that must be given. `source`: the text of the app's own file, if it can be read. */
-export function requiresParameters(Class: Function, source: string): boolean {
-  if (Class.length > 0) return !hasOptionalParameters(source, Class.name, Class.length);
+/** Whether the constructor has parameters that must be given. `sources`: the texts of the modules, as far as they can be read. */
+export function requiresParameters(Class: Function, sources: () => readonly string[]): boolean {
+  if (Class.length > 0) return needsParameters(sources(), Class.name, Class.length);
   const parent = Object.getPrototypeOf(Class) as Function;
-  return parent !== Function.prototype && inheritsConstructor(Class) && requiresParameters(parent, source);
+  return parent !== Function.prototype && inheritsConstructor(Class) && requiresParameters(parent, sources);
 }
 
 /** A class without a constructor of its own, or with the one that transforms write for decorators, hands all on to its base. */

@@ -1,21 +1,30 @@
 /**
- * Whether the first `count` parameters of a class's constructor are written as optional, `name?: Type`. The question
- * mark is a type's, so that only the source still has it: without this look, a class that may be made without
- * arguments would be refused without them. False where the class is not in this text.
+ * Whether a class's first `count` parameters must be given, as far as these texts tell. Types are gone when the code
+ * runs, and with them the question mark of `name?: Type`: only the source still has it. Where no text has the class,
+ * or one has it (or another of its name) with optional parameters, they need not be given: a wrong refusal would be
+ * worse than what the constructor itself says later, and the handle's type asks for required ones anyway.
  */
-export function hasOptionalParameters(source: string, className: string, count: number): boolean {
-  const at = new RegExp(String.raw`\bclass\s+${className.replaceAll("$", String.raw`\$`)}(?![\w$])`).exec(source);
-  if (!at) return false;
-  const body = source.slice(at.index + at[0].length);
-  const constructor = /\bconstructor\s*\(/.exec(body);
-  const nextClass = /\bclass\s+[\w$]+/.exec(body);
-  if (!constructor || (nextClass && nextClass.index < constructor.index)) return false;
-  const parameters = splitParameters(body.slice(constructor.index + constructor[0].length));
-  return (
-    parameters.length >= count && parameters.slice(0, count).every((text) => /^\s*(?:(?:public|private|protected|readonly|override)\s+)*[\w$]+\s*\?/.test(text))
-  );
+export function needsParameters(texts: Iterable<string>, className: string, count: number): boolean {
+  const all: boolean[] = [];
+  for (const text of texts) all.push(...readConstructors(text, className, count));
+  return all.length > 0 && all.every((needed) => needed);
 }
 
+/** Of each class of that name that has a constructor: whether one of the first parameters is written as required. */
+function readConstructors(text: string, className: string, count: number): boolean[] {
+  const needed: boolean[] = [];
+  for (const match of text.matchAll(new RegExp(String.raw`\bclass\s+${className.replaceAll("$", String.raw`\$`)}(?![\w$])`, "g"))) {
+    const body = text.slice(match.index + match[0].length);
+    const constructor = /\bconstructor\s*\(/.exec(body);
+    const nextClass = /\bclass\s+[\w$]+/.exec(body);
+    if (!constructor || (nextClass && nextClass.index < constructor.index)) continue;
+    const parameters = splitParameters(body.slice(constructor.index + constructor[0].length)).slice(0, count);
+    needed.push(parameters.length === count && !parameters.every((parameter) => OPTIONAL.test(parameter)));
+  }
+  return needed;
+}
+
+const OPTIONAL = /^\s*(?:(?:public|private|protected|readonly|override)\s+)*[\w$]+\s*\?/;
 const OPENING = "([{<";
 const CLOSING = ")]}>";
 

@@ -1,5 +1,6 @@
 import { DEFINITION, show, type CallableDefinition, type FunctionDefinition } from "@samovar/protocol";
 import type { App } from "../app.ts";
+import { findSite } from "../call-site.ts";
 import { createCallableHandle } from "../handles/callable-handle.ts";
 import { throwMistakes, type CodeShape, type Mistake, type RawOptions } from "../options/mistakes.ts";
 import { BATCH_OPTION, COMMON_OPTIONS, NAME_OPTION, SCHEMA_OPTIONS, type Draft, type OptionReader } from "../options/option-table.ts";
@@ -9,7 +10,7 @@ import { getRegistry } from "../registry.ts";
 import { toJsonSchema, toValidate } from "../schema.ts";
 import { isGenerator } from "./generator.ts";
 import { describeHooks, HOOK_OPTIONS, readHooks } from "./hook-options.ts";
-import { findSite, nameOf, type DefinitionRecord } from "./record.ts";
+import { nameOf, type DefinitionRecord } from "./record.ts";
 
 const CALLABLE_OPTIONS: Readonly<Record<string, OptionReader>> = { ...NAME_OPTION, ...COMMON_OPTIONS, ...SCHEMA_OPTIONS, ...BATCH_OPTION, ...HOOK_OPTIONS };
 

@@ -1,5 +1,6 @@
 import { DEFINITION, show, type FunctionDefinition } from "@samovar/protocol";
 import type { App } from "../app.ts";
+import { findSite } from "../call-site.ts";
 import { createClassHandle } from "../handles/class-handle.ts";
 import { throwMistakes, type CodeShape, type Mistake, type RawOptions } from "../options/mistakes.ts";
 import { COMMON_OPTIONS, NAME_OPTION, type Draft, type OptionReader } from "../options/option-table.ts";
@@ -12,7 +13,7 @@ import { marksByName, methodNamesOf, requiresParameters } from "./class-members.
 import { checkMethods, readMethodBatch, toMethodDefinition, toMethodManifest, type RemoteMethod } from "./class-methods.ts";
 import { describeHooks } from "./hook-options.ts";
 import { createListOptions, readListedHooks } from "./listed-class.ts";
-import { findSite, nameOf, type DefinitionRecord } from "./record.ts";
+import { nameOf, type DefinitionRecord } from "./record.ts";
 
 const METHOD_ONLY: Readonly<Record<string, string>> = {
   batch: 'Unknown option "batch": it belongs to the method, as @method({ batch: { maxBatchSize, wait } })',
@@ -79,9 +80,9 @@ export function defineClass(app: App | null, args: readonly unknown[], entry: Fu
     label: shape.subject,
     read,
     batchSize,
-    describe: (source) => {
-      const required = requiresParameters(Class, source);
-      throwMistakes(checkBuildsGiven(options, hooks.onBuild.length > 0, required), options, shape);
+    describe: (sources) => {
+      const required = requiresParameters(Class, sources);
+      throwMistakes(checkBuildsGiven(options, hooks.onBuild.length > 0, required), options, { ...shape, site: record.site });
       return {
         handler: null,
         methods: Object.fromEntries(methods.map((one) => [one.name, toMethodManifest(Class, one)])),

@@ -37,16 +37,24 @@ export function readListedHooks(options: RawOptions): Partial<Record<HookKind, r
 function assertNames(value: unknown, option: string, known: readonly string[], keyed = false): string[] {
   if (!Array.isArray(value))
     throw new WrongValue(`${option} is ${show(value)}, but a class lists names of its methods`, typeof value === "string" ? [value] : undefined);
-  return value.map((item: unknown) => {
+  const what = option === "onDeploy" ? "static method" : "method";
+  const messages: string[] = [];
+  const mended: unknown[] = [];
+  const names = value.map((item: unknown): string => {
     const name = keyed && isPlainObject(item) ? item.run : item;
-    if (typeof name === "string" && known.includes(name)) return name;
+    if (typeof name === "string" && known.includes(name)) {
+      mended.push(item);
+      return name;
+    }
     const nearest = typeof name === "string" ? findNearest(name, known) : undefined;
-    const what = option === "onDeploy" ? "static method" : "method";
-    throw new WrongValue(
+    messages.push(
       `${option} lists ${show(name)}, but the class has no such ${what}${nearest ? `: did you mean "${nearest}"?` : known.length ? `: it has ${known.join(", ")}` : ""}`,
-      nearest ? value.map((other: unknown) => (other === item ? nearest : other)) : value.filter((other: unknown) => other !== item),
     );
+    if (nearest !== undefined && !mended.includes(nearest)) mended.push(nearest);
+    return "";
   });
+  if (messages.length > 0) throw new WrongValue(messages, mended);
+  return names;
 }
 
 function staticMethodNamesOf(Class: Function): string[] {

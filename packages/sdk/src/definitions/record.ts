@@ -23,8 +23,8 @@ export interface DefinitionRecord {
   readonly read: (options: RawOptions) => ReadOptions;
   /** The largest batch: workers must be able to hold it. */
   readonly batchSize: number;
-  /** `source`: the text of the app's own file, empty if it can't be read. */
-  readonly describe: (source: string) => DefinitionDescription;
+  /** `sources`: the texts of the app's modules, as far as they can be read; asked for only where they matter. */
+  readonly describe: (sources: () => readonly string[]) => DefinitionDescription;
 }
 
 /** The parts of the manifest that the options do not decide. Made only when the manifest is. */
@@ -38,16 +38,3 @@ export interface DefinitionDescription {
 
 /** The name it is called by; null until it has one. */
 export const nameOf = (record: Pick<DefinitionRecord, "ownName" | "exportName">): string | null => record.ownName ?? record.exportName;
-
-/**
- * `/app.ts:3:20` of the line that called `entry`. Read only for a message: what makes it, a stack under source maps, costs
- * milliseconds that no worker has to give.
- */
-export function findSite(entry: Function): () => string {
-  const holder: { stack?: string } = {};
-  Error.captureStackTrace(holder, entry);
-  return () => {
-    const line = holder.stack?.split("\n")[1]?.trim() ?? "";
-    return (/\(([^()]+)\)$/.exec(line)?.[1] ?? line.replace(/^at (async )?/, "")).replace(/^file:\/\//, "");
-  };
-}

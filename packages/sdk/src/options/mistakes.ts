@@ -1,4 +1,5 @@
 import { SamovarError, type ErrorCode } from "@samovar/protocol";
+import { findSite } from "../call-site.ts";
 
 export type RawOptions = Readonly<Record<string, unknown>>;
 
@@ -16,6 +17,8 @@ export interface CodeShape {
   /** Such as `endpoint` or `app.cls(Model)`. */
   readonly subject: string;
   readonly render: (options: string) => string;
+  /** Where it is written, if that is known better than by the stack. */
+  readonly site?: () => string;
 }
 
 /**
@@ -28,10 +31,12 @@ export function throwMistakes(mistakes: readonly Mistake[], options: RawOptions,
   for (const mistake of mistakes) mistake.mend?.(mended);
   const lines = mistakes.flatMap(({ write }) => write ?? []);
   if (lines.length === 0 || mistakes.some(({ mend }) => mend)) lines.push(shape.render(formatOptions(mended)));
+  const site = (shape.site ?? (entry && findSite(entry)))?.();
+  const subject = site ? `${shape.subject} at ${site}` : shape.subject;
   const head =
     mistakes.length === 1
-      ? `${shape.subject}: ${mistakes[0]!.message}`
-      : `${shape.subject} has ${mistakes.length} mistakes:\n${mistakes.map((mistake) => `  - ${mistake.message}`).join("\n")}`;
+      ? `${subject}: ${mistakes[0]!.message}`
+      : `${subject} has ${mistakes.length} mistakes:\n${mistakes.map((mistake) => `  - ${mistake.message}`).join("\n")}`;
   const error = new SamovarError(code, `${head}\nWrite:\n  ${lines.join("\n  ")}`, {
     fields: { mistakes: mistakes.map((mistake) => mistake.message) },
   });

@@ -9,9 +9,9 @@ import {
   type RetryPolicy,
 } from "@samovar/protocol";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { findNearest } from "./nearest.ts";
 import { boolean, DAY_MS, durationIn, integerIn, isPlainObject, parseOr, SECOND_MS, WrongValue } from "./parse-values.ts";
 import type { ErrorClass } from "./option-types.ts";
+import { readFields } from "./read-fields.ts";
 import { QueueDepthAutoscaler } from "./queue-depth-autoscaler.ts";
 
 /** What options say, before defaults are filled in. */
@@ -93,10 +93,11 @@ function readRequestAndLimit(value: unknown, name: string, parse: (value: unknow
     const amount = parseOr(() => parse(value, name));
     return [amount, amount];
   }
-  assertKeys(value, name, ["request", "limit"]);
+  const read = (amount: unknown, what: string): void => void parseOr(() => parse(amount, what));
+  readFields(value, name, { request: read, limit: read });
   if (value.request === undefined && value.limit === undefined) throw new WrongValue(`${name} is {}, but it takes a number or { request, limit }`);
-  const limit = parseOr(() => parse(value.limit ?? value.request, `${name}.limit`));
-  const request = parseOr(() => parse(value.request ?? value.limit, `${name}.request`));
+  const limit = parse(value.limit ?? value.request, `${name}.limit`);
+  const request = parse(value.request ?? value.limit, `${name}.request`);
   if (request > limit)
     throw new WrongValue(`${name}.request (${show(value.request)}) is above ${name}.limit (${show(value.limit)})`, {
       request: value.request,
@@ -106,22 +107,27 @@ function readRequestAndLimit(value: unknown, name: string, parse: (value: unknow
 }
 
 export function readEnv(value: unknown): Record<string, string> {
-  const pairs = Array.isArray(value) ? value.map(readEnvLine) : isPlainObject(value) ? Object.entries(value) : undefined;
+  const lines = Array.isArray(value) ? value.map(readEnvLine) : [];
+  const pairs = Array.isArray(value) ? lines.filter((line) => typeof line !== "string") : isPlainObject(value) ? Object.entries(value) : undefined;
   if (!pairs) throw new WrongValue(`env is ${show(value)}, but it takes an object or a list of "K=V"`);
   const env: Record<string, string> = {};
+  const messages: string[] = lines.flatMap((line) => (typeof line === "string" ? [line] : []));
   for (const [key, text] of pairs) {
-    if (!/^[A-Za-z_]\w*$/.test(key)) throw new WrongValue(`env has the name ${show(key)}: use letters, digits and _, not beginning with a digit`);
-    if (typeof text !== "string")
-      throw new WrongValue(`env.${key} is ${show(text)}, but it takes a string`, { ...Object.fromEntries(pairs), [key]: String(text) });
-    if (text.includes("\0")) throw new WrongValue(`env.${key} holds a zero byte, which no environment can`);
-    env[key] = text;
+    if (!/^[A-Za-z_]\w*$/.test(key)) messages.push(`env has the name ${show(key)}: use letters, digits and _, not beginning with a digit`);
+    else if (typeof text !== "string") {
+      messages.push(`env.${key} is ${show(text)}, but it takes a string`);
+      if (text !== undefined && text !== null) env[key] = String(text);
+    } else if (text.includes("\0")) messages.push(`env.${key} holds a zero byte, which no environment can`);
+    else env[key] = text;
   }
+  if (messages.length > 0) throw new WrongValue(messages, Object.keys(env).length > 0 ? env : undefined);
   return env;
 }
 
-function readEnvLine(line: unknown): [string, string] {
+/** Name and value; or what is wrong with the line. */
+function readEnvLine(line: unknown): [string, string] | string {
   const at = typeof line === "string" ? line.indexOf("=") : -1;
-  if (at < 1) throw new WrongValue(`env has the line ${show(line)}, but each is "K=V"`);
+  if (at < 1) return `env has the line ${show(line)}, but each is "K=V"`;
   return [(line as string).slice(0, at), (line as string).slice(at + 1)];
 }
 
@@ -132,19 +138,16 @@ function readRetries(value: unknown, draft: Draft, name: string): void {
     draft.retries = { maxRetries: integerIn(value, name, 0) };
     return;
   }
-  assertKeys(value, name, ["maxRetries", "initialDelay", "backoff", "maxDelay", "jitter", "on"]);
   const retries: { -readonly [K in keyof RetryPolicy]?: RetryPolicy[K] } = {};
-  if (value.maxRetries !== undefined) retries.maxRetries = integerIn(value.maxRetries, `${name}.maxRetries`, 0);
-  if (value.initialDelay !== undefined) retries.initialDelayMs = durationIn(value.initialDelay, `${name}.initialDelay`, SHORT)!;
-  if (value.maxDelay !== undefined) retries.maxDelayMs = durationIn(value.maxDelay, `${name}.maxDelay`, SHORT)!;
-  if (value.backoff !== undefined) {
-    if (typeof value.backoff !== "number" || !(value.backoff >= 1) || value.backoff === Infinity) {
-      throw new WrongValue(`${name}.backoff is ${show(value.backoff)}, but it takes a number, 1 or more`, { ...value, backoff: 2 });
-    }
-    retries.backoff = value.backoff;
-  }
-  if (value.jitter !== undefined) retries.jitter = boolean(value.jitter, `${name}.jitter`);
-  if (value.on !== undefined) draft.retryOn = readErrorClasses(value.on, `${name}.on`);
+  let retryOn: readonly ErrorClass[] | undefined;
+  readFields(value, name, {
+    maxRetries: (field, what) => (retries.maxRetries = integerIn(field, what, 0)),
+    initialDelay: (field, what) => (retries.initialDelayMs = durationIn(field, what, SHORT)!),
+    backoff: (field, what) => (retries.backoff = readBackoff(field, what)),
+    maxDelay: (field, what) => (retries.maxDelayMs = durationIn(field, what, SHORT)!),
+    jitter: (field, what) => (retries.jitter = boolean(field, what)),
+    on: (field, what) => (retryOn = readErrorClasses(field, what)),
+  });
   if (retries.initialDelayMs !== undefined && retries.maxDelayMs !== undefined && retries.initialDelayMs > retries.maxDelayMs) {
     throw new WrongValue(`${name}.initialDelay (${show(value.initialDelay)}) is above ${name}.maxDelay (${show(value.maxDelay)})`, {
       ...value,
@@ -152,22 +155,35 @@ function readRetries(value: unknown, draft: Draft, name: string): void {
     });
   }
   draft.retries = retries;
+  if (retryOn) draft.retryOn = retryOn;
+}
+
+function readBackoff(value: unknown, name: string): number {
+  if (typeof value === "number" && value >= 1 && value !== Infinity) return value;
+  throw new WrongValue(`${name} is ${show(value)}, but it takes a number, 1 or more`, 2);
 }
 
 function readErrorClasses(value: unknown, name: string): readonly ErrorClass[] {
   const list = Array.isArray(value) ? value : [value];
-  for (const item of list) {
-    if (typeof item !== "function" || !(item === Error || item.prototype instanceof Error))
-      throw new WrongValue(`${name} holds ${show(item)}, but it takes a list of error classes, such as [RangeError]`);
+  const wrong = list.filter((item) => !isErrorClass(item));
+  if (wrong.length > 0) {
+    const right = list.filter(isErrorClass);
+    throw new WrongValue(
+      wrong.map((item) => `${name} holds ${show(item)}, but it takes a list of error classes, such as [RangeError]`),
+      right.length > 0 ? right : undefined,
+    );
   }
   return list as ErrorClass[];
 }
 
+const isErrorClass = (item: unknown): boolean => typeof item === "function" && (item === Error || item.prototype instanceof Error);
+
 function readTaskPolicy(value: unknown, draft: Draft, name: string): void {
   if (!isPlainObject(value)) throw new WrongValue(`${name} is ${show(value)}, but it takes { maxRetries, timeout }`);
-  assertKeys(value, name, ["maxRetries", "timeout"]);
-  if (value.maxRetries !== undefined) draft.retries = { ...draft.retries, maxRetries: integerIn(value.maxRetries, `${name}.maxRetries`, 0) };
-  if (value.timeout !== undefined) draft.options.timeoutMs = durationIn(value.timeout, `${name}.timeout`, { ...LONG, never: "no limit" });
+  readFields(value, name, {
+    maxRetries: (field, what) => (draft.retries = { ...draft.retries, maxRetries: integerIn(field, what, 0) }),
+    timeout: (field, what) => (draft.options.timeoutMs = durationIn(field, what, { ...LONG, never: "no limit" })),
+  });
 }
 
 function readConcurrency(value: unknown, draft: Draft, name: string): void {
@@ -176,9 +192,11 @@ function readConcurrency(value: unknown, draft: Draft, name: string): void {
     draft.options.concurrencyMax = draft.options.concurrencyTarget = integerIn(value, name, 1);
     return;
   }
-  assertKeys(value, name, ["max", "target"]);
-  const max = integerIn(value.max ?? value.target, `${name}.max`, 1);
-  const target = integerIn(value.target ?? max, `${name}.target`, 1);
+  const read = (field: unknown, what: string): void => void integerIn(field, what, 1);
+  readFields(value, name, { max: read, target: read });
+  if (value.max === undefined && value.target === undefined) throw new WrongValue(`${name} is {}, but it takes a number or { max, target }`);
+  const max = (value.max ?? value.target) as number;
+  const target = (value.target ?? max) as number;
   if (target > max) throw new WrongValue(`${name}.target (${target}) is above ${name}.max (${max})`, { max: target, target });
   draft.options.concurrencyMax = max;
   draft.options.concurrencyTarget = target;
@@ -190,39 +208,40 @@ function readAutoscaler(value: unknown, draft: Draft, name: string): void {
       `${name} is ${show(value)}, but it takes new QueueDepthAutoscaler({ … })`,
       new QueueDepthAutoscaler(isPlainObject(value) ? value : {}),
     );
-  const options = value.options as Record<string, unknown>;
-  const keys = ["minContainers", "maxContainers", "tasksPerContainer"];
-  assertKeys(options, name, keys);
-  for (const key of keys) if (options[key] !== undefined) COMMON_OPTIONS[key]!(options[key], draft, `${name}.${key}`);
+  const read = (key: string) => (field: unknown, what: string) => COMMON_OPTIONS[key]!(field, draft, what);
+  try {
+    readFields({ ...value.options }, name, Object.fromEntries(["minContainers", "maxContainers", "tasksPerContainer"].map((key) => [key, read(key)])));
+  } catch (error) {
+    if (!(error instanceof WrongValue)) throw error;
+    throw new WrongValue(error.messages, new QueueDepthAutoscaler(isPlainObject(error.instead) ? error.instead : {}));
+  }
 }
 
 export function readBatch(value: unknown, draft: Draft, name: string): void {
   if (!isPlainObject(value)) throw new WrongValue(`${name} is ${show(value)}, but it takes { maxBatchSize, wait }`, { maxBatchSize: 8, wait: "10ms" });
-  assertKeys(value, name, ["maxBatchSize", "wait"]);
-  const whole = { maxBatchSize: 8, wait: "10ms", ...value };
-  if (value.maxBatchSize === undefined || value.wait === undefined)
-    throw new WrongValue(`${name} lacks ${value.maxBatchSize === undefined ? "maxBatchSize" : "wait"}`, whole);
-  draft.batch = { maxBatchSize: integerIn(value.maxBatchSize, `${name}.maxBatchSize`, 1), waitMs: parseOr(() => parseDuration(value.wait, `${name}.wait`)) };
-  if (draft.batch.waitMs < 0 || draft.batch.waitMs > 3_600_000)
-    throw new WrongValue(`${name}.wait is ${show(value.wait)}, but it takes 0 to 1 h`, { ...whole, wait: "10ms" });
+  const batch = { maxBatchSize: 0, waitMs: 0 };
+  readFields(
+    value,
+    name,
+    {
+      maxBatchSize: (field, what) => (batch.maxBatchSize = integerIn(field, what, 1)),
+      wait: (field, what) => (batch.waitMs = readBatchWait(field, what)),
+    },
+    { maxBatchSize: 8, wait: "10ms" },
+  );
+  draft.batch = batch;
+}
+
+function readBatchWait(value: unknown, name: string): number {
+  const waitMs = parseOr(() => parseDuration(value, name));
+  if (waitMs < 0 || waitMs > 3_600_000) throw new WrongValue(`${name} is ${show(value)}, but it takes 0 to 1 h`, "10ms");
+  return waitMs;
 }
 
 export function readSchema(value: unknown, name: string): StandardSchemaV1 {
   const standard = (value as StandardSchemaV1 | null | undefined)?.["~standard"];
   if (typeof standard?.validate === "function") return value as StandardSchemaV1;
   throw new WrongValue(`${name} is ${show(value)}, but it takes a Standard Schema, such as z.object({ … }) of zod or v.object({ … }) of valibot`);
-}
-
-function assertKeys(value: Record<string, unknown>, name: string, known: readonly string[]): void {
-  for (const key of Object.keys(value)) {
-    if (known.includes(key)) continue;
-    const nearest = findNearest(key, known);
-    const { [key]: moved, ...rest } = value;
-    throw new WrongValue(
-      `Unknown option "${name}.${key}"${nearest ? `: did you mean "${nearest}"?` : `: it has ${known.join(", ")}`}`,
-      nearest && rest[nearest] === undefined ? { ...rest, [nearest]: moved } : rest,
-    );
-  }
 }
 
 export function suggestName(name: string): string {

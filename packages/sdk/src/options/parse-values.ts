@@ -1,11 +1,14 @@
 import { SamovarError, parseDuration, show } from "@samovar/protocol";
 
-/** An option's value is wrong; `instead` is what the corrected code shows in its place (undefined: leave it out). */
+/** An option's value is wrong, maybe in several places; `instead` is what the corrected code shows in its place (undefined: leave it out). */
 export class WrongValue extends Error {
+  readonly messages: readonly string[];
   readonly instead: unknown;
 
-  constructor(message: string, instead?: unknown) {
-    super(message);
+  constructor(messages: string | readonly string[], instead?: unknown) {
+    const list = typeof messages === "string" ? [messages] : messages;
+    super(list.join("; "));
+    this.messages = list;
     this.instead = instead;
   }
 }

@@ -3,7 +3,7 @@ import { findContradictions } from "./contradictions.ts";
 import type { Mistake, RawOptions } from "./mistakes.ts";
 import { findNearest, hintNearest } from "./nearest.ts";
 import { COMMON_OPTIONS, readEnv, type Draft, type OptionReader } from "./option-table.ts";
-import { isPlainObject, WrongValue } from "./parse-values.ts";
+import { WrongValue } from "./parse-values.ts";
 
 export interface ReadOptions {
   readonly draft: Draft;
@@ -22,22 +22,28 @@ export function readOptions(raw: RawOptions, known: Readonly<Record<string, Opti
       read(raw[key], draft, key);
     } catch (error) {
       if (!(error instanceof WrongValue)) throw error;
-      mistakes.push({ message: error.message, mend: (options) => mendValue(options, key, error.instead) });
+      mistakes.push(...toMistakes(error, key));
     }
   }
   mistakes.push(...findContradictions(raw, draft));
   return { draft, mistakes };
 }
 
-function mendValue(options: Record<string, unknown>, key: string, instead: unknown): void {
-  const value = options[key];
-  // What a reader suggests for `retries.maxRetries` is a number; it belongs where it was found.
-  if (instead === undefined || (isPlainObject(value) && !isPlainObject(instead))) delete options[key];
-  else options[key] = instead;
+/** All that is wrong with one option; what it says in its place mends it as a whole. */
+export function toMistakes({ messages, instead }: WrongValue, key: string): Mistake[] {
+  const mend = (options: Record<string, unknown>): void => {
+    if (instead === undefined) delete options[key];
+    else options[key] = instead;
+  };
+  return messages.map((message) => ({ message, mend }));
 }
+
+/** Options that people know from elsewhere: the nearest known ones would be other things. */
+const NOT_YET = new Set(["image", "gpu", "gpuCount", "disk", "volumes", "secrets", "network", "snapshot", "callbackUrl"]);
 
 function describeUnknown(key: string, raw: RawOptions, known: Readonly<Record<string, OptionReader>>, elsewhere: Readonly<Record<string, string>>): Mistake {
   if (Object.hasOwn(elsewhere, key)) return { message: elsewhere[key]!, mend: (options) => void delete options[key] };
+  if (NOT_YET.has(key)) return { message: `${key} is not supported yet by this version`, mend: (options) => void delete options[key] };
   const names = Object.keys(known);
   const nearest = findNearest(key, names);
   return {

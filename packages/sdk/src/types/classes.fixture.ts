@@ -74,7 +74,8 @@ class Bad2 {
     return a + b;
   }
 }
-const c = new Client({ url: "" }).app<typeof import("./classes.fixture.ts")>("models");
+const unset: string | undefined = undefined;
+const c = new Client({ url: "", token: unset }).app<typeof import("./classes.fixture.ts")>("models");
 const cp: Promise<number> = c.model.predict.remote(1);
 // @ts-expect-error
 c.Model;
