@@ -31,7 +31,7 @@ export function toProblem(error: SamovarError, options: ProblemOptions = {}): Pr
 export const problemType = (code: ErrorCode): string => `urn:samovar:error:${code}`;
 
 /** Seconds for `retry-after`, where the status wants one. */
-export function retryAfterSeconds(error: SamovarError): number | undefined {
+function retryAfterSeconds(error: SamovarError): number | undefined {
   if (error.status !== 429 && error.status !== 503) return undefined;
   const known = error.fields["retryAfterMs"];
   return typeof known === "number" && known > 0 ? Math.ceil(known / 1_000) : DEFAULT_RETRY_AFTER_S;

@@ -69,7 +69,7 @@ interface CgroupMount {
 }
 
 /** Lines of /proc/self/cgroup: `4:memory:/path`, and `0::/path` for v2. */
-export function parseMemberships(text: string): Membership[] {
+function parseMemberships(text: string): Membership[] {
   return lines(text).flatMap((line) => {
     const match = /^\d+:([^:]*):(\/.*)$/.exec(line);
     return match ? [{ controllers: match[1] ? match[1].split(",") : [], path: match[2]! }] : [];

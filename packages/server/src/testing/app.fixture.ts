@@ -26,7 +26,7 @@ export function manifestOf(name: string, kind: FunctionKind = "function"): Funct
 }
 
 /** Containers that can't be started: an input that reaches a pool fails with `start_failed`. */
-export function createHost(): ContainerHost {
+function createHost(): ContainerHost {
   const clock = new FakeClock();
   const driver = createFakeDriver({ clock, runWorker: () => {}, accept: () => {} });
   return {
@@ -85,7 +85,7 @@ export function functionOf(name: string, options: { readonly app?: string; reado
 }
 
 /** Contents that can be held back, to keep a `putApp` going on. */
-export class GatedBlobs extends BlobStore {
+class GatedBlobs extends BlobStore {
   gate: Promise<void> = Promise.resolve();
   /** How often contents were asked for. */
   asked = 0;
