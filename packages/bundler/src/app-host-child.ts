@@ -88,7 +88,9 @@ function extractManifest(namespace: Readonly<Record<string, unknown>>): AppManif
   const { appName, file } = config;
   const registry = (globalThis as Record<symbol, unknown>)[REGISTRY] as Registry | undefined;
   // A module that never imports samovar has no functions; it may still have a main.
-  return registry ? registry.extract(namespace, { appName, file, sources: readSources }) : { manifestVersion: 1, app: appName, functions: [], hasMain: typeof main === "function" };
+  return registry
+    ? registry.extract(namespace, { appName, file, sources: readSources })
+    : { manifestVersion: 1, app: appName, functions: [], hasMain: typeof main === "function" };
 }
 
 /** From the source map: types are in nothing else, and a class may come from another file. It has no texts of packages. */

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import { linkSync, statSync, chmodSync, mkdirSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 import { text } from "node:stream/consumers";
@@ -208,4 +208,11 @@ test("an excluded folder never travels, nor through a link, whatever .samovarign
   symlinkSync("home", path.join(root, "link"));
   const { files } = await collectFiles({ root, exclude: [path.join(root, "home")] });
   expect(files.map((file) => file.path)).toEqual(["app.ts", "homely.txt"]);
+});
+
+test("an excluded file never travels, under whatever name it is found", async () => {
+  const root = makeFolder({ "app.ts": "", "out.txt": "", "other.txt": "" });
+  linkSync(path.join(root, "out.txt"), path.join(root, "same.txt"));
+  const { files } = await collectFiles({ root, excludeFiles: [statSync(path.join(root, "out.txt"))] });
+  expect(files.map((file) => file.path)).toEqual(["app.ts", "other.txt"]);
 });

@@ -17,6 +17,12 @@ export interface CollectLimits {
 
 export const COLLECT_LIMITS: CollectLimits = Object.freeze({ maxFiles: 10_000, maxTotalBytes: 512 * MIB, maxFileBytes: 100 * MIB });
 
+/** A file by what it is, not by where it is. */
+export interface FileId {
+  readonly dev: number;
+  readonly ino: number;
+}
+
 export interface CollectOptions {
   /** The folder, absolute. */
   readonly root: string;
@@ -24,6 +30,8 @@ export interface CollectOptions {
   readonly ignore?: readonly string[];
   /** Folders that are never part of the code, absolute: what a server keeps may lie beside the module. */
   readonly exclude?: readonly string[];
+  /** Files that never travel, whatever their names. */
+  readonly excludeFiles?: readonly FileId[];
   /** Keep one per session: then only what changed is read again. */
   readonly cache?: HashCache;
   readonly limits?: Partial<CollectLimits>;
@@ -58,7 +66,7 @@ export async function collectFiles(options: CollectOptions): Promise<CollectedFi
   const limits = { ...COLLECT_LIMITS, ...options.limits };
   const cache = options.cache ?? new HashCache();
   const excluded = await Promise.all((options.exclude ?? []).map((folder) => realpath(folder).catch(() => path.resolve(folder))));
-  const walk: Walk = { root, limits, excluded: new Set(excluded), found: [], notes: [], totalBytes: 0 };
+  const walk: Walk = { root, limits, excluded: new Set(excluded), excludedFiles: options.excludeFiles ?? [], found: [], notes: [], totalBytes: 0 };
   const rules = await IgnoreRules.forRoot(root, options.ignore ?? []);
   await walkFolder(walk, root, rules, rules, [root]);
   assertSizes(walk);
@@ -72,6 +80,7 @@ interface Walk {
   readonly root: string;
   readonly limits: CollectLimits;
   readonly excluded: ReadonlySet<string>;
+  readonly excludedFiles: readonly FileId[];
   readonly found: { readonly path: string; readonly source: string; readonly sizeBytes: number }[];
   readonly notes: string[];
   totalBytes: number;
@@ -127,7 +136,8 @@ async function addFile(walk: Walk, file: string, source: string): Promise<void> 
     return;
   }
   try {
-    const { size } = await stat(source);
+    const { size, dev, ino } = await stat(source);
+    if (walk.excludedFiles.some((file) => file.dev === dev && file.ino === ino)) return;
     walk.found.push({ path: relative, source, sizeBytes: size });
     walk.totalBytes += size;
   } catch (error) {

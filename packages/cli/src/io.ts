@@ -1,3 +1,4 @@
+import type { FileId } from "@samovar/bundler";
 import type { Clock } from "@samovar/kit";
 
 /** Where a command writes: the part of a stream that is used here. */
@@ -22,6 +23,8 @@ export interface CliIo {
   readonly clock: Clock;
   /** Whether children may have this process's own stdin, stdout and stderr; else their output goes through `stdout` and `stderr`. */
   readonly inheritable: boolean;
+  /** Where stdout and stderr are redirected to files: those are no part of anyone's code, wherever they lie. */
+  readonly outputFiles: readonly FileId[];
   /** Returns what ends the subscription. */
   onSignal(listener: (signal: CliSignal) => void): () => void;
 }

@@ -1,5 +1,17 @@
+import { fstatSync } from "node:fs";
+import type { FileId } from "@samovar/bundler";
 import { systemClock } from "@samovar/kit";
 import type { CliIo, CliSignal } from "./io.ts";
+
+/** A descriptor that was closed (`>&-`), or is a pipe or a terminal, is none. */
+function fileOf(descriptor: number): FileId[] {
+  try {
+    const stats = fstatSync(descriptor);
+    return stats.isFile() ? [{ dev: stats.dev, ino: stats.ino }] : [];
+  } catch {
+    return [];
+  }
+}
 
 /** The real world: the one place of the command line that touches `process`. */
 export function createProcessIo(): CliIo {
@@ -31,6 +43,7 @@ export function createProcessIo(): CliIo {
     cwd: process.cwd(),
     clock: systemClock,
     inheritable: true,
+    outputFiles: [1, 2].flatMap(fileOf),
     onSignal(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);

@@ -49,6 +49,7 @@ export function createTestIo(options: TestIoOptions = {}): TestIo {
     cwd: folder,
     clock: options.clock ?? systemClock,
     inheritable: false,
+    outputFiles: [],
     onSignal(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);

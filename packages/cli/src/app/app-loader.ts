@@ -1,6 +1,11 @@
+import { basename } from "node:path";
 import { collectFiles, createAppBundler, createCode, HashCache, startAppHost, type AppBundler, type AppHost, type Bundle, type Code } from "@samovar/bundler";
+import { describeNameProblem, SamovarError } from "@samovar/protocol";
 import type { CliIo } from "../io.ts";
 import { sdkEntry } from "./sdk-entry.ts";
+
+const SLOW_LOAD_MS = 5_000;
+const LOAD_TIMEOUT_MS = 60_000;
 
 export interface AppLoaderOptions {
   /** Absolute. */
@@ -28,6 +33,8 @@ export class AppLoader {
   readonly #hashes = new HashCache();
 
   constructor(io: CliIo, options: AppLoaderOptions) {
+    const problem = options.appName === undefined ? undefined : describeNameProblem(options.appName);
+    if (problem) throw new SamovarError("invalid_option", `--app: ${problem}`);
     this.#io = io;
     this.#options = options;
     this.#bundler = createAppBundler({ file: options.file, sdkEntry: sdkEntry() });
@@ -36,13 +43,23 @@ export class AppLoader {
   /** Rejects with `bundle_failed`, and may be called again after that. */
   async build(): Promise<BuiltApp> {
     const bundle = await this.#bundler.rebuild();
-    const { files, notes } = bundle.syncs ? await collectFiles({ root: bundle.root, exclude: [this.#options.home], cache: this.#hashes }) : { files: [], notes: [] };
+    const { files, notes } = bundle.syncs
+      ? await collectFiles({ root: bundle.root, exclude: [this.#options.home], excludeFiles: this.#io.outputFiles, cache: this.#hashes })
+      : { files: [], notes: [] };
     return { bundle, code: createCode(bundle, files), notes: [...bundle.notes, ...notes] };
   }
 
-  /** Loads the bundle in a process of its own, which knows the manifest and can run main. To be disposed of. */
-  start(bundle: Bundle, signal: AbortSignal): Promise<AppHost> {
+  /** Loads the bundle in a process of its own, which knows the manifest and can run main. To be disposed of. `onSlow` gets a sentence for people. */
+  async start(bundle: Bundle, signal: AbortSignal, onSlow: (note: string) => void): Promise<AppHost> {
+    const name = basename(bundle.file);
+    const cancel = this.#io.clock.after(SLOW_LOAD_MS, () =>
+      onSlow(
+        `${name} is still loading after ${SLOW_LOAD_MS / 1_000} s: what its top level does has not ended. It is given up after ${LOAD_TIMEOUT_MS / 1_000} s`,
+      ),
+    );
     return startAppHost({
+      loadTimeoutMs: LOAD_TIMEOUT_MS,
+      clock: this.#io.clock,
       bundle,
       sdkEntry: sdkEntry(),
       appName: this.#options.appName,
@@ -51,7 +68,7 @@ export class AppLoader {
       // The module owns this command's own streams; where that can't be, what it writes is passed on.
       stdio: this.#io.inheritable ? ["inherit", "inherit", "inherit"] : ["ignore", "pipe", "pipe"],
       signal,
-    });
+    }).finally(cancel);
   }
 
   /** Files that the last build looked at, also when it failed. */

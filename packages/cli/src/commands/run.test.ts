@@ -97,6 +97,20 @@ test("a required parameter that is missing is told before anything starts", asyn
   expect(io.err()).toMatch(/The constructor of model has required parameters\n {2}→ Give them as JSON: --with/);
 });
 
+test("a class of another file whose parameters are optional needs none; one whose are required does", async () => {
+  const io = create();
+  writeFileSync(join(io.folder, "tiny.ts"), "export class Tiny { constructor(readonly size?: string) {} run() { return this.size ?? null; } }\n");
+  writeFileSync(join(io.folder, "big.ts"), "export class Big { constructor(readonly size: string) {} run() { return this.size; } }\n");
+  writeFileSync(
+    join(io.folder, "app.ts"),
+    'import { cls } from "samovar";\nimport { Tiny } from "./tiny.ts";\nimport { Big } from "./big.ts";\nexport const tiny = cls(Tiny, { methods: ["run"] });\nexport const big = cls(Big, { methods: ["run"] });\n',
+  );
+  expect({ code: await runCli(["run", "app.ts:tiny.run"], io), err: io.err() }).toEqual({ code: 0, err: "" });
+  expect(io.out()).toBe("null\n");
+  expect(await runCli(["run", "app.ts:big.run"], io)).toBe(1);
+  expect(io.err()).toContain("The constructor of big has required parameters");
+});
+
 test("main runs here with its arguments, and its calls are answered", async () => {
   const io = create();
   expect(await runCli(["run", "app.ts", "--env", "PLACE=home", "--", "a", "--b"], io)).toBe(0);
@@ -123,12 +137,20 @@ test.each([
   [["run", "app.ts", "--input", "1"], "--input goes to a function, and app.ts names none"],
   [["run", "app.ts:add", "5"], "→ Pass its input: --input '5'"],
   [["run", "app.ts:add", "--with", "1"], "add is none"],
+  [["run", "app.ts:add", "--app", "bad app"], '--app: "bad app" is not a name: use letters, digits'],
   [["run", "gone.ts"], "There is no file gone.ts"],
 ])("%j is refused", async (argv, expected) => {
   const io = create();
   expect(await runCli(argv, io)).toBe(1);
   expect(io.err()).toContain(expected);
   expect(io.out()).toBe("");
+});
+
+test("a mistake in options is told with the line that has it", async () => {
+  const io = create();
+  writeFileSync(join(io.folder, "app.ts"), 'import { fn } from "samovar";\n\nexport const add = fn({ cpus: 2 }, async (n: number) => n + 1);\n');
+  expect(await runCli(["run", "app.ts:add"], io)).toBe(1);
+  expect(io.err()).toContain('fn at app.ts:3:20: Unknown option "cpus": did you mean "cpu"?');
 });
 
 test("a module without a default export says what could be run", async () => {

@@ -46,7 +46,10 @@ export async function run(context: CommandContext, options: RunOptions): Promise
 
   const progress = screen.progress(`Preparing ${target.label}`);
   // Side by side: neither needs the other, and each takes its time.
-  const [app, server] = await bothOrNone(load(loader, interrupt.signal), openServer(context, { kind: "run", label: options.target }, options.driver));
+  const [app, server] = await bothOrNone(
+    load(loader, interrupt.signal, (note) => screen.note(screen.noteColors.yellow(note))),
+    openServer(context, { kind: "run", label: options.target }, options.driver),
+  );
   cleanUp.defer(() => endSession(context, server));
   cleanUp.defer(() => app.host.dispose());
   server.session.on((event) => {
@@ -79,10 +82,10 @@ export async function run(context: CommandContext, options: RunOptions): Promise
   );
 }
 
-async function load(loader: AppLoader, signal: AbortSignal): Promise<LoadedApp> {
+async function load(loader: AppLoader, signal: AbortSignal, onSlow: (note: string) => void): Promise<LoadedApp> {
   const built = await loader.build();
   signal.throwIfAborted();
-  return { ...built, host: await loader.start(built.bundle, signal) };
+  return { ...built, host: await loader.start(built.bundle, signal, onSlow) };
 }
 
 async function put(context: CommandContext, server: OpenServer, app: LoadedApp, flags: AppRequestFlags): Promise<AppResponse> {

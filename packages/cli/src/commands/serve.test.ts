@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { runCli } from "../run-cli.ts";
@@ -65,6 +65,43 @@ test("files that travel with the code are watched too, and the line of curl work
   io.signal("SIGINT");
   expect(await serving).toBe(0);
 });
+
+test("output that is redirected into the app's folder is no change of the app", async () => {
+  const io = create(app("{ v: 1 }"));
+  writeFileSync(join(io.folder, "package.json"), '{ "name": "redirected" }');
+  const file = join(io.folder, "serve.out");
+  writeFileSync(file, "");
+  const write = (chunk: string | Uint8Array): void => {
+    appendFileSync(file, chunk);
+    io.stdout.write(chunk);
+  };
+  const serving = runCli(["serve", "app.ts"], { ...io, stdout: { write }, outputFiles: [statSync(file)] });
+  await io.sees(/Serving app\.ts as version 1/);
+  for (const v of [2, 3]) {
+    writeFileSync(join(io.folder, "app.ts"), app(`{ v: ${v} }`));
+    await io.sees(new RegExp(`Reloaded app\\.ts as version ${v}`));
+  }
+  io.signal("SIGINT");
+  expect(await serving).toBe(0);
+  expect(io.out().match(/Reloaded/g)).toHaveLength(2);
+});
+
+test("a file that changes with every reload is named after a while, and not reloaded for any more", async () => {
+  const io = create(app("{ v: 1 }"));
+  writeFileSync(join(io.folder, "package.json"), '{ "name": "circle" }');
+  writeFileSync(join(io.folder, ".samovarignore"), "home\n");
+  const write = (chunk: string | Uint8Array): void => {
+    appendFileSync(join(io.folder, "tool.txt"), chunk);
+    io.stdout.write(chunk);
+  };
+  const serving = runCli(["serve", "app.ts"], { ...io, stdout: { write } });
+  await io.sees(/tool\.txt changed again and again, .*\.samovarignore/);
+  const version = Number(/as version (\d+).*\n$/.exec(io.out())![1]);
+  writeFileSync(join(io.folder, "app.ts"), app("{ v: 2 }"));
+  await io.sees(new RegExp(`Reloaded app\\.ts as version ${version + 1}`));
+  io.signal("SIGINT");
+  expect(await serving).toBe(0);
+}, 30_000);
 
 test("it ends by itself when nothing happens", async () => {
   const io = create(app("1"));

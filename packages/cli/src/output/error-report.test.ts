@@ -15,11 +15,22 @@ test("a fix of its own is shown in place of the catalogue's", () => {
   expect(show(new SamovarError("not_found", "There is no x", { fields: { fix: "Try y" } }))).toBe("error (not_found): There is no x\n  → Try y\n");
 });
 
+test("what the message says already is not said twice", () => {
+  const taken = "Port 8700 on 127.0.0.1 is taken: stop what listens there, or choose another port";
+  expect(show(new SamovarError("port_in_use", taken))).toBe(`error (port_in_use): ${taken}\n`);
+  const held = "A server (pid 7) holds the home /h. Use it, stop it with `samovar down`, or set another SAMOVAR_HOME";
+  expect(show(new SamovarError("home_locked", held))).toBe(`error (home_locked): ${held}\n`);
+  const own = new SamovarError("server_unreachable", "No server answers. Start one with `samovar up`", { fields: { fix: "Start one with `samovar up`" } });
+  expect(show(own)).toBe("error (server_unreachable): No server answers. Start one with `samovar up`\n");
+});
+
 test("a schema's issues are listed with their paths", () => {
   const error = new SamovarError("invalid_input", "The input fails the schema", {
     fields: { issues: [{ message: "Expected string", path: ["users", 0, "name"] }, { message: "Required" }] },
   });
   expect(show(error)).toContain("  input.users[0].name: Expected string\n  input: Required\n");
+  const output = new SamovarError("invalid_output", "The result fails the schema", { fields: { issues: [{ message: "Expected number", path: ["sum"] }] } });
+  expect(show(output)).toContain("  result.sum: Expected number\n");
 });
 
 test("an error of the user's code is shown with its stack and its causes", () => {

@@ -30,11 +30,12 @@ export function renderError(error: unknown, options: { readonly colors: Colors; 
   }
   if (error instanceof SamovarError) {
     lines.push(`${colors.red("error")} ${colors.dim(`(${error.code})`)}: ${error.message}`);
-    for (const line of renderIssues(error.fields.issues)) lines.push(`  ${line}`);
+    for (const line of renderIssues(error.fields.issues, error.code === "invalid_output" ? "result" : "input")) lines.push(`  ${line}`);
     const inner = userError(error);
     if (inner) lines.push(renderStack(inner, colors));
     else if (options.debug && error.stack) lines.push(colors.dim(error.stack));
-    lines.push(arrow(toFix(error), colors));
+    const fix = toFix(error);
+    if (fix !== undefined) lines.push(arrow(fix, colors));
     return `${lines.join("\n")}\n`;
   }
   const told = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
@@ -44,11 +45,20 @@ export function renderError(error: unknown, options: { readonly colors: Colors; 
   return `${lines.join("\n")}\n`;
 }
 
-/** What to do about it: the raiser's own words, else the catalogue's. */
-function toFix(error: SamovarError): string {
-  if (typeof error.fields.fix === "string") return error.fields.fix;
-  return ERROR_CATALOGUE[error.code].fix;
+/** What to do about it: the raiser's own words, else the catalogue's; nothing where the message says it already. */
+function toFix(error: SamovarError): string | undefined {
+  const fix = typeof error.fields.fix === "string" ? error.fields.fix : ERROR_CATALOGUE[error.code].fix;
+  return saysAlready(error.message, fix) ? undefined : fix;
 }
+
+/** In the same or nearly the same words: two thirds of those that mean something. */
+function saysAlready(message: string, fix: string): boolean {
+  const said = new Set(toWords(message));
+  const words = toWords(fix);
+  return words.filter((word) => said.has(word)).length >= (words.length * 2) / 3;
+}
+
+const toWords = (text: string): string[] => (text.toLowerCase().match(/\w{3,}/g) ?? []).filter((word) => word !== "the" && word !== "and");
 
 /** The author's own error inside one of ours, such as a start hook that threw; not where the message shows it already. */
 function userError(error: SamovarError): unknown {
@@ -85,10 +95,10 @@ function toFrames(error: Error): string[] {
 
 const indentRest = (text: string): string => text.split("\n").join("\n  ");
 
-function renderIssues(issues: unknown): string[] {
+function renderIssues(issues: unknown, subject: string): string[] {
   if (!Array.isArray(issues)) return [];
   return issues.map((issue: { message?: unknown; path?: readonly unknown[] }) => {
     const path = (issue.path ?? []).map((key) => (typeof key === "number" ? `[${key}]` : `.${String(key)}`)).join("");
-    return `${path ? `input${path}` : "input"}: ${String(issue.message)}`;
+    return `${subject}${path}: ${String(issue.message)}`;
   });
 }

@@ -1,4 +1,6 @@
-import { watch, type FSWatcher } from "node:fs";
+import { statSync, watch, type FSWatcher } from "node:fs";
+import { join } from "node:path";
+import type { FileId } from "@samovar/bundler";
 
 /** Editors write several times for one save; what comes within this is one change. */
 const GATHER_MS = 25;
@@ -10,11 +12,14 @@ const GATHER_MS = 25;
 export class FolderWatcher {
   readonly #onChange: () => void;
   readonly #onProblem: (message: string) => void;
+  readonly #except: readonly FileId[];
   readonly #watchers = new Map<string, FSWatcher>();
   #timer: NodeJS.Timeout | undefined;
   #told = false;
 
-  constructor(onChange: () => void, onProblem: (message: string) => void) {
+  /** `except`: files whose changes are no news, such as what this command's own output is written to. */
+  constructor(onChange: () => void, onProblem: (message: string) => void, except: readonly FileId[] = []) {
+    this.#except = except;
     this.#onChange = onChange;
     this.#onProblem = onProblem;
   }
@@ -37,7 +42,7 @@ export class FolderWatcher {
   #add(folder: string): void {
     try {
       const watcher = watch(folder, (_event, name) => {
-        if (name === null || !isNoise(name)) this.#gather();
+        if (name === null || !(isNoise(name) || this.#isExcepted(join(folder, name)))) this.#gather();
       });
       // A folder that was removed: its parent tells of it.
       watcher.on("error", () => watcher.close());
@@ -52,6 +57,12 @@ export class FolderWatcher {
           : `${folder} can't be watched (${code}): edits there are not seen`,
       );
     }
+  }
+
+  #isExcepted(file: string): boolean {
+    if (this.#except.length === 0) return false;
+    const stats = statSync(file, { throwIfNoEntry: false });
+    return stats !== undefined && this.#except.some(({ dev, ino }) => dev === stats.dev && ino === stats.ino);
   }
 
   #gather(): void {

@@ -1,5 +1,5 @@
 import { dirname, join, sep } from "node:path";
-import type { AppManifest, AppResponse } from "@samovar/protocol";
+import type { AppManifest, AppResponse, CodeObject } from "@samovar/protocol";
 import type { AppLoader, BuiltApp } from "../app/app-loader.ts";
 import { toAppRequest } from "../app/app-request.ts";
 import { sendCode } from "../app/send-code.ts";
@@ -11,6 +11,7 @@ import { selectFunction } from "../select-function.ts";
 import type { OpenServer } from "../server-link/open-server.ts";
 import type { Target } from "../target.ts";
 import { FolderWatcher } from "./folder-watcher.ts";
+import { ReloadBrake } from "./reload-brake.ts";
 import { renderServed } from "./served-functions.ts";
 import { TypeChecks } from "./type-checks.ts";
 
@@ -36,12 +37,14 @@ export class Reloader {
   readonly #options: ReloaderOptions;
   readonly #watcher: FolderWatcher;
   readonly #types: TypeChecks;
+  readonly #brake: ReloadBrake;
   readonly #ended = new AbortController();
   #working: AbortController | null = null;
   #again = false;
   #progress: Progress | null = null;
   /** What was tried last, so that a change that changes nothing is no reload. */
   #triedCodeId: string | null = null;
+  #triedCode: CodeObject | null = null;
   #checkedCodeId: string | null = null;
   #ids: ReadonlySet<string> = new Set();
   #shown = "";
@@ -54,7 +57,9 @@ export class Reloader {
     this.#watcher = new FolderWatcher(
       () => this.#changed(),
       (message) => screen.note(screen.noteColors.yellow(message)),
+      context.io.outputFiles,
     );
+    this.#brake = new ReloadBrake(context.io.clock);
     this.#types = new TypeChecks(options.target.file, screen.noteColors.enabled, (result) => {
       if ("failed" in result) this.#tellError(result.failed);
       else if (result.ok) screen.note(screen.noteColors.green("Types are right again"));
@@ -130,12 +135,14 @@ export class Reloader {
     }
     this.#watch(built);
     if (built.code.object.codeId === this.#triedCodeId) return null;
+    if (!this.#isWorthReload(built.code.object)) return null;
     outdated.throwIfAborted();
+    this.#triedCode = built.code.object;
     this.#triedCodeId = built.code.object.codeId;
     if (isFirst) for (const note of built.notes) this.#context.screen.note(this.#context.screen.noteColors.dim(note));
     let manifest: AppManifest;
     try {
-      const host = await loader.start(built.bundle, outdated);
+      const host = await loader.start(built.bundle, outdated, (note) => this.#context.screen.note(this.#context.screen.noteColors.yellow(note)));
       host.stderr?.on("data", (chunk: Buffer) => this.#context.screen.writeError(chunk));
       manifest = host.manifest;
       await host.dispose();
@@ -153,6 +160,24 @@ export class Reloader {
     );
     this.#ids = new Set(response.functions.map((fn) => fn.id));
     return { manifest, response };
+  }
+
+  /** False where a file that isn't code keeps changing: told once. */
+  #isWorthReload(code: CodeObject): boolean {
+    if (!this.#triedCode) return true;
+    const changed = changedFiles(this.#triedCode, code);
+    // The same code once more: its load was cut short.
+    if (changed.length === 0) return true;
+    const isCode = changed.some((file) => file === code.entry || file === `${code.entry}.map`);
+    const { reload, tooOften } = this.#brake.judge(changed, isCode);
+    const { screen } = this.#context;
+    if (tooOften)
+      screen.note(
+        screen.noteColors.yellow(
+          `${tooOften.join(", ")} changed again and again, maybe because of the reloads: changes there are no longer reloaded. Name it in .samovarignore if the code doesn't need it`,
+        ),
+      );
+    return reload;
   }
 
   /** After the reload: the compiler takes every core, and the code should be served first. */
@@ -199,6 +224,13 @@ export class Reloader {
     }
     this.#watcher.update(folders);
   }
+}
+
+function changedFiles(before: CodeObject, after: CodeObject): string[] {
+  const old = new Map(before.files.map((file) => [file.path, `${file.sha256} ${file.mode}`]));
+  const changed = after.files.filter((file) => old.get(file.path) !== `${file.sha256} ${file.mode}`).map((file) => file.path);
+  const kept = new Set(after.files.map((file) => file.path));
+  return [...changed, ...[...old.keys()].filter((path) => !kept.has(path))];
 }
 
 interface Reloaded {

@@ -47,7 +47,10 @@ export class HttpConnection {
     const [what, fix] =
       error.code === "ECONNREFUSED" || error.code === "ENOTFOUND"
         ? [`No server answers at ${this.#base.origin}`, "Start one with `samovar up`, or check the URL"]
-        : [`The server at ${this.#base.origin} broke the connection: ${error.code ?? error.message}`, "It may have stopped or crashed: look at `samovar status` and its log"];
+        : [
+            `The server at ${this.#base.origin} broke the connection: ${error.code ?? error.message}`,
+            "It may have stopped or crashed: look at `samovar status` and its log",
+          ];
     return new SamovarError("server_unreachable", `${what}. ${fix}`, { cause: error, fields: { fix } });
   }
 }

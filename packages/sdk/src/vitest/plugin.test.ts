@@ -48,9 +48,7 @@ test("where esbuild is not installed, it says how to install it", () => {
   `;
   const { stdout, stderr } = spawnSync(process.execPath, ["--conditions=samovar-source", "--input-type=module", "-e", script], { encoding: "utf8" });
   expect(stderr).toBe("");
-  expect(stdout).toBe(
-    "null\nsamovar/vitest compiles decorators with esbuild, and esbuild can't be loaded. Install it: npm install --save-dev esbuild\n",
-  );
+  expect(stdout).toBe("null\nsamovar/vitest compiles decorators with esbuild, and esbuild can't be loaded. Install it: npm install --save-dev esbuild\n");
 });
 
 test("a real project's tests run decorated classes, whose stop hooks run at the end", async () => {

@@ -46,9 +46,13 @@ async function loadEsbuild(): Promise<typeof import("esbuild")> {
   try {
     return await import("esbuild");
   } catch (error) {
-    throw new SamovarError("unsupported", "samovar/vitest compiles decorators with esbuild, and esbuild can't be loaded. Install it: npm install --save-dev esbuild", {
-      cause: error,
-    });
+    throw new SamovarError(
+      "unsupported",
+      "samovar/vitest compiles decorators with esbuild, and esbuild can't be loaded. Install it: npm install --save-dev esbuild",
+      {
+        cause: error,
+      },
+    );
   }
 }
 
