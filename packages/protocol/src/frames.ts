@@ -22,6 +22,7 @@ export const FRAME = {
   log: 0x0e,
   spawn: 0x0f,
   workerExit: 0x10,
+  begin: 0x11,
   open: 0x20,
   head: 0x21,
   data: 0x22,

@@ -67,6 +67,12 @@ export interface PhaseMessage {
   readonly error: SerializedError | null;
 }
 
+/** Worker → server, before each hook: should the worker end or hang in it, the server can say where. */
+export interface BeginMessage {
+  readonly phase: Phase;
+  readonly hook: string;
+}
+
 /** Worker → server: the start phase is over; inputs may come. */
 export interface ReadyMessage {
   readonly heapUsedBytes: number;

@@ -2,6 +2,11 @@ import { isUtf8 } from "node:buffer";
 import { SamovarError, fromSerializedError, type SerializedError } from "./errors.ts";
 import { EXT_BIGINT, EXT_ERROR, EXT_MAP, EXT_SET, EXT_TIMESTAMP, EXT_UNDEFINED, MAX_DEPTH } from "./value-format.ts";
 
+/** Up to here looking at each byte and taking the text as it is beats the decoder, which looks for sequences and ill-formed ones. */
+const SHORT_TEXT = 64;
+const KEY_SLOTS = 256;
+const knownKeys: (string | undefined)[] = new Array<string | undefined>(KEY_SLOTS).fill(undefined);
+
 /** The reading half of `values.ts`: `protocol_error` for whatever it could not have written. */
 export class ValueReader {
   at = 0;
@@ -107,10 +112,40 @@ export class ValueReader {
 
   #text(size: number): string {
     const start = this.#skip(size);
+    if (size <= SHORT_TEXT && this.#isAscii(start)) return this.#bytes.toString("latin1", start, this.at);
     const text = this.#bytes.toString("utf8", start, this.at);
     // Decoding puts U+FFFD where the bytes are wrong: only then is it worth a look whether they are.
     if (text.includes("\ufffd") && !isUtf8(this.#bytes.subarray(start, this.at))) throw malformedValue("text that is not UTF-8");
     return text;
+  }
+
+  /** From `start` to here. */
+  #isAscii(start: number): boolean {
+    const bytes = this.#bytes;
+    for (let i = start; i < this.at; i++) if (bytes[i]! > 0x7f) return false;
+    return true;
+  }
+
+  /** Keys are mostly few and the same ones again and again: the text that was made last for this length and these ends is used if it fits. */
+  #key(depth: number): unknown {
+    const bytes = this.#bytes;
+    const size = bytes[this.at]! - 0xa0;
+    const start = this.at + 1;
+    if (!(size > 0 && size < 32) || start + size > bytes.length) return this.read(depth);
+    const slot = (size << 4) ^ (bytes[start]! << 2) ^ bytes[start + size - 1]!;
+    const known = knownKeys[slot & (KEY_SLOTS - 1)];
+    if (known !== undefined && known.length === size) {
+      let i = 0;
+      while (i < size && known.charCodeAt(i) === bytes[start + i]) i++;
+      if (i === size) {
+        this.at = start + size;
+        return known;
+      }
+    }
+    const key = this.read(depth) as string;
+    // Others have fewer characters than bytes, and would never fit.
+    if (key.length === size) knownKeys[slot & (KEY_SLOTS - 1)] = key;
+    return key;
   }
 
   #binary(size: number): Uint8Array {
@@ -128,7 +163,7 @@ export class ValueReader {
     if (count > this.#bytes.length - this.at) throw malformedValue("a map longer than the bytes that hold it");
     const result: Record<string, unknown> = {};
     for (let i = 0; i < count; i++) {
-      const key = this.read(depth + 1);
+      const key = this.#key(depth + 1);
       if (typeof key !== "string" && typeof key !== "number") throw malformedValue("a map key that is not a string");
       const value = this.read(depth + 1);
       if (key === "__proto__") Object.defineProperty(result, key, { value, enumerable: true, configurable: true, writable: true });

@@ -36,6 +36,7 @@ export class PhaseRecorder {
     const startedAtMs = this.#clock.now();
     const from = this.#clock.monotonic();
     this.current = { phase, hook };
+    if (hook !== null) this.#begin(phase, hook);
     let outcome: HookOutcome;
     try {
       outcome = { ok: true, value: await scopes.run(scope, run) };
@@ -61,6 +62,12 @@ export class PhaseRecorder {
   /** For a hook that is given up while it runs. */
   overran(phase: Phase, hook: string, startedAtMs: number, error: SerializedError): void {
     this.#send({ phase, hook, startedAtMs, durationMs: this.#clock.now() - startedAtMs, outcome: "failed", error });
+  }
+
+  /** Must have left before the hook runs: a hook may exit, or never give the event loop another turn. */
+  #begin(phase: Phase, hook: string): void {
+    this.#link.control(FRAME.begin, encodeValue({ phase, hook }));
+    this.#link.flush();
   }
 
   #send(message: PhaseMessage): void {

@@ -1,4 +1,4 @@
-import type { ContainerInfo, ExitStatus, LogLine, LogMessage, LogSource, Phase, PhaseEvent, PhaseMessage } from "@samovar/protocol";
+import type { BeginMessage, ContainerInfo, ExitStatus, LogLine, LogMessage, LogSource, Phase, PhaseEvent, PhaseMessage } from "@samovar/protocol";
 import type { Container } from "./container.ts";
 import type { ContainerEvents } from "@samovar/runtime";
 import type { ContainerHost } from "./container-types.ts";
@@ -24,6 +24,8 @@ export class ContainerRecord {
   readonly #host: ContainerHost;
   readonly #container: Container;
   readonly #lastLines: string[] = [];
+  /** The hook that began last and has not ended. */
+  #begun: BeginMessage | null = null;
 
   constructor(host: ContainerHost, container: Container) {
     this.#host = host;
@@ -49,15 +51,22 @@ export class ContainerRecord {
 
   /** A phase that a worker told. */
   told(workerIndex: number, { phase, hook, startedAtMs, durationMs, outcome, error }: PhaseMessage): void {
+    if (this.#begun?.hook === hook) this.#begun = null;
     this.phases.push({ phase, workerIndex, hook, startedAtMs, durationMs, outcome, detail: error?.message ?? null });
   }
 
-  /** In which phase a container that is not ready yet stands. */
-  get startPhase(): Phase {
-    if (!this.#container.workers.some((worker) => worker.helloAtMs > 0)) return "create";
-    if (!this.phases.some((p) => p.phase === "load")) return "load";
+  /** Where a container that is not ready yet stands. */
+  get startPosition(): { readonly phase: Phase; readonly hook: string | null } {
+    if (this.#begun) return this.#begun;
+    if (!this.#container.workers.some((worker) => worker.helloAtMs > 0)) return { phase: "create", hook: null };
+    if (!this.phases.some((p) => p.phase === "load")) return { phase: "load", hook: null };
     const { mode } = this.#container.plan.load;
-    return mode === "serve" ? "start" : mode;
+    return { phase: mode === "serve" ? "start" : mode, hook: null };
+  }
+
+  /** A hook of a worker begins. */
+  begins(message: BeginMessage): void {
+    this.#begun = message;
   }
 
   /** What the driver pushes: output becomes lines of the log, all of them before the exit. */

@@ -110,16 +110,9 @@ export class Container {
     const { clock, hub, driver } = this.#host;
     this.#unexpect = hub.expect(this.id, this.#token, { attach: (hello) => this.#attach(hello) });
     this.#cancelTimer = clock.after(this.plan.startupTimeoutMs, () => {
-      const phase = this.#record.startPhase;
-      this.#fail({
-        phase,
-        hook: null,
-        error: new SamovarError(
-          "start_failed",
-          `The container was not ready within ${this.plan.startupTimeoutMs / 1_000} s (phase ${phase}). Make the start quicker, or raise startupTimeout`,
-        ),
-        lastLines: [],
-      });
+      const { phase, hook } = this.#record.startPosition;
+      const where = hook === null ? `phase ${phase}` : `phase ${phase}, hook ${hook}`;
+      this.#failStart(`The container was not ready within ${this.plan.startupTimeoutMs / 1_000} s (${where}). Make the start quicker, or raise startupTimeout`);
     });
     this.#driverStart = driver
       .start(
@@ -272,13 +265,7 @@ export class Container {
     this.#record.phase({ phase: "exit", outcome: asAsked ? "ok" : "failed", detail: text });
     // Where it was ready and took inputs it ended by one of those: no start failed, though siblings may still start.
     if (this.#state === "starting" && !this.workers[0]!.wasReady) {
-      this.#fail({
-        phase: this.#record.startPhase,
-        hook: null,
-        error: new SamovarError("start_failed", `The container ended during its start: ${text}`),
-        lastLines: [],
-      });
-      return;
+      return this.#failStart(`The container ended during its start: ${text}`);
     }
     if (this.#state !== "stopping") this.reason ??= text;
     this.#loseWorker(this.workers[0]!, exit);
@@ -319,6 +306,7 @@ export class Container {
 
   #peerEvents(worker: Worker): PeerEvents {
     return {
+      begin: (message) => this.#record.begins(message),
       phase: (message) => {
         this.#record.told(worker.index, message);
         if (message.phase === "stop" && message.outcome === "failed")
@@ -422,15 +410,10 @@ export class Container {
     for (const held of worker.held) held.lost(reason);
     worker.held.clear();
     const startFailed = !worker.wasReady;
-    const phase = this.#record.startPhase;
+    const position = this.#record.startPosition;
     worker.reset();
     if (this.#state === "starting" && startFailed) {
-      return this.#fail({
-        phase,
-        hook: null,
-        error: new SamovarError("start_failed", `Worker ${worker.index} ended during its start: ${reason}`),
-        lastLines: [],
-      });
+      return this.#failStart(`Worker ${worker.index} ended during its start: ${reason}`, position);
     }
     if (!this.isActive || worker.index === 0) return;
     if (startFailed || !wasStopping) worker.failures++;
@@ -442,6 +425,10 @@ export class Container {
   }
 
   // --- the end
+
+  #failStart(message: string, position = this.#record.startPosition): void {
+    this.#fail({ ...position, error: new SamovarError("start_failed", message), lastLines: [] });
+  }
 
   #fail(failure: StartFailure): void {
     if (this.#failure || this.#state !== "starting") return;

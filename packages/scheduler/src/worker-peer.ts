@@ -12,6 +12,7 @@ import {
   encodeValue,
   splitHeadBody,
   type AnswerHead,
+  type BeginMessage,
   type CallHead,
   type DoneMessage,
   type DrainMessage,
@@ -29,6 +30,8 @@ import {
 
 /** What a worker says about itself: the frames of stream 0, decoded. */
 export interface PeerEvents {
+  /** A hook begins. */
+  begin(message: BeginMessage): void;
   phase(message: PhaseMessage): void;
   ready(): void;
   failed(message: FailedMessage): void;
@@ -77,6 +80,8 @@ export interface InputStream {
 
 interface Inbound {
   readonly events: AnswerEvents;
+  /** The answer has begun: only then may bytes of it come. */
+  begun: boolean;
   /** Bytes received and not yet granted again. */
   ungranted: number;
   paused: boolean;
@@ -160,7 +165,7 @@ export class WorkerPeer {
   open(head: InputHead, body: Buffer | null, bodyStream: AsyncIterable<Buffer> | null, events: AnswerEvents): InputStream {
     const stream = this.#nextStream;
     this.#nextStream += 2;
-    this.#inbound.set(stream, { events, ungranted: 0, paused: false });
+    this.#inbound.set(stream, { events, begun: false, ungranted: 0, paused: false });
     this.#send(FRAME.open, stream, ...encodeHeadBody(encodeValue(bodyStream ? { ...head, streamed: true } : head), body));
     if (bodyStream) void this.#pipe(stream, bodyStream);
     return {
@@ -210,6 +215,8 @@ export class WorkerPeer {
   #onControl(frame: Frame): void {
     const message = (): never => (frame.payload.length === 0 ? {} : decodeValue(frame.payload)) as never;
     switch (frame.type) {
+      case FRAME.begin:
+        return this.#events.begin(message());
       case FRAME.phase:
         return this.#events.phase(message());
       case FRAME.ready:
@@ -247,13 +254,16 @@ export class WorkerPeer {
         return inbound.events.result(decodeValue(head) as AnswerHead, Buffer.from(body));
       }
       case FRAME.head:
+        inbound.begun = true;
         return inbound.events.head(decodeValue(splitHeadBody(frame.payload).head) as AnswerHead);
       case FRAME.data:
+        if (!inbound.begun) throw new SamovarError("protocol_error", "A worker sent bytes of an answer before its head");
         inbound.ungranted += frame.payload.length;
         if (!inbound.events.data(Buffer.from(frame.payload))) inbound.paused = true;
         else this.#grant(frame.stream, inbound);
         return;
       case FRAME.end:
+        if (!inbound.begun) throw new SamovarError("protocol_error", "A worker ended an answer before its head");
         this.#endStream(frame.stream);
         return inbound.events.end(frame.payload.length === 0);
       case FRAME.error: {

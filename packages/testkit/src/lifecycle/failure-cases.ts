@@ -103,20 +103,22 @@ export function failureCases(at: CaseContext): void {
       await app.event("hangs");
       await app.advance(30_000);
       const error = await app.errorOf(call);
-      expect(error.message).toMatch(/30 s \(phase start\)/);
+      expect(error.message).toMatch(/30 s \(phase start, hook onStart\)/);
       await app.ended();
     });
 
-    test("a start hook that exits the process is a failed start that tells the exit", async (context) => {
+    test("a start hook that exits the process is a failed start that tells the exit and the hook", async (context) => {
       at.needProcesses(context);
       const app = await at.serve(
         `
         import { fn } from "samovar";
-        export const work = fn({ onStart: () => process.exit(3) }, () => 1);
+        export const work = fn({ onStart: [() => 1, function openDatabase() { process.exit(3); }] }, () => 1);
       `,
         { startPolicy: { failuresUntilFailing: 1, retries: false } },
       );
-      expect((await app.errorOf(app.call("work"))).message).toContain("exit 3");
+      const error = await app.errorOf(app.call("work"));
+      expect(error).toMatchObject({ code: "start_failed", fields: { phase: "start", hook: "openDatabase" } });
+      expect(error.message).toContain("exit 3");
     });
 
     test("a failing stop hook is recorded and the remaining ones still run", async () => {

@@ -236,6 +236,19 @@ export function inputCases(at: CaseContext): void {
       expect(app.call("work", "flaky", { retries: false }).failure).toBeNull();
     });
 
+    test("an input that waits for its retry is answered when its pool closes", async (context) => {
+      at.needClock(context);
+      const app = await at.serve(`
+        import { fn } from "samovar";
+        export const work = fn({ retries: { maxRetries: 3, initialDelay: "10s" } }, (_: null, ctx) => { ctx.log.info("try " + ctx.attempt); throw new Error("not yet"); });
+      `);
+      const call = app.call("work", null);
+      await app.event("try 1");
+      await app.settle();
+      await app.close("stop", null);
+      expect(await app.errorOf(call)).toMatchObject({ code: "shutting_down" });
+    });
+
     test("a handler that exits the process fails its input with the exit, and the next call is served", async (context) => {
       at.needProcesses(context);
       const app = await at.serve(`
