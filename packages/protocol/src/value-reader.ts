@@ -54,7 +54,7 @@ export class ValueReader {
       case 0xce:
         return this.#uint(4);
       case 0xcf:
-        return toSafeNumber(this.#bytes.readBigUInt64BE(this.#skip(8)));
+        return this.#uint64();
       case 0xd0:
         return this.#bytes.readInt8(this.#skip(1));
       case 0xd1:
@@ -108,6 +108,13 @@ export class ValueReader {
   #uint(size: 1 | 2 | 4): number {
     const start = this.#skip(size);
     return size === 1 ? this.#bytes[start]! : size === 2 ? this.#bytes.readUInt16BE(start) : this.#bytes.readUInt32BE(start);
+  }
+
+  #uint64(): number | bigint {
+    const start = this.#skip(8);
+    const number = this.#bytes.readUInt32BE(start) * 0x100000000 + this.#bytes.readUInt32BE(start + 4);
+    // Times of day come here, and need no BigInt.
+    return number <= Number.MAX_SAFE_INTEGER ? number : toSafeNumber(this.#bytes.readBigUInt64BE(start));
   }
 
   #text(size: number): string {

@@ -50,18 +50,13 @@ export class ValueWriter {
 
   #object(value: object, depth: number): void {
     if (depth >= MAX_DEPTH) this.#refuse(`nested deeper than ${MAX_DEPTH}`, "Flatten it");
-    const prototype = Object.getPrototypeOf(value) as object | null;
-    // What is no plain object or array, which nearly all are, is looked at one kind after another.
-    const isPlain = prototype === Object.prototype || prototype === Array.prototype || prototype === null;
-    if (!isPlain && value instanceof Uint8Array) return this.#binary(value);
-    if (!isPlain && value instanceof Date) return this.#date(value);
+    if (value instanceof Uint8Array) return this.#binary(value);
+    if (value instanceof Date) return this.#date(value);
     if (this.#ancestors.includes(value)) this.#refuse("a cycle", "Break it, for example by sending ids in place of references");
     this.#ancestors.push(value);
     if (Array.isArray(value)) {
       this.#header(value.length, 0x90, 15, 0xdc, 0xdd);
       for (let i = 0; i < value.length; i++) this.#child(i, value[i], depth);
-    } else if (isPlain) {
-      this.#fields(value, depth);
     } else if (value instanceof Map) {
       this.#nested(EXT_MAP, (writer) => {
         writer.#header(value.size * 2, 0x90, 15, 0xdc, 0xdd);
@@ -81,26 +76,23 @@ export class ValueWriter {
     } else if (value instanceof ArrayBuffer) {
       this.#binary(new Uint8Array(value));
     } else {
+      const prototype = Object.getPrototypeOf(value) as object | null;
       // A plain object of another realm (a vm context) has a prototype whose own prototype is null.
-      if (Object.getPrototypeOf(prototype) !== null) {
+      if (prototype !== null && prototype !== Object.prototype && Object.getPrototypeOf(prototype) !== null) {
         const name = (value.constructor as { name?: string } | undefined)?.name || "class";
         this.#refuse(
           ArrayBuffer.isView(value) ? `a ${name}` : `an instance of ${name}`,
           ArrayBuffer.isView(value) ? "Send Array.from(it), or its bytes as a Uint8Array" : "Send a plain object with the fields that are needed",
         );
       }
-      this.#fields(value, depth);
+      const keys = Object.keys(value);
+      this.#header(keys.length, 0x80, 15, 0xde, 0xdf);
+      for (const key of keys) {
+        this.#string(key);
+        this.#child(key, (value as Record<string, unknown>)[key], depth);
+      }
     }
     this.#ancestors.pop();
-  }
-
-  #fields(value: object, depth: number): void {
-    const keys = Object.keys(value);
-    this.#header(keys.length, 0x80, 15, 0xde, 0xdf);
-    for (const key of keys) {
-      this.#string(key);
-      this.#child(key, (value as Record<string, unknown>)[key], depth);
-    }
   }
 
   #child(key: string | number, value: unknown, depth: number): void {
@@ -165,7 +157,9 @@ export class ValueWriter {
         this.#at = bytes.writeUInt32BE(value, this.#at);
       } else {
         bytes[this.#at++] = 0xcf;
-        this.#at = bytes.writeBigUInt64BE(BigInt(value), this.#at);
+        // In two halves: a BigInt made for it costs more than all the rest of a number.
+        this.#at = bytes.writeUInt32BE(Math.floor(value / 0x100000000), this.#at);
+        this.#at = bytes.writeUInt32BE(value % 0x100000000, this.#at);
       }
     } else if (value >= -32) bytes[this.#at++] = value & 0xff;
     else if (value >= -0x80) {
