@@ -1,4 +1,4 @@
-import { homedir } from "node:os";
+import { userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { DEFAULT_HOST, DEFAULT_PORT, MAX_BODY_BYTES, SamovarError, parseMemoryMib } from "@samovar/protocol";
@@ -6,7 +6,7 @@ import { DEFAULT_HOST, DEFAULT_PORT, MAX_BODY_BYTES, SamovarError, parseMemoryMi
 /** What the server reads from its environment, once, here. */
 const schema = z.object({
   /** Where all state lies. Default ~/.samovar. */
-  SAMOVAR_HOME: z.string().min(1).optional(),
+  SAMOVAR_HOME: z.string().optional(),
   /** Interface to listen on. Default 127.0.0.1: only this machine. */
   SAMOVAR_HOST: z.string().min(1).default(DEFAULT_HOST),
   /** 0: any free port. Default 8700. */
@@ -43,7 +43,8 @@ export function parseServerConfig(env: Readonly<Record<string, string | undefine
   }
   const values = parsed.data;
   return {
-    home: resolve(values.SAMOVAR_HOME ?? join(homedir(), ".samovar")),
+    // Empty is unset; without HOME the system knows the user's folder.
+    home: resolve(values.SAMOVAR_HOME || join(env.HOME || userInfo().homedir, ".samovar")),
     host: values.SAMOVAR_HOST,
     port: values.SAMOVAR_PORT,
     hosts: values.SAMOVAR_HOSTS.split(",")

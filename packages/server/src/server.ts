@@ -16,6 +16,7 @@ import { createContainerCalls } from "./container-calls.ts";
 import { Control } from "./control.ts";
 import { ensureAdminToken } from "./home/admin-token.ts";
 import { acquireHomeLock, type HomeLock } from "./home/lock.ts";
+import { toHomeFailure } from "./home/home-failure.ts";
 import { createHome, type HomePaths } from "./home/paths.ts";
 import { Retention, clearDeadCode } from "./home/retention.ts";
 import { hostImageId } from "./image-id.ts";
@@ -56,13 +57,14 @@ const MAX_DRAIN_MS = 300_000;
 export async function startServer(options: ServerOptions): Promise<SamovarServer> {
   const { config, logger } = options;
   const clock = options.clock ?? systemClock;
-  const home = createHome(config.home);
-  const lock = acquireHomeLock(home);
+  let lock: HomeLock | undefined;
   try {
+    const home = createHome(config.home);
+    lock = acquireHomeLock(home);
     return await startLocked(options, clock, home, lock, logger);
   } catch (error) {
-    lock.release();
-    throw error;
+    lock?.release();
+    throw toHomeFailure(error, config.home);
   }
 }
 

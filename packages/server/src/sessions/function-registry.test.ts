@@ -28,10 +28,10 @@ test("a name is taken across kinds, except by those who leave; the refusal says 
   const registry = new FunctionRegistry();
   const hello = functionOf("hello", { ids, app: "greeter" });
   registry.replace([], [hello], true);
-  expect(() => registry.assertFree(["other", "HELLO"], [])).toThrow(
+  expect(() => registry.reserve(["other", "HELLO"], [], "me")).toThrow(
     expect.objectContaining({ code: "conflict", message: expect.stringContaining("The name HELLO is taken by app greeter") }),
   );
-  registry.assertFree(["other", "hello"], [hello]);
+  registry.reserve(["other", "hello"], [hello], "me");
 });
 
 test("the place of the old is the new one's; an old one that leaves late takes nothing with it", () => {
@@ -44,4 +44,12 @@ test("the place of the old is the new one's; an old one that leaves late takes n
   expect(registry.byName("function", "hello")).toBe(second);
   registry.replace([second], [], false);
   expect([registry.list(), registry.holder("hello")]).toEqual([[], undefined]);
+});
+
+test("names of a version that is being made are kept for it until it is there, or given up", () => {
+  const registry = new FunctionRegistry();
+  const unreserve = registry.reserve(["predict-dev"], [], "first.ts");
+  expect(() => registry.reserve(["Predict-dev"], [], "second.ts")).toThrow("The name Predict-dev is taken by first.ts");
+  unreserve();
+  registry.reserve(["predict-dev"], [], "second.ts");
 });

@@ -5,6 +5,8 @@ import type { FunctionEntry, FunctionRuntime, FunctionTable } from "@samovar/sch
 export class FunctionRegistry implements FunctionTable {
   readonly #byId = new Map<string, FunctionRuntime>();
   readonly #byName = new Map<string, FunctionRuntime>();
+  /** Names of versions that are being made, and who makes them. */
+  readonly #reserved = new Map<string, string>();
 
   byName(kind: FunctionKind, name: string, version?: number): FunctionEntry | undefined {
     const entry = this.#byName.get(name.toLowerCase());
@@ -36,15 +38,20 @@ export class FunctionRegistry implements FunctionTable {
     }
   }
 
-  /** Throws `conflict` when a name is held by someone who is not about to leave. */
-  assertFree(names: readonly string[], leaving: readonly FunctionRuntime[]): void {
-    for (const name of names) {
-      const holder = this.holder(name);
-      if (!holder || leaving.includes(holder)) continue;
-      throw new SamovarError(
-        "conflict",
-        `The name ${name} is taken by ${holder.spec.session ?? `app ${holder.app}`}: end that, or give the function another name`,
-      );
+  /**
+   * Keeps these names for whoever is about to put functions there, until the returned function is called. Throws
+   * `conflict` when one is held by someone who is not about to leave, or kept for someone else.
+   */
+  reserve(names: readonly string[], leaving: readonly FunctionRuntime[], by: string): () => void {
+    const keys = names.map((name) => name.toLowerCase());
+    for (const [i, key] of keys.entries()) {
+      const holder = this.#byName.get(key);
+      const taken = holder && !leaving.includes(holder) ? (holder.spec.session ?? `app ${holder.app}`) : this.#reserved.get(key);
+      if (taken !== undefined) throw new SamovarError("conflict", `The name ${names[i]} is taken by ${taken}: end that, or give the function another name`);
     }
+    for (const key of keys) this.#reserved.set(key, by);
+    return () => {
+      for (const key of keys) this.#reserved.delete(key);
+    };
   }
 }

@@ -74,18 +74,25 @@ export class Sessions {
   }
 
   async #put(session: Session, request: AppRequest): Promise<AppResponse> {
-    const { registry, deployer, clock } = this.#options;
+    const { registry } = this.#options;
     this.#assertOpen(session);
     for (const { name } of request.manifest.functions) {
       const problem = describeNameProblem(name);
       if (problem) throw new SamovarError("invalid_definition", problem);
     }
     const routed = session.request.kind === "serve";
-    if (routed)
-      registry.assertFree(
-        request.manifest.functions.map(({ name }) => `${name}-dev`),
-        session.functions,
-      );
+    const names = routed ? request.manifest.functions.map(({ name }) => `${name}-dev`) : [];
+    const unreserve = registry.reserve(names, session.functions, session.request.label);
+    try {
+      return await this.#replace(session, request, routed);
+    } finally {
+      unreserve();
+    }
+  }
+
+  /** Makes the next version and puts it in the place of the last one. */
+  async #replace(session: Session, request: AppRequest, routed: boolean): Promise<AppResponse> {
+    const { registry, deployer, clock } = this.#options;
     const prepared = await deployer.prepare(session, request);
     if (session.closing) prepared.release();
     this.#assertOpen(session);
