@@ -40,10 +40,9 @@ test("each variable is read", () => {
 });
 
 test("every mistake is named at once, with the value seen", () => {
-  const parse = (): unknown => parseServerConfig({ SAMOVAR_PORT: "http", SAMOVAR_DRIVER: "docker", SAMOVAR_EMBEDDED: "yes", SAMOVAR_HOME: "" });
+  const parse = (): unknown => parseServerConfig({ SAMOVAR_PORT: "http", SAMOVAR_DRIVER: "docker", SAMOVAR_EMBEDDED: "yes" });
   expect(parse).toThrow(SamovarError);
-  for (const part of ['SAMOVAR_PORT: .*"http"', 'SAMOVAR_DRIVER: .*"docker"', 'SAMOVAR_EMBEDDED: .*"yes"', 'SAMOVAR_HOME: .*""'])
-    expect(parse).toThrow(new RegExp(part));
+  for (const part of ['SAMOVAR_PORT: .*"http"', 'SAMOVAR_DRIVER: .*"docker"', 'SAMOVAR_EMBEDDED: .*"yes"']) expect(parse).toThrow(new RegExp(part));
 });
 
 test.each([

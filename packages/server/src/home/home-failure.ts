@@ -1,7 +1,7 @@
 import { SamovarError } from "@samovar/protocol";
 
 /** What the file system says when the home itself is the trouble, and nothing of ours. */
-const OF_THE_DISK = new Set(["EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "ENOTDIR", "ENOENT", "EIO", "ENAMETOOLONG"]);
+const OF_THE_DISK = new Set(["EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "ENOTDIR", "ENOENT", "EIO", "ENAMETOOLONG", "EEXIST"]);
 
 /** A start that failed on the home's file system, told as that; anything else as it is. */
 export function toHomeFailure(error: unknown, root: string): unknown {
