@@ -163,6 +163,18 @@ test("logs prints each line with its time and where it comes from", async () => 
   expect(io.out().replace(/\d\d:\d\d:\d\d/g, "hh:mm:ss")).toBe("hh:mm:ss.000 [predict] hello\nhh:mm:ss.000 [predict loadModel] loading\n");
 });
 
+test("logs of a name that is only served are found without the suffix that serving adds", async () => {
+  const { io, server } = await setUp({
+    logs: [logLine()],
+    functions: [functionInfo({ name: "hello-dev", session: "app.ts" }), functionInfo({ name: "other" })],
+  });
+  expect(await runCli(["logs", "hello"], io)).toBe(0);
+  expect(io.out()).toContain("hello");
+  expect(server.requests.at(-1)).toBe("GET /api/v1/logs?tail=100&name=hello-dev");
+  expect(await runCli(["logs", "gone"], io)).toBe(1);
+  expect(io.err()).toContain('No function is named "gone"');
+});
+
 test("logs --json prints one object for each line", async () => {
   const { io } = await setUp({ logs: [logLine(), logLine({ text: "two" })], containers: [containerInfo()] });
   expect(await runCli(["container", "logs", "ct_alpha", "--json"], io)).toBe(0);

@@ -49,6 +49,8 @@ function answer(url: URL, request: IncomingMessage, response: ServerResponse, da
   if (url.pathname === "/api/v1/functions") return json(response, { functions: data.functions ?? [] });
   if (url.pathname === "/api/v1/containers") return json(response, { containers });
   if (url.pathname.endsWith("/logs")) {
+    const name = url.searchParams.get("name");
+    if (name !== null && data.functions?.every((fn) => fn.name !== name)) return problem(response, 404, "not_found", `No function is named "${name}"`);
     response.writeHead(200, { "content-type": "application/x-ndjson" });
     for (const line of data.logs ?? []) response.write(`${JSON.stringify(line)}\n`);
     return data.followsForever ? undefined : void response.end();

@@ -1,3 +1,5 @@
+import { userInfo } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parseSettings } from "./settings.ts";
 
@@ -21,4 +23,8 @@ test.each([
   [{ TERM: "dumb" }, false],
 ])("%j decides on colours", (env, color) => {
   expect(parse(env as Record<string, string>).color).toBe(color);
+});
+
+test("an empty HOME is none: the user's own folder counts, not the working folder", () => {
+  expect(parseSettings({ env: { HOME: "", SAMOVAR_HOME: "" }, cwd: "/srv/work" }).home).toBe(join(userInfo().homedir, ".samovar"));
 });

@@ -1,4 +1,4 @@
-import { homedir } from "node:os";
+import { userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { SamovarError } from "@samovar/protocol";
 import type { CliIo } from "./io.ts";
@@ -19,7 +19,7 @@ export interface Settings {
 export function parseSettings(io: Pick<CliIo, "env" | "cwd">): Settings {
   const { env } = io;
   return {
-    home: resolve(io.cwd, env.SAMOVAR_HOME || join(env.HOME || homedir(), ".samovar")),
+    home: resolve(io.cwd, env.SAMOVAR_HOME || join(env.HOME || userInfo().homedir, ".samovar")),
     url: env.SAMOVAR_URL ? parseServerUrl(env.SAMOVAR_URL) : null,
     token: env.SAMOVAR_TOKEN || null,
     debug: isOn(env.SAMOVAR_DEBUG),

@@ -226,6 +226,18 @@ test("Ctrl-C before anything has begun ends it, and no server is left", async ()
   expect(await findServer(parseSettings(io))).toBeNull();
 });
 
+test("a home that is a file is told as that", async () => {
+  const io = create({});
+  writeFileSync(io.env.SAMOVAR_HOME!, "");
+  for (const argv of [
+    ["run", "app.ts:add", "--input", "1"],
+    ["up", "-d"],
+  ]) {
+    expect(await runCli(argv, io)).toBe(1);
+    expect(io.err()).toMatch(/error \(storage_failed\): The home \S+home can't be used: .*\n {2}→ Set SAMOVAR_HOME/);
+  }
+});
+
 test("a driver that the server doesn't use is refused", async () => {
   const io = create();
   expect(await runCli(["run", "app.ts:add", "--input", "1", "--driver", "oci"], io)).toBe(1);

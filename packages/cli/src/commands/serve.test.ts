@@ -109,6 +109,17 @@ test("it ends by itself when nothing happens", async () => {
   expect(io.err()).toContain("Nothing happened for 1.5 s: ended. --timeout 0 keeps it");
 });
 
+test("a name that another session serves ends it: no edit mends that", async () => {
+  const io = create(app("1"));
+  const serving = runCli(["serve", "app.ts"], io);
+  await io.sees(/Serving app\.ts/);
+  const second = create(app("2"));
+  expect(await runCli(["serve", "app.ts"], { ...second, env: { ...second.env, SAMOVAR_HOME: io.env.SAMOVAR_HOME } })).toBe(1);
+  expect(second.err()).toMatch(/error \(conflict\).*hello-dev/);
+  io.signal("SIGINT");
+  expect(await serving).toBe(0);
+});
+
 test("an error in the first build waits for the edit that mends it", async () => {
   const io = create("export const = 1;\n");
   const serving = runCli(["serve", "app.ts:hello"], io);

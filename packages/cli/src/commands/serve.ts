@@ -34,7 +34,17 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
   });
 
   const idle = Promise.withResolvers<"idle">();
-  const reloader = new Reloader(context, { loader, server, target, env, forceBuild: options.forceBuild ?? false, onEdit: () => timer.touch() });
+  const hopeless = Promise.withResolvers<never>();
+  hopeless.promise.catch(() => {});
+  const reloader = new Reloader(context, {
+    loader,
+    server,
+    target,
+    env,
+    forceBuild: options.forceBuild ?? false,
+    onEdit: () => timer.touch(),
+    onHopeless: (error) => hopeless.reject(error),
+  });
   const timer = new IdleTimer(
     io.clock,
     options.timeout,
@@ -58,7 +68,7 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
   });
   ended.catch(() => {});
   try {
-    await orAborted(Promise.race([ended, idle.promise]), interrupt.signal);
+    await orAborted(Promise.race([ended, idle.promise, hopeless.promise]), interrupt.signal);
     screen.note(`Nothing happened for ${formatDuration(options.timeout)}: ended. --timeout 0 keeps it`);
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;

@@ -6,12 +6,12 @@ import { ControlClient } from "../client/control-client.ts";
 import { orAborted } from "../interrupt.ts";
 import { renderServer } from "../output/server-report.ts";
 import type { UpFlags } from "../flags.ts";
-import { startServerProcess } from "../server-link/server-process.ts";
+import { inHome, startServerProcess } from "../server-link/server-process.ts";
 
 /** Starts a server that stays: in this process until Ctrl-C, or with `--detach` beside it. */
 export async function up(context: CommandContext, options: UpFlags): Promise<ExitCode> {
   const home = options.data === undefined ? context.settings.home : resolve(context.io.cwd, options.data);
-  await mkdir(home, { recursive: true, mode: 0o700 });
+  await inHome(home, () => mkdir(home, { recursive: true, mode: 0o700 }));
   return options.detach ? await upDetached(context, options, home) : await upHere(context, options, home);
 }
 

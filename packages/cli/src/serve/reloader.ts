@@ -1,5 +1,5 @@
 import { dirname, join, sep } from "node:path";
-import type { AppManifest, AppResponse, CodeObject } from "@samovar/protocol";
+import { SamovarError, type AppManifest, type AppResponse, type CodeObject } from "@samovar/protocol";
 import type { AppLoader, BuiltApp } from "../app/app-loader.ts";
 import { toAppRequest } from "../app/app-request.ts";
 import { sendCode } from "../app/send-code.ts";
@@ -23,6 +23,8 @@ export interface ReloaderOptions {
   /** For the first version of the session; edits keep what was built. */
   readonly forceBuild: boolean;
   readonly onEdit: () => void;
+  /** What no edit of these files mends, before anything was served. */
+  readonly onHopeless: (error: SamovarError) => void;
 }
 
 /**
@@ -61,6 +63,8 @@ export class Reloader {
     );
     this.#brake = new ReloadBrake(context.io.clock);
     this.#types = new TypeChecks(options.target.file, screen.noteColors.enabled, (result) => {
+      // A terminal's Ctrl-C reaches the compiler too: that is no failure of it.
+      if (context.interrupt.signal.aborted) return;
       if ("failed" in result) this.#tellError(result.failed);
       else if (result.ok) screen.note(screen.noteColors.green("Types are right again"));
       else screen.note(`${result.text}\n${screen.noteColors.dim("Type errors don't stop the code from being served")}`);
@@ -114,7 +118,9 @@ export class Reloader {
         if (done && !this.#ended.signal.aborted) this.#tellDone(done, io.clock.monotonic() - startedMs);
       } catch (error) {
         this.#progress.done();
-        if (!outdated.signal.aborted && !this.#ended.signal.aborted) this.#tellError(error);
+        if (outdated.signal.aborted || this.#ended.signal.aborted) continue;
+        if (this.#shown === "" && error instanceof SamovarError && error.code === "conflict") this.#options.onHopeless(error);
+        else this.#tellError(error);
       }
       this.#checkTypes(outdated.signal);
     } while (this.#again && !this.#ended.signal.aborted);

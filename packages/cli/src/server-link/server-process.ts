@@ -41,9 +41,11 @@ const LOG_LINES = 20;
 export async function startServerProcess(options: ServerProcessOptions, signal: AbortSignal): Promise<ServerProcess> {
   signal.throwIfAborted();
   const logDir = join(options.home, "logs");
-  await mkdir(logDir, { recursive: true, mode: 0o700 });
   const logFile = join(logDir, "server.log");
-  const log = await open(logFile, "a", 0o600);
+  const log = await inHome(options.home, async () => {
+    await mkdir(logDir, { recursive: true, mode: 0o700 });
+    return await open(logFile, "a", 0o600);
+  });
   try {
     const logStart = (await log.stat()).size;
     const child = spawn(process.execPath, [...toExecArguments(process.execArgv), serverEntryPath()], {
@@ -64,6 +66,19 @@ export async function startServerProcess(options: ServerProcessOptions, signal: 
     };
   } finally {
     await log.close();
+  }
+}
+
+/** A home that can't be written is told as that. */
+export async function inHome<T>(home: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new SamovarError("storage_failed", `The home ${home} can't be used: ${message}`, {
+      cause: error,
+      fields: { fix: code === "ENOSPC" ? "Free some space on its disk" : "Set SAMOVAR_HOME to a folder that you may write" },
+    });
   }
 }
 
