@@ -52,7 +52,9 @@ function findEntry() {
   var source = path.join(packageDir, "src", "main.ts");
   // Node strips no types below node_modules, so sources run only in a checkout, where npm links to the real folder.
   var isCheckout = fs.existsSync(source) && packageDir.split(path.sep).indexOf("node_modules") === -1;
-  return isCheckout ? { flags: ["--conditions=samovar-source"], file: path.join(__dirname, "main-from-source.mjs") } : { flags: [], file: path.join(packageDir, "dist", "main.js") };
+  return isCheckout
+    ? { flags: ["--conditions=samovar-source"], file: path.join(__dirname, "main-from-source.mjs") }
+    : { flags: [], file: path.join(packageDir, "dist", "main.js") };
 }
 
 function runAsChild(node, args) {

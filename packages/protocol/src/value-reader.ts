@@ -5,7 +5,7 @@ import { EXT_BIGINT, EXT_ERROR, EXT_MAP, EXT_SET, EXT_TIMESTAMP, EXT_UNDEFINED, 
 /** Up to here looking at each byte and taking the text as it is beats the decoder, which looks for sequences and ill-formed ones. */
 const SHORT_TEXT = 64;
 const KEY_SLOTS = 256;
-const knownKeys: (string | undefined)[] = new Array<string | undefined>(KEY_SLOTS).fill(undefined);
+const knownKeys: (string | undefined)[] = Array.from({ length: KEY_SLOTS }, () => undefined);
 
 /** The reading half of `values.ts`: `protocol_error` for whatever it could not have written. */
 export class ValueReader {
