@@ -1,3 +1,5 @@
+import { getCompileCacheDir } from "node:module";
+import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { SamovarError } from "@samovar/protocol";
 import type { Answered, Failure, Operation, OperationKind, Report, Request, SqliteSettings } from "./operations.ts";
@@ -14,8 +16,10 @@ const WORKER_URL = new URL(`./sqlite-worker${import.meta.url.endsWith(".ts") ? "
  * that runs from sources.
  */
 export function startSqliteWorker(settings: SqliteSettings): Worker {
-  const { NODE_COMPILE_CACHE } = process.env;
-  return new Worker(WORKER_URL, { name: "samovar-storage", workerData: settings, env: NODE_COMPILE_CACHE ? { NODE_COMPILE_CACHE } : {}, execArgv: [] });
+  // Node has put a folder of its version into the one that it was given.
+  const cacheDir = getCompileCacheDir();
+  const env = cacheDir === undefined ? {} : { NODE_COMPILE_CACHE: dirname(cacheDir) };
+  return new Worker(WORKER_URL, { name: "samovar-storage", workerData: settings, env, execArgv: [] });
 }
 
 export interface OpenedThread {
