@@ -37,6 +37,7 @@ test("200 calls at once to a cold endpoint are all answered, by few containers",
   expect(answers.some((answer) => answer.headers.get("x-samovar-cold-start") === "1")).toBe(true);
 });
 
+// Memory of processes is read from /proc, which only Linux has.
 test.skipIf(process.platform !== "linux")("300 MiB up and down go through a server that holds little of them", async () => {
   const mib = 300;
   let left = mib * 16;
@@ -67,6 +68,7 @@ test("a body is streamed both ways at once", async () => {
   expect((await reader.read()).done).toBe(true);
 });
 
+// Memory of processes is read from /proc, which only Linux has.
 test.skipIf(process.platform !== "linux").each([
   ["flood", 200_000, /the last line/],
   ["rawFlood", 200, /y{1000}/],
