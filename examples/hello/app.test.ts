@@ -6,13 +6,16 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { failOnLeaks } from "@samovar/testkit";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 
 const APP = fileURLToPath(new URL("app.ts", import.meta.url));
 const SAMOVAR = fileURLToPath(new URL("../../node_modules/.bin/samovar", import.meta.url));
 
 const folder = failOnLeaks();
-// The embedded server ends a moment after the command that started it: this returns when it is gone.
+// A server that stays, for `down` returns when it is gone; an embedded one ends by itself, a moment after the command that started it.
+beforeEach(async () => {
+  await samovar("up", "-d", "--port", "0");
+});
 afterEach(async () => {
   await samovar("down");
 });

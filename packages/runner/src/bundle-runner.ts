@@ -11,11 +11,11 @@ export function runnerEntryPath(): string {
 /**
  * Writes the runner as one file, which depends on nothing but Node, and resolves with the paths of the sources it was
  * made of. Give it the extension `.mjs`. esbuild is loaded here and not above, as most who import this package never
- * bundle.
+ * bundle; and its process ends with this, where `build` would keep one for as long as the server lives.
  */
 export async function bundleRunner(outFile: string): Promise<string[]> {
-  const { build } = await import("esbuild");
-  const { metafile } = await build({
+  const { buildSync } = await import("esbuild");
+  const { metafile } = buildSync({
     entryPoints: [runnerEntryPath()],
     outfile: outFile,
     bundle: true,

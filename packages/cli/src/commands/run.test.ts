@@ -1,5 +1,5 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { ContainerInfo } from "@samovar/protocol";
 import { runCli } from "../run-cli.ts";
@@ -151,6 +151,42 @@ test("a mistake in options is told with the line that has it", async () => {
   writeFileSync(join(io.folder, "app.ts"), 'import { fn } from "samovar";\n\nexport const add = fn({ cpus: 2 }, async (n: number) => n + 1);\n');
   expect(await runCli(["run", "app.ts:add"], io)).toBe(1);
   expect(io.err()).toContain('fn at app.ts:3:20: Unknown option "cpus": did you mean "cpu"?');
+});
+
+test.each([
+  ["a folder with spaces, other letters and what URLs escape", { "my app ü 語 %20 #1/app.ts": APP }, "my app ü 語 %20 #1/app.ts"],
+  ["a file that is a link", { "real/app.ts": `import { one } from "./one.ts"; export { one };${APP}`, "real/one.ts": "export const one = 1;" }, "link.ts"],
+  ["a package of CommonJS", { "package.json": '{ "name": "old", "type": "commonjs" }', "app.ts": APP }, "app.ts"],
+  [
+    "a tsconfig for the old decorators",
+    { "tsconfig.json": '{ "compilerOptions": { "experimentalDecorators": true, "useDefineForClassFields": false, "target": "es5" } }', "app.ts": APP },
+    "app.ts",
+  ],
+  [
+    "a workspace that imports another",
+    {
+      "package.json": '{ "private": true, "workspaces": ["packages/*"] }',
+      "packages/lib/package.json": '{ "name": "@acme/lib", "type": "module", "exports": "./index.ts" }',
+      "packages/lib/index.ts": 'export enum Size { Large = "large" }',
+      "packages/svc/package.json": '{ "name": "@acme/svc", "type": "module" }',
+      "packages/svc/app.ts": `import { Size } from "@acme/lib"; export { Size };${APP}`,
+    },
+    "packages/svc/app.ts",
+  ],
+])("run works from %s", async (_what, files, file) => {
+  const io = create();
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(io.folder, name)), { recursive: true });
+    writeFileSync(join(io.folder, name), text);
+  }
+  if (file === "link.ts") symlinkSync("real/app.ts", join(io.folder, "link.ts"));
+  mkdirSync(join(io.folder, "node_modules/@acme"), { recursive: true });
+  symlinkSync("../../packages/lib", join(io.folder, "node_modules/@acme/lib"));
+  expect({ code: await runCli(["run", `${file}:model.predict`, "--with", '["large"]', "--input", "7"], io), out: io.out(), err: io.err() }).toEqual({
+    code: 0,
+    out: '{"size":"large","x":7}\n',
+    err: "[model load] loading large\n",
+  });
 });
 
 test("a module without a default export says what could be run", async () => {
