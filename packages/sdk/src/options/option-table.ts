@@ -116,7 +116,7 @@ export function readEnv(value: unknown): Record<string, string> {
     if (!/^[A-Za-z_]\w*$/.test(key)) messages.push(`env has the name ${show(key)}: use letters, digits and _, not beginning with a digit`);
     else if (typeof text !== "string") {
       messages.push(`env.${key} is ${show(text)}, but it takes a string`);
-      if (text !== undefined && text !== null) env[key] = String(text);
+      if (typeof text === "number" || typeof text === "boolean") env[key] = String(text);
     } else if (text.includes("\0")) messages.push(`env.${key} holds a zero byte, which no environment can`);
     else env[key] = text;
   }
