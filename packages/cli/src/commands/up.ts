@@ -6,7 +6,8 @@ import { ControlClient } from "../client/control-client.ts";
 import { orAborted } from "../interrupt.ts";
 import { renderServer } from "../output/server-report.ts";
 import type { UpFlags } from "../flags.ts";
-import { inHome, startServerProcess } from "../server-link/server-process.ts";
+import { inHome } from "../server-link/in-home.ts";
+import { startServerProcess } from "../server-link/server-process.ts";
 
 /** Starts a server that stays: in this process until Ctrl-C, or with `--detach` beside it. */
 export async function up(context: CommandContext, options: UpFlags): Promise<ExitCode> {

@@ -37,6 +37,11 @@ test("a home that isn't there, a file that is half written and one of a process 
   expect(await find()).toBeNull();
 });
 
+test("a home that can't be read is told as that", async () => {
+  mkdirSync(join(home, "server.json"), { recursive: true });
+  await expect(find()).rejects.toMatchObject({ code: "storage_failed", message: expect.stringContaining(`The home ${home} can't be used: EISDIR`) });
+});
+
 // Only Linux shows the states of processes in /proc.
 test.skipIf(process.platform !== "linux")("a process that ended and that nobody waited for is not alive", async () => {
   // It stands still after it started a child, so nobody waits for that.

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { inHome } from "./in-home.ts";
 import type { Settings } from "../settings.ts";
 
 /** Where a server is reached, and as whom. */
@@ -20,9 +21,11 @@ interface ServerFile {
 /** The server that SAMOVAR_URL names, else the one that holds the home; null when none does. */
 export async function findServer(settings: Settings): Promise<ServerAddress | null> {
   if (settings.url !== null) return { url: settings.url, token: settings.token, pid: null };
-  const file = await readServerFile(settings.home);
-  if (!file || !isAlive(file.pid)) return null;
-  return { url: file.url, token: settings.token ?? (await readText(join(settings.home, "admin-token")))?.trim() ?? null, pid: file.pid };
+  return await inHome(settings.home, async () => {
+    const file = await readServerFile(settings.home);
+    if (!file || !isAlive(file.pid)) return null;
+    return { url: file.url, token: settings.token ?? (await readText(join(settings.home, "admin-token")))?.trim() ?? null, pid: file.pid };
+  });
 }
 
 /** Whether a process of this id runs. Another user's counts; one that ended and that nobody has waited for doesn't. */

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { mkdir, open, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { inHome } from "./in-home.ts";
 import { SamovarError, fromSerializedError, type SerializedError } from "@samovar/protocol";
 
 export interface ServerProcessOptions {
@@ -66,19 +67,6 @@ export async function startServerProcess(options: ServerProcessOptions, signal: 
     };
   } finally {
     await log.close();
-  }
-}
-
-/** A home that can't be written is told as that. */
-export async function inHome<T>(home: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new SamovarError("storage_failed", `The home ${home} can't be used: ${message}`, {
-      cause: error,
-      fields: { fix: code === "ENOSPC" ? "Free some space on its disk" : "Set SAMOVAR_HOME to a folder that you may write" },
-    });
   }
 }
 
