@@ -145,7 +145,10 @@ function readParameters(entry: FunctionEntry, query: string): readonly unknown[]
   if (entry.manifest.kind !== "cls") return NO_PARAMETERS;
   const parameters = parseParameters(query);
   if (parameters === undefined && entry.manifest.requiresParameters) {
-    throw new SamovarError("invalid_request", `${entry.name} needs its constructor arguments: give them as ?with=[…], a JSON array`);
+    throw new SamovarError(
+      "invalid_request",
+      `${entry.name} needs its constructor arguments: call it through .with(…), or give them as ?with=[…], a JSON array`,
+    );
   }
   return parameters ?? NO_PARAMETERS;
 }

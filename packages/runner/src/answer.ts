@@ -37,7 +37,7 @@ export function answerValue(reply: ReplyStream, result: unknown): Promise<void> 
 }
 
 async function answerResponse(reply: ReplyStream, response: Response): Promise<void> {
-  const head = { status: response.status, headers: [...response.headers] as [string, string][] };
+  const head = { status: response.status, headers: sendableHeaders(response) };
   if (response.body === null) return reply.result(encodeValue(head), null);
   if (response.bodyUsed)
     throw new SamovarError("unserializable_result", "The body of the returned Response was read already. Return response.clone(), or a new Response");
@@ -59,6 +59,15 @@ async function answerResponse(reply: ReplyStream, response: Response): Promise<v
     reader.cancel(error).catch(() => {});
     throw error;
   }
+}
+
+/**
+ * The length is left to whoever sends the bytes: one that is wrong would cut the connection. A Response that fetch gave
+ * (it has a url) was decoded on the way and still carries the headers of what was encoded.
+ */
+function sendableHeaders(response: Response): [string, string][] {
+  const left = new Set(response.url === "" ? ["content-length", "transfer-encoding"] : ["content-length", "transfer-encoding", "content-encoding"]);
+  return ([...response.headers] as [string, string][]).filter(([name]) => !left.has(name));
 }
 
 /** A chunk of a body: bytes as they are, a string as UTF-8. */

@@ -59,6 +59,14 @@ test("a Response goes out with its status, headers and body", async () => {
   await expect(peer.call(null, { reply: "value" })).rejects.toMatchObject({ error: { code: "unserializable_result" } });
 });
 
+test("a length that a Response claims is left to who sends it, its encoding is kept", async () => {
+  const handler = callable(() => new Response("x", { headers: { "content-length": "500", "content-encoding": "identity", "x-a": "1" } }));
+  const { peer } = await readyWorker(moduleOf(handler));
+  const names = (await peer.call(null)).head.headers.map(([name]) => name);
+  expect(names).not.toContain("content-length");
+  expect(names).toEqual(expect.arrayContaining(["content-encoding", "x-a"]));
+});
+
 test("strings in a returned stream go out as UTF-8", async () => {
   const chunks = (): ReadableStream => ReadableStream.from(["hé", new Uint8Array([0x6c]), "", "lo"]);
   for (const result of [() => new Response(chunks()), chunks]) {

@@ -21,6 +21,8 @@ export interface FunctionSpec {
   readonly development: boolean;
   readonly hostCeiling: number;
   readonly startPolicy: StartPolicy;
+  /** Whether the floor is kept warm from the start on. A `run` may never call the function: there it begins with the first call. */
+  readonly keepsFloor: boolean;
 }
 
 const NO_PARAMETERS = "[]";
@@ -40,8 +42,7 @@ export class FunctionRuntime implements FunctionEntry {
     this.spec = spec;
     this.#services = services;
     this.#onUse = onUse;
-    // The floor is kept warm from the start on.
-    if (spec.manifest.options.minContainers > 0 && !spec.manifest.requiresParameters) this.#pool([]);
+    if (spec.keepsFloor && spec.manifest.options.minContainers > 0 && !spec.manifest.requiresParameters) this.#pool([]);
   }
 
   get functionId(): FunctionId {

@@ -201,6 +201,7 @@ export class AppDeployer {
       hostCeiling: hostCeiling(host, { memoryMib: manifest.options.memoryRequestMib, cpuMillis: manifest.options.cpuRequestMillis }),
       // `run` fails at the first; `serve` waits for an edit.
       startPolicy: { failuresUntilFailing: 1, retries: false },
+      keepsFloor: session.request.kind !== "run",
     };
   }
 }

@@ -77,6 +77,7 @@ export function functionOf(name: string, options: { readonly app?: string; reado
       session: null,
       development: true,
       hostCeiling: 1,
+      keepsFloor: true,
       startPolicy: { failuresUntilFailing: 1, retries: false },
     },
     { host: createHost(), newContainerId: () => ids("container"), random: () => 0 },

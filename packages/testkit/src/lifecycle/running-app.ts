@@ -139,6 +139,7 @@ export class RunningApp {
           session: null,
           development: true,
           hostCeiling: 8,
+          keepsFloor: true,
           startPolicy,
         },
         { host: this.#host, newContainerId: () => this.#ids("container"), random: () => 0 },
