@@ -47,7 +47,7 @@ test("an edit is served under the same URL; an error in one is shown and the las
   expect(await call(url!)).toEqual({ v: 4 });
 
   io.signal("SIGINT");
-  expect(await serving).toBe(0);
+  expect({ code: await serving, err: io.err() }).toEqual({ code: 0, err: expect.any(String) });
   await expect(call(url!)).rejects.toThrow("fetch failed");
 });
 
