@@ -14,7 +14,8 @@ export async function callOnce(
 ): Promise<void> {
   const { io, screen, interrupt } = context;
   const target: CallTarget = { kind: fn.kind, name: fn.name, parameters, ...(method === null ? {} : { method }) };
-  const { signal } = interrupt;
+  // The first Ctrl-C lets the input finish for as long as the session drains; only the second gives it up.
+  const { forced: signal } = interrupt;
   const show = (value: unknown): void => {
     const shown = toShownResult(value, io.stdout.isTTY === true);
     screen.print(shown.kind === "line" ? shown.text : shown.bytes);

@@ -129,11 +129,21 @@ async function runMain(
   serverLost: Promise<never>,
 ): Promise<ExitCode> {
   const { signal } = context.interrupt;
-  const onInterrupt = (): void => host.interrupt();
+  // Inputs that main waits for may finish first; then main is told, whatever it does.
+  const onInterrupt = (): void =>
+    void server.session
+      .close(DRAIN_MS, "interrupt")
+      .catch(() => {})
+      .finally(() => host.interrupt());
   signal.addEventListener("abort", onInterrupt, { once: true });
+  // That end of the session is our own doing.
+  const lost = serverLost.catch((error: unknown): Promise<never> => {
+    if (signal.aborted) return new Promise(() => {});
+    throw error;
+  });
   try {
     const transport = { url: server.url, token: server.token ?? "", functionIds: toFunctionIds(functions) };
-    const code = await Promise.race([serverLost, host.runMain({ args, transport: functions.length > 0 ? transport : null })]);
+    const code = await Promise.race([lost, host.runMain({ args, transport: functions.length > 0 ? transport : null })]);
     if (signal.aborted) throw signal.reason;
     return code;
   } finally {
