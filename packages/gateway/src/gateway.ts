@@ -175,7 +175,7 @@ async function listen(server: Server, host: string, port: number): Promise<strin
     server.once("error", (error: NodeJS.ErrnoException) => {
       if (error.code !== "EADDRINUSE") return reject(error);
       reject(
-        new SamovarError("port_in_use", `Port ${port} on ${host} is taken: stop what listens there, or choose another port`, {
+        new SamovarError("port_in_use", `Port ${port} on ${host} is taken: stop what listens there, or pass --port`, {
           cause: error,
           fields: { port, host },
         }),

@@ -1,4 +1,5 @@
 import { rmSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { createServer as createSocketServer, type Server as SocketServer } from "node:net";
 import { join } from "node:path";
 import { createAuthenticator, createGateway, type Gateway } from "@samovar/gateway";
@@ -180,7 +181,8 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
         gateway.drain();
         return sessions.closeAll(reason, drainMs);
       },
-      finish: () => disposeAll([() => logs.flush(), () => storage.flush(), () => code.settled(), ...undo]),
+      // The compile cache would else be written at the process's exit, when the lock is gone.
+      finish: () => disposeAll([flushCompileCache, () => logs.flush(), () => storage.flush(), () => code.settled(), ...undo]),
     });
     logger.info({ url, home: home.root, driver: driver.info.name }, "Samovar is ready");
     return server;

@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -8,7 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { FakeClock, silentLogger, systemClock, type Logger } from "@samovar/kit";
-import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { describeStorage } from "./conformance.ts";
 import { containerSample, tokenSample } from "./samples.fixture.ts";
 import { createThreadStorage, openSqliteStorage, type SqliteStorage, type SqliteStorageOptions } from "./sqlite-storage.ts";
@@ -142,14 +142,11 @@ describe("when writing fails", () => {
 
 test("the storage thread is found from the built package too", async () => {
   const here = fileURLToPath(new URL("..", import.meta.url));
-  await mkdir(path.join(here, "dist"), { recursive: true });
-  const built = await mkdtemp(path.join(here, "dist", "test-"));
-  onTestFinished(() => rm(built, { recursive: true }));
   const run = promisify(execFile);
   const tsc = fileURLToPath(new URL("../bin/tsc", import.meta.resolve("typescript")));
-  await run(process.execPath, [tsc, "-p", path.join(here, "tsconfig.json"), "--outDir", built, "--tsBuildInfoFile", path.join(built, ".tsbuildinfo")]);
+  await run(process.execPath, [tsc, "-b", here]);
   const script = `
-    import { openSqliteStorage } from ${JSON.stringify(pathToFileURL(path.join(built, "index.js")))};
+    import { openSqliteStorage } from ${JSON.stringify(pathToFileURL(path.join(here, "dist", "index.js")))};
     const storage = await openSqliteStorage({ file: process.argv[1], clock: { now: Date.now }, logger: { info() {}, error: console.error } });
     await storage.tokens.insert(${JSON.stringify(tokenSample("to_1"))});
     console.log((await storage.tokens.list())[0].id);

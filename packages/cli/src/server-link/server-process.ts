@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, open, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -32,6 +33,7 @@ export interface ServerProcess {
 type ServerReport = { readonly url: string; readonly token: string } | { readonly error: SerializedError };
 
 const START_TIMEOUT_MS = 30_000;
+const END_TIMEOUT_MS = 3_000;
 const LOG_LINES = 20;
 
 /**
@@ -112,14 +114,24 @@ async function waitForReport(child: ChildProcess, signal: AbortSignal, readLog: 
     if ("error" in report) throw fromSerializedError(report.error);
     return report;
   } catch (error) {
-    child.kill("SIGKILL");
-    if (child.connected) child.disconnect();
+    await end(child, signal.aborted ? "SIGTERM" : "SIGKILL");
     throw error;
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", onAbort);
     child.removeAllListeners();
   }
+}
+
+/** A server that nobody waits for any more takes down what it has built so far; one that doesn't is killed. */
+async function end(child: ChildProcess, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) {
+    const ended = once(child, "exit");
+    child.kill(signal);
+    const killer = setTimeout(() => child.kill("SIGKILL"), END_TIMEOUT_MS);
+    await ended.finally(() => clearTimeout(killer));
+  }
+  if (child.connected) child.disconnect();
 }
 
 async function readTail(logFile: string, from: number): Promise<string> {

@@ -218,8 +218,8 @@ test("a reader that never reads holds the generator within the windows; when it 
 test.concurrent.each([
   ["badStart", "hook onStart failed: no model here"],
   ["exitStart", "hook onStart failed: The container ended during its start: exit 4"],
-  ["hangStart", "hook onStart failed: The container was not ready within 1 s"],
-  ["blockStart", "hook onStart failed: The container was not ready within 1 s"],
+  ["hangStart", "hook forever failed: The container was not ready within 1 s"],
+  ["blockStart", "hook spin failed: The container was not ready within 1 s"],
 ])("a start that fails (%s) is 503 with the reason, at once from then on", async (name, detail) => {
   const expected = { status: 503, json: { code: "start_failed", detail: expect.stringContaining(detail) } };
   expect(await home.endpoint(name, 1)).toMatchObject(expected);
