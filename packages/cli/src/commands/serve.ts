@@ -74,7 +74,7 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
     if (!interrupt.signal.aborted) throw error;
     screen.note("Stopping: inputs may finish for 10 s. Ctrl-C again ends it at once");
   }
-  reloader.dispose();
+  await reloader.dispose();
   await screen.during("Stopping containers", () => orAborted(session.close(DRAIN_MS, interrupt.signal.aborted ? "interrupt" : "idle"), interrupt.forced));
   return 0;
 }

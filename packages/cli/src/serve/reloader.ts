@@ -90,11 +90,11 @@ export class Reloader {
     }
   }
 
-  dispose(): void {
+  async dispose(): Promise<void> {
     this.#ended.abort();
     this.#watcher.dispose();
-    this.#types.dispose();
     this.#progress?.done();
+    await this.#types.dispose();
   }
 
   #changed(): void {

@@ -10,6 +10,8 @@ export class TypeChecks {
   readonly #color: boolean;
   readonly #tell: (result: TypeCheckResult | { readonly failed: unknown }) => void;
   #running: AbortController | undefined;
+  /** Settles when the last check has left nothing behind. */
+  #settled: Promise<void> = Promise.resolve();
   #hadMistakes = false;
 
   constructor(file: string, color: boolean, tell: (result: TypeCheckResult | { readonly failed: unknown }) => void) {
@@ -22,7 +24,7 @@ export class TypeChecks {
     this.#running?.abort();
     const running = new AbortController();
     this.#running = running;
-    typeCheck({ file: this.#file, sdkEntry: sdkEntry(), signal: running.signal, color: this.#color }).then(
+    this.#settled = typeCheck({ file: this.#file, sdkEntry: sdkEntry(), signal: running.signal, color: this.#color }).then(
       (result) => {
         if (running.signal.aborted) return;
         if (!result.ok || this.#hadMistakes) this.#tell(result);
@@ -34,7 +36,8 @@ export class TypeChecks {
     );
   }
 
-  dispose(): void {
+  dispose(): Promise<void> {
     this.#running?.abort();
+    return this.#settled;
   }
 }
