@@ -49,7 +49,7 @@ test("an edit is served under the same URL; an error in one is shown and the las
   io.signal("SIGINT");
   expect({ code: await serving, err: io.err() }).toEqual({ code: 0, err: expect.any(String) });
   // Its server ends after it: down returns when there is none.
-  await runCli(["down"], create());
+  await runCli(["down"], io);
   await expect(call(url!)).rejects.toThrow("fetch failed");
 });
 
