@@ -36,6 +36,8 @@ export interface PoolInput {
   readonly request: InputRequest;
   readonly timeoutMs: number | null;
   readonly arrivedAtMs: number;
+  /** Since when it waits for a slot: its arrival, and after a retry that. `queueTimeout` counts from here. */
+  waitsSinceMs: number;
   readonly arrivedEpochMs: number;
   sink: InputSink | null;
   attempt: Attempt | null;

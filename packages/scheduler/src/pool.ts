@@ -57,11 +57,13 @@ export class Pool implements FleetClient {
   submit(request: InputRequest, sink: InputSink): InputTicket {
     const { clock } = this.#services.host;
     const method = request.method === null ? undefined : this.spec.manifest.methods[request.method];
+    const nowMs = clock.monotonic();
     const input: PoolInput = {
       pool: this,
       request,
       timeoutMs: method?.timeoutMs !== undefined ? method.timeoutMs : this.#options.timeoutMs,
-      arrivedAtMs: clock.monotonic(),
+      arrivedAtMs: nowMs,
+      waitsSinceMs: nowMs,
       arrivedEpochMs: clock.now(),
       sink,
       attempt: null,
@@ -104,7 +106,7 @@ export class Pool implements FleetClient {
       );
     }
     this.#queue.push(input);
-    input.deadline = this.#deadlines.add(input.arrivedAtMs + queueTimeoutMs, () => this.#onQueueTimeout(input));
+    input.deadline = this.#deadlines.add(input.waitsSinceMs + queueTimeoutMs, () => this.#onQueueTimeout(input));
     this.#fleet.reconcile();
   }
 
@@ -219,8 +221,7 @@ export class Pool implements FleetClient {
     if (!repeatable) return false;
     if (failure.kind === "drained") {
       input.attempts--;
-      input.attempt = null;
-      this.#enqueue(input);
+      this.#enqueueAgain(input);
       return true;
     }
     if (failure.kind === "thrown" && !failure.message.retryable) return false;
@@ -230,9 +231,17 @@ export class Pool implements FleetClient {
     this.#delayed.add(input);
     input.deadline = this.#deadlines.add(this.#services.host.clock.monotonic() + delayMs, () => {
       this.#delayed.delete(input);
-      this.#enqueue(input);
+      this.#enqueueAgain(input);
     });
     return true;
+  }
+
+  /** For another attempt: it waits for a slot anew. */
+  #enqueueAgain(input: PoolInput): void {
+    input.attempt = null;
+    input.overdue = false;
+    input.waitsSinceMs = this.#services.host.clock.monotonic();
+    this.#enqueue(input);
   }
 
   #onTimeout(attempt: Attempt): void {

@@ -236,6 +236,37 @@ export function inputCases(at: CaseContext): void {
       expect(app.call("work", "flaky", { retries: false }).failure).toBeNull();
     });
 
+    test("a retry waits for a slot anew, however long the attempts before it took", async (context) => {
+      at.needClock(context);
+      const app = await at.serve(
+        `
+        import { fn } from "samovar";
+        globalThis.retryFinish ??= [];
+        export const work = fn({ timeout: "5s", retries: { maxRetries: 1, initialDelay: "1s", jitter: false } }, async (name: string, ctx) => {
+          ctx.log.info(name + " " + ctx.attempt);
+          if (name === "flaky" && ctx.attempt === 1) await new Promise((_, reject) => ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason)));
+          else await new Promise((resolve) => globalThis.retryFinish.push(resolve));
+          return name;
+        });
+      `,
+        { override: { maxContainers: 1, queueTimeoutMs: 3_000 } },
+      );
+      const finish = (): void => (globalThis as unknown as { retryFinish: (() => void)[] }).retryFinish.splice(0).forEach((resolve) => resolve());
+      const flaky = app.call("work", "flaky");
+      await app.event("flaky 1");
+      await app.advance(5_000);
+      const other = app.call("work", "other");
+      await app.event("other 1");
+      await app.advance(1_000);
+      expect(flaky.failure).toBeNull();
+      await app.advance(500);
+      finish();
+      expect(await other.result).toBe("other");
+      await app.event("flaky 2");
+      finish();
+      expect(await flaky.result).toBe("flaky");
+    });
+
     test("an input that waits for its retry is answered when its pool closes", async (context) => {
       at.needClock(context);
       const app = await at.serve(`
