@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
-import type { CodeFile, CodeObject } from "@samovar/protocol";
+import { canonicalCode, type CodeFile, type CodeObject } from "@samovar/protocol";
 import type { Bundle } from "./bundle.ts";
 import type { CollectedFile } from "./collect-files.ts";
 
@@ -32,16 +32,11 @@ export function createCode(bundle: Bundle, files: readonly CollectedFile[]): Cod
   }
   const rest = { files: [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1)), entry: bundle.entry, nodeModules: bundle.nodeModules };
   return {
-    object: { codeId: createHash("sha256").update(canonical(rest)).digest("hex"), ...rest },
+    object: { codeId: createHash("sha256").update(canonicalCode(rest)).digest("hex"), ...rest },
     readContent(sha256) {
       const open = contents.get(sha256);
       if (!open) throw new Error(`No file of this code has the content ${sha256}`);
       return open();
     },
   };
-}
-
-/** Fields in a fixed order: the id must not depend on how an object was put together. */
-function canonical(code: Omit<CodeObject, "codeId">): string {
-  return JSON.stringify([code.entry, code.nodeModules, code.files.map((file) => [file.path, file.sha256, file.mode])]);
 }

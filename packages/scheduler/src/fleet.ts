@@ -1,5 +1,4 @@
-import type { SamovarError } from "@samovar/protocol";
-import { type FunctionInfo, type FunctionOptions, type PoolState, type StopReason } from "@samovar/protocol";
+import type { FunctionInfo, FunctionOptions, PoolState, SamovarError, StopReason } from "@samovar/protocol";
 import { Container } from "./container.ts";
 import type { ContainerOwner, StartFailure } from "./container-types.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
