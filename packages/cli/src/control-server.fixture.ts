@@ -89,8 +89,12 @@ export function serverInfo(url: string): ServerInfo {
         networkModes: ["host"],
         checkpoint: false,
         gpu: false,
+        diskLimit: "none",
+        userNamespace: false,
+        exec: false,
       },
       missing: ["Memory is measured, not limited by the kernel: run as root for control groups"],
+      gpus: [],
     },
   };
 }

@@ -3,7 +3,15 @@ import { hashToken } from "@samovar/kit";
 import type { TokenRecord } from "@samovar/storage";
 import { createAuthenticator, hasScope } from "./authenticator.ts";
 
-const record = (id: string, token: string): TokenRecord => ({ id, hash: hashToken(token), name: id, scopes: ["invoke"], createdAtMs: 0 });
+const record = (id: string, token: string): TokenRecord => ({
+  id,
+  hash: hashToken(token),
+  name: id,
+  scopes: ["invoke"],
+  app: null,
+  expiresAtMs: null,
+  createdAtMs: 0,
+});
 
 test("a bearer token finds its principal, also the second time, and nobody else's", () => {
   const authenticator = createAuthenticator([record("to_1", "one"), record("to_2", "two")]);

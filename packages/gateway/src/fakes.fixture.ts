@@ -148,6 +148,8 @@ export function createFakeTable(...entries: readonly FakeFunction[]): FunctionTa
         ? active.get(`${kind}/${name.toLowerCase()}`)
         : entries.find((entry) => entry.manifest.kind === kind && entry.name.toLowerCase() === name.toLowerCase() && entry.version === version),
     byId: (functionId) => entries.find((entry) => entry.functionId === functionId),
+    byHost: () => undefined,
+    generation: 0,
     list: () => entries,
   };
 }
@@ -200,13 +202,21 @@ const SERVER: ServerInfo = {
       networkModes: ["host"],
       checkpoint: false,
       gpu: false,
+      diskLimit: "none",
+      userNamespace: false,
+      exec: false,
     },
     missing: [],
+    gpus: [],
   },
 };
 
 /** A control plane that keeps what it was asked. */
 export class FakeControl implements ControlPlane {
+  readonly deployments = null as never;
+  readonly tokens = null as never;
+  readonly exec = null as never;
+  readonly scale = null as never;
   readonly asked: unknown[] = [];
   readonly blobs = new Map<string, Buffer>();
   readonly closedHolds: string[] = [];
@@ -288,6 +298,8 @@ const token = (text: string, scope: "admin" | "invoke" | "deploy"): TokenRecord 
   hash: hashToken(text),
   name: scope,
   scopes: [scope],
+  app: null,
+  expiresAtMs: null,
   createdAtMs: 0,
 });
 

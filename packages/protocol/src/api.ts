@@ -1,5 +1,6 @@
 import type { FunctionKind, AppManifest, CodeObject } from "./manifest.ts";
 import type { LogLine, PhaseEvent, StopReason } from "./lifecycle.ts";
+import type { ScalingPatch } from "./options.ts";
 
 /**
  * The bodies of the control API, `/api/v1`. The gateway's schemas are held against these types, the CLI and
@@ -18,6 +19,16 @@ import type { LogLine, PhaseEvent, StopReason } from "./lifecycle.ts";
  * | GET `/containers`, `/containers/{id}` | `{ "containers": ContainerInfo[] }`, `ContainerInfo`; `?all=1` includes ended ones |
  * | POST `/containers/{id}/stop` | drain, then stop; `?force=1` kills. 202 |
  * | GET `/containers/{id}/logs`, `/logs` | NDJSON of `LogLine`; `?follow=1`, `?tail=100`, `?name=` |
+ * | POST `/deployments` | `DeployRequest`; the answer is NDJSON of `DeployEvent`, the last `deployed` or `failed`. Hanging up before that gives it up: nothing changes |
+ * | GET `/deployments`, `/deployments/{name}` | `{ "deployments": DeploymentInfo[] }`, `DeploymentDetail` |
+ * | POST `/deployments/{name}/stop`, `/start` | drains and refuses calls, takes them again; `DeploymentInfo` |
+ * | POST `/deployments/{name}/rollback` | `{ "version": 3 }`, or `{}` for the one active before; `DeploymentInfo` |
+ * | POST `/apps/{app}/rollback` | `{}`: all functions of the app to their versions of the deploy before; `{ "deployments": [] }` |
+ * | DELETE `/deployments/{name}` | `?version=2` for one version that is not active; 204 |
+ * | GET `/deployments/{name}/openapi.json` | how it is called, OpenAPI 3.1; `?version=2` |
+ * | PATCH `/functions/{idOrName}/scaling` | `ScalingPatch` → `FunctionInfo` |
+ * | GET, POST `/tokens`, DELETE `/tokens/{id}` | `{ "tokens": TokenInfo[] }`; `TokenRequest` → `CreatedToken`; 204 |
+ * | WebSocket `/containers/{id}/exec` | a program in a container: `exec.ts` has the messages |
  * | GET `/openapi.json` | this, described |
  */
 export interface ServerInfo {
@@ -37,6 +48,7 @@ export interface DriverInfo {
   readonly capabilities: DriverCapabilities;
   /** What is not isolated or not limited here, and how to get it: sentences for `samovar status`. */
   readonly missing: readonly string[];
+  readonly gpus: readonly GpuDevice[];
 }
 
 export interface DriverCapabilities {
@@ -53,6 +65,19 @@ export interface DriverCapabilities {
   readonly networkModes: readonly ("host" | "isolated" | "none")[];
   readonly checkpoint: boolean;
   readonly gpu: boolean;
+  /** What a container writes is bounded by `diskMib`. */
+  readonly diskLimit: "enforced" | "none";
+  /** Root in the container is nobody on the host. */
+  readonly userNamespace: boolean;
+  readonly exec: boolean;
+}
+
+export interface GpuDevice {
+  /** As the driver's tools name it, such as a UUID or index. */
+  readonly id: string;
+  /** As users ask for it, such as `T4` or `A100-80GB`. */
+  readonly name: string;
+  readonly memoryMib: number;
 }
 
 export interface SessionRequest {
@@ -92,6 +117,90 @@ export interface DeployedFunction {
   readonly version: number;
   readonly id: string;
   readonly url: string;
+}
+
+export interface DeployRequest extends AppRequest {
+  /** Deploy only the functions of these names; the others of the manifest are left out. Absent: all. */
+  readonly only?: readonly string[];
+  /** Stop functions of this app that the module no longer has. */
+  readonly prune?: boolean;
+  /** Switch without waiting for containers of the new version. */
+  readonly noWait?: boolean;
+  /** Take names that another app deployed. */
+  readonly takeOver?: boolean;
+}
+
+export type DeployEvent =
+  | { readonly type: "progress"; readonly message: string }
+  | { readonly type: "note"; readonly message: string }
+  | { readonly type: "log"; readonly line: LogLine }
+  | { readonly type: "deployed"; readonly result: DeployResponse }
+  /** A problem document; nothing changed. */
+  | { readonly type: "failed"; readonly problem: Readonly<Record<string, unknown>> };
+
+export interface DeployResponse extends AppResponse {
+  readonly deployId: string;
+  /** Functions of this app from earlier deploys that this module has no longer: still there, or stopped by `prune`. */
+  readonly left: readonly DeployedFunction[];
+  readonly pruned: readonly string[];
+}
+
+/** `active`: its active version takes calls. `stopped`: calls are refused until `start`. */
+export type DeploymentState = "active" | "stopped";
+
+export interface DeploymentInfo {
+  readonly name: string;
+  readonly kind: FunctionKind;
+  readonly app: string;
+  readonly state: DeploymentState;
+  readonly activeVersion: number;
+  readonly id: string;
+  readonly url: string;
+  readonly deployedAtMs: number;
+  readonly pool: Pick<FunctionInfo, "state" | "reason" | "containers" | "pending" | "running">;
+  /** Changes of `scale` since the last deploy. */
+  readonly scaling: ScalingPatch;
+}
+
+export interface DeploymentDetail extends DeploymentInfo {
+  /** Newest first. */
+  readonly versions: readonly VersionInfo[];
+}
+
+export interface VersionInfo {
+  readonly version: number;
+  readonly id: string;
+  readonly deployId: string;
+  readonly active: boolean;
+  readonly deployedAtMs: number;
+  readonly codeId: string;
+  readonly url: string;
+  readonly pool: Pick<FunctionInfo, "state" | "reason" | "containers" | "pending" | "running">;
+}
+
+export type TokenScope = "admin" | "deploy" | "invoke";
+
+export interface TokenRequest {
+  readonly name: string;
+  readonly scopes: readonly TokenScope[];
+  /** Only what belongs to this app; absent: all. Not with `admin`. */
+  readonly app?: string;
+  /** Milliseconds until it is worth nothing; absent: never. */
+  readonly expiresInMs?: number;
+}
+
+export interface TokenInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly TokenScope[];
+  readonly app: string | null;
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number | null;
+}
+
+export interface CreatedToken extends TokenInfo {
+  /** Shown once: the server keeps its hash. */
+  readonly token: string;
 }
 
 export type PoolState = "idle" | "starting" | "ready" | "failing" | "stopped";

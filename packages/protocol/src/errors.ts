@@ -81,6 +81,13 @@ export const ERROR_CATALOGUE = {
   build_failed: { status: 503, fault: "author", retry: false, title: "onBuild failed", fix: "Mend the hook; nothing was changed" },
   deploy_failed: { status: 503, fault: "author", retry: false, title: "onDeploy failed", fix: "Mend the hook; the version was not activated" },
   no_capacity: { status: 503, fault: "operator", retry: true, title: "No container had room in time", fix: "Raise maxContainers, concurrency or queueTimeout" },
+  stopped: {
+    status: 503,
+    fault: "operator",
+    retry: false,
+    title: "The deployment was stopped",
+    fix: "Start it: samovar deployment start NAME",
+  },
   shutting_down: { status: 503, fault: "operator", retry: true, title: "The server is shutting down", fix: "Call again when it is back" },
 
   // Definitions

@@ -9,6 +9,7 @@ export type ContainerId = Id<"container">;
 export type TaskId = Id<"task">;
 export type SessionId = Id<"session">;
 export type TokenId = Id<"token">;
+export type DeployId = Id<"deploy">;
 
 const PREFIXES = {
   function: "fn",
@@ -16,6 +17,7 @@ const PREFIXES = {
   task: "tk",
   session: "ss",
   token: "to",
+  deploy: "dp",
 } as const;
 
 export type IdKind = keyof typeof PREFIXES;

@@ -1,6 +1,7 @@
 export * from "./api.ts";
 export * from "./definition.ts";
 export * from "./errors.ts";
+export * from "./exec.ts";
 export * from "./frames.ts";
 export * from "./http.ts";
 export * from "./ids.ts";

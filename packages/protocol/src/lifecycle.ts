@@ -28,6 +28,8 @@ export type StopReason =
   | "reload"
   | "interrupt"
   | "replaced"
+  /** The host needs the room for another pool. */
+  | "room"
   | "server-lost"
   | "done";
 

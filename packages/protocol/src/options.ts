@@ -7,6 +7,13 @@ export interface FunctionOptions {
   readonly cpuRequestMillis: number;
   readonly memoryMib: number;
   readonly memoryRequestMib: number;
+  /** Names of GPUs in order of preference, as the driver's inventory has them, or `any`; empty for none. */
+  readonly gpu: readonly string[];
+  /** How many of them; 0 without `gpu`. */
+  readonly gpuCount: number;
+  /** What one container may write, volumes aside. */
+  readonly diskMib: number;
+  readonly network: NetworkPolicy;
   readonly env: Readonly<Record<string, string>>;
   /** Per attempt; for streams between items. Null: none. */
   readonly timeoutMs: number | null;
@@ -44,12 +51,38 @@ export interface RetryPolicy {
   readonly jitter: boolean;
 }
 
+/**
+ * What a container can reach. `host`: the machine's own network. `isolated`: a network of its own, out of which it
+ * reaches what `allow` lists and nothing else. `none`: no network. Work comes over the server's connection in all of them.
+ */
+export interface NetworkPolicy {
+  readonly mode: "host" | "isolated" | "none";
+  /** CIDRs (`10.0.0.0/8`, `2001:db8::/32`, one address) and domains (`example.com`, `*.example.com`); only with `isolated`. */
+  readonly allow: readonly string[];
+}
+
+/** A change to a live pool: what is absent stays as it is. The next deploy resets it. */
+export interface ScalingPatch {
+  readonly minContainers?: number;
+  /** Null: what the host can hold. */
+  readonly maxContainers?: number | null;
+  readonly bufferContainers?: number;
+  /** Null: never. */
+  readonly scaledownWindowMs?: number | null;
+  /** 0: workers × concurrencyTarget. */
+  readonly tasksPerContainer?: number;
+}
+
 /** The one table of defaults (docs/lifecycle.md shows it; a test holds the two together). */
 export const DEFAULT_OPTIONS: FunctionOptions = Object.freeze({
   cpuMillis: 1_000,
   cpuRequestMillis: 1_000,
   memoryMib: 512,
   memoryRequestMib: 512,
+  gpu: Object.freeze([]),
+  gpuCount: 0,
+  diskMib: 10_240,
+  network: Object.freeze({ mode: "host", allow: Object.freeze([]) }),
   env: Object.freeze({}),
   timeoutMs: 300_000,
   startupTimeoutMs: 300_000,

@@ -69,7 +69,10 @@ async function runContainer(i: number): Promise<[firstLineMs: number, returnedMs
     token: "token",
     code: { codeId: "code", sourceDir: join(folder, "code"), entry: "app.mjs", nodeModules: [] },
     env: {},
-    limits: { cpuMillis: 1_000, memoryMib: 512, maxProcesses: 128, workers: 1 },
+    serverUrl: "http://127.0.0.1:8700",
+    network: { mode: "host", allow: [] },
+    gpus: [],
+    limits: { cpuMillis: 1_000, memoryMib: 512, maxProcesses: 128, diskMib: 1_024, workers: 1 },
   };
   const { promise: firstLine, resolve } = Promise.withResolvers<void>();
   const startedMs = performance.now();

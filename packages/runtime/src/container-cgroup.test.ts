@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { ContainerCgroup, limitWrites } from "./container-cgroup.ts";
 
-const limits = { cpuMillis: 1_500, memoryMib: 128, maxProcesses: 64, workers: 1 };
+const limits = { cpuMillis: 1_500, memoryMib: 128, maxProcesses: 64, diskMib: 1_024, workers: 1 };
 const all = { parentDir: "/x", enable: [], controllers: ["memory", "pids", "cpu"] } as const;
 
 test("v1 gets the memory limit before the limit with swap, which may not be below it", () => {

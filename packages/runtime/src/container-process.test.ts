@@ -10,7 +10,10 @@ const spec: ContainerSpec = {
   token: "secret",
   code: { codeId: "c", sourceDir: "/code", entry: "a.mjs", nodeModules: [] },
   env: {},
-  limits: { cpuMillis: 1_000, memoryMib: 512, maxProcesses: 64, workers: 2 },
+  serverUrl: "http://127.0.0.1:8700",
+  network: { mode: "host", allow: [] },
+  gpus: [],
+  limits: { cpuMillis: 1_000, memoryMib: 512, maxProcesses: 64, diskMib: 1_024, workers: 2 },
 };
 
 test("workers share the memory: each gets its part of three quarters", () => {

@@ -20,6 +20,7 @@ export function toEnvironment(spec: ContainerSpec, folder: ContainerFolder, node
     SAMOVAR_CONTAINER_ID: spec.containerId,
     SAMOVAR_TOKEN: spec.token,
     SAMOVAR_SERVER: spec.serverAddress,
+    SAMOVAR_URL: spec.serverUrl,
   };
 }
 

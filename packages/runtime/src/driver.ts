@@ -1,4 +1,5 @@
-import type { DriverInfo, ExitStatus } from "@samovar/protocol";
+import type { Readable, Writable } from "node:stream";
+import type { DriverInfo, ExitStatus, NetworkPolicy } from "@samovar/protocol";
 
 /**
  * What starts and ends containers. A driver knows processes, limits and folders; it knows nothing of functions,
@@ -30,10 +31,17 @@ export interface ContainerSpec {
   readonly code: CodeMount;
   /**
    * The user's variables. Beside them stand the driver's defaults (PATH, HOME, TMPDIR, LANG, TZ), which they may
-   * replace, and SAMOVAR_CONTAINER_ID, SAMOVAR_TOKEN and SAMOVAR_SERVER, which they may not; nothing is inherited.
+   * replace, and SAMOVAR_CONTAINER_ID, SAMOVAR_TOKEN, SAMOVAR_SERVER and SAMOVAR_URL, which they may not; nothing is
+   * inherited.
    */
   readonly env: Readonly<Record<string, string>>;
+  /** The server's HTTP address, for clients in the container that use its token. */
+  readonly serverUrl: string;
   readonly limits: ContainerLimits;
+  /** One of the driver's `networkModes`: others are refused with `unsupported`. */
+  readonly network: NetworkPolicy;
+  /** Ids of `info.gpus` that this container gets, chosen by whoever places it. */
+  readonly gpus: readonly string[];
 }
 
 /** A folder with the code, complete and never written to; the container sees a private, writable copy of it. */
@@ -51,6 +59,8 @@ export interface ContainerLimits {
   readonly memoryMib: number;
   /** Processes and threads, as the kernel counts them: a Node process has about a dozen. */
   readonly maxProcesses: number;
+  /** What it may write to its own root, code folder and temporary files together. */
+  readonly diskMib: number;
   readonly workers: number;
 }
 
@@ -69,6 +79,8 @@ export interface RunningContainer {
   readonly pid: number | null;
   /** Path of the code as processes in the container see it: where `entry` is found. */
   readonly codePath: string;
+  /** The same folder as this machine sees it, there until `kill`: what a build wrote is taken from it. */
+  readonly codeDir: string;
   /** SIGTERM to the main process: the runner stops gracefully. Resolves when it was sent; harmless when it has ended. */
   terminate(): Promise<void>;
   /** Ends the whole tree at once and removes all that the container left. Resolves when nothing is left. Idempotent. */
@@ -78,6 +90,12 @@ export interface RunningContainer {
    * A pid that is not, or no longer, a process of this container is left alone.
    */
   killProcess(pid: number): Promise<void>;
+  /**
+   * Runs another program in the container: same isolation, limits, user, variables and working folder. Rejects with
+   * `unsupported` without the capability `exec`, with `not_found` where there is no such program. It ends with the
+   * container.
+   */
+  exec(command: ExecCommand): Promise<ExecProcess>;
   /** Memory and cpu used so far by the whole tree. */
   stats(): Promise<ContainerStats>;
   /** Whether a process of this container was ended for want of memory since the last call. Answers after `kill` too. */
@@ -88,4 +106,34 @@ export interface ContainerStats {
   readonly memoryBytes: number;
   readonly cpuMs: number;
   readonly processes: number;
+}
+
+export interface ExecCommand {
+  /** Program and arguments, no shell. */
+  readonly argv: readonly string[];
+  /** Beside the container's own variables. */
+  readonly env: Readonly<Record<string, string>>;
+  /** As the container sees it; null: the code's folder. */
+  readonly cwd: string | null;
+  /** A terminal of this size, which carries stdout and stderr together; null for pipes. */
+  readonly terminal: TerminalSize | null;
+}
+
+export interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+export interface ExecProcess {
+  /** Ended by `end()`: the program reads an end of file. */
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  /** Null with a terminal. */
+  readonly stderr: Readable | null;
+  /** Without a terminal it does nothing. */
+  resize(size: TerminalSize): void;
+  /** To the program, as `SIGTERM`; harmless when it has ended. */
+  kill(signal: string): void;
+  /** Settles once, after the last output. Never rejects. */
+  readonly exited: Promise<ExitStatus>;
 }

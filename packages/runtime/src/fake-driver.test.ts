@@ -14,7 +14,10 @@ const spec = (containerId = "ct_1"): ContainerSpec => ({
   token: "t",
   code: { codeId: "c", sourceDir: "/code", entry: "a.mjs", nodeModules: [] },
   env: {},
-  limits: { cpuMillis: 1_000, memoryMib: 512, maxProcesses: 64, workers: 1 },
+  serverUrl: "http://127.0.0.1:8700",
+  network: { mode: "host", allow: [] },
+  gpus: [],
+  limits: { cpuMillis: 1_000, memoryMib: 512, maxProcesses: 64, diskMib: 1_024, workers: 1 },
 });
 
 interface Bench {

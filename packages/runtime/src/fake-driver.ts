@@ -51,6 +51,9 @@ const CAPABILITIES: DriverCapabilities = {
   networkModes: ["host"],
   checkpoint: false,
   gpu: false,
+  diskLimit: "none",
+  userNamespace: false,
+  exec: false,
 };
 /** Above what Linux hands out, so that a pid that leaks into a real `kill` hits nothing. */
 const FIRST_PID = 2 ** 22 + 1;
@@ -77,6 +80,7 @@ class ScriptedDriver implements FakeDriver {
       name: "fake",
       capabilities: { ...CAPABILITIES, ...options.capabilities },
       missing: ["Nothing is isolated: containers are played by the test's own process"],
+      gpus: [],
     };
   }
 
@@ -122,6 +126,8 @@ class ScriptedDriver implements FakeDriver {
     return {
       pid: container.mainPid,
       codePath: container.spec.code.sourceDir,
+      codeDir: container.spec.code.sourceDir,
+      exec: () => Promise.reject(new SamovarError("unsupported", "The fake driver's containers have no processes")),
       terminate: async () => {
         this.#record("terminate", containerId);
         container.terminate();

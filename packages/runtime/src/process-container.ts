@@ -4,7 +4,7 @@ import type { Logger } from "@samovar/kit";
 import { SamovarError } from "@samovar/protocol";
 import type { ContainerCgroup } from "./container-cgroup.ts";
 import { removeFolder, type ContainerFolder } from "./container-folder.ts";
-import type { ContainerEvents, ContainerSpec, ContainerStats, RunningContainer } from "./driver.ts";
+import type { ContainerEvents, ContainerSpec, ContainerStats, ExecCommand, ExecProcess, RunningContainer } from "./driver.ts";
 import { toExitStatus } from "./exit-status.ts";
 import { HeapExhaustion } from "./heap-exhaustion.ts";
 import type { MemoryWatch } from "./memory-watch.ts";
@@ -36,6 +36,7 @@ export interface ProcessContainerOptions {
 export class ProcessContainer implements RunningContainer {
   readonly pid: number;
   readonly codePath: string;
+  readonly codeDir: string;
   readonly #options: ProcessContainerOptions;
   readonly #heap = new HeapExhaustion();
   /** The main process exited and `mainExited` was called. */
@@ -56,6 +57,7 @@ export class ProcessContainer implements RunningContainer {
     this.#options = options;
     this.pid = options.child.pid;
     this.codePath = options.folder.work;
+    this.codeDir = options.folder.work;
     const { stdout, stderr } = options.child;
     stdout!.on("data", (chunk: Buffer) => this.#output("stdout", chunk));
     stderr!.on("data", (chunk: Buffer) => {
@@ -89,6 +91,10 @@ export class ProcessContainer implements RunningContainer {
     if (this.#gone || !(await this.#pids()).includes(pid)) return;
     if (pid === this.pid) this.#killedByUs = true;
     signal(pid);
+  }
+
+  exec(_command: ExecCommand): Promise<ExecProcess> {
+    return Promise.reject(new SamovarError("unsupported", "The process driver can't run programs in its containers yet"));
   }
 
   async stats(): Promise<ContainerStats> {

@@ -28,7 +28,10 @@ const spec = (containerId: string): ContainerSpec => ({
   token: "t",
   code: { codeId: "c", sourceDir: join(root, "code"), entry: "a.mjs", nodeModules: [] },
   env: {},
-  limits: { cpuMillis: 1_000, memoryMib: 128, maxProcesses: 64, workers: 1 },
+  serverUrl: "http://127.0.0.1:8700",
+  network: { mode: "host", allow: [] },
+  gpus: [],
+  limits: { cpuMillis: 1_000, memoryMib: 128, maxProcesses: 64, diskMib: 1_024, workers: 1 },
 });
 const deaf = { output() {}, mainExited() {} };
 

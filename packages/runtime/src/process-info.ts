@@ -22,6 +22,9 @@ export function toProcessInfo(plan: CgroupPlan, platform: NodeJS.Platform, switc
       networkModes: ["host"],
       checkpoint: false,
       gpu: false,
+      diskLimit: "none",
+      userNamespace: false,
+      exec: false,
     },
     missing: [
       "Containers see the host's files and run as the server's user: run only code that you trust",
@@ -34,5 +37,6 @@ export function toProcessInfo(plan: CgroupPlan, platform: NodeJS.Platform, switc
         ? [`Processes that leave their process group, lose their parent and clear their environment outlive their container: ${way}`]
         : []),
     ],
+    gpus: [],
   };
 }

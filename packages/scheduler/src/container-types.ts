@@ -1,4 +1,4 @@
-import type { CallHead, ContainerId, DoneMessage, LoadMessage, LogLine, Phase, SamovarError } from "@samovar/protocol";
+import type { CallHead, ContainerId, DoneMessage, LoadMessage, LogLine, NetworkPolicy, Phase, SamovarError } from "@samovar/protocol";
 import type { Clock, Logger } from "@samovar/kit";
 import type { CodeMount, ContainerLimits, RuntimeDriver } from "@samovar/runtime";
 import type { Container } from "./container.ts";
@@ -12,6 +12,8 @@ export interface ContainerHost {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly serverAddress: string;
+  /** The server's HTTP address; empty while it does not listen yet. */
+  readonly serverUrl: () => string;
   /** State, phases or counts changed. */
   containerChanged(container: Container): void;
   log(line: LogLine, container: Container): void;
@@ -25,6 +27,9 @@ export interface ContainerPlan {
   readonly code: CodeMount;
   readonly env: Readonly<Record<string, string>>;
   readonly limits: ContainerLimits;
+  readonly network: NetworkPolicy;
+  /** Devices that it was placed on. */
+  readonly gpus: readonly string[];
   readonly startupTimeoutMs: number;
   /** How long inputs may still run when a stop was asked for. */
   readonly drainTimeoutMs: number;

@@ -101,9 +101,9 @@ export class Container {
     return this.#running?.pid ?? null;
   }
 
-  /** Where its code lies as its processes see it; null before it was placed. */
-  get codePath(): string | null {
-    return this.#running?.codePath ?? null;
+  /** Where its code lies as this machine sees it; null before it was placed. */
+  get codeDir(): string | null {
+    return this.#running?.codeDir ?? null;
   }
 
   start(): void {
@@ -123,7 +123,10 @@ export class Container {
           token: this.#token,
           code: this.plan.code,
           env: this.plan.env,
+          serverUrl: this.#host.serverUrl(),
           limits: this.plan.limits,
+          network: this.plan.network,
+          gpus: this.plan.gpus,
         },
         this.#record.driverEvents((exit) => this.#onMainExit(exit)),
       )

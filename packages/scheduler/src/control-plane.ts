@@ -1,7 +1,29 @@
-import type { AppRequest, AppResponse, ContainerInfo, FunctionInfo, LogLine, ServerInfo, SessionEvent, SessionRequest, StopReason } from "@samovar/protocol";
+import type {
+  AppRequest,
+  AppResponse,
+  ContainerInfo,
+  CreatedToken,
+  DeployEvent,
+  DeployRequest,
+  DeployResponse,
+  DeploymentDetail,
+  DeploymentInfo,
+  FunctionInfo,
+  LogLine,
+  ScalingPatch,
+  ServerInfo,
+  SessionEvent,
+  SessionRequest,
+  StopReason,
+  TokenInfo,
+  TokenRequest,
+} from "@samovar/protocol";
+import type { ExecCommand, ExecProcess } from "@samovar/runtime";
 
 /** What the control API asks for: the gateway turns HTTP into these calls and nothing more. */
 export interface ControlPlane {
+  readonly deployments: DeploymentControl;
+  readonly tokens: TokenControl;
   server(): ServerInfo;
   /** Begins the graceful stop of the whole server; returns at once. */
   shutdown(reason: StopReason): void;
@@ -20,10 +42,37 @@ export interface ControlPlane {
   container(containerId: string): Promise<ContainerInfo | undefined>;
   /** False when no such container lives. Returns when the stop began. */
   stopContainer(containerId: string, options: { readonly force: boolean }): boolean;
+  /** Runs a program in a container. Rejects with `not_found` when no such container lives. */
+  exec(containerId: string, command: ExecCommand): Promise<ExecProcess>;
+  /** Changes a live pool. By id, else by name. Rejects with `not_found`, or `invalid_option` for a floor above the ceiling. */
+  scale(idOrName: string, patch: ScalingPatch): Promise<FunctionInfo>;
   /** Functions whose logs can be asked for: those that are there, and those of lines that are remembered. */
   logNames(): readonly string[];
   /** What was logged last, then, with `follow`, what comes. Lines are pushed; `end` follows the last when not following. */
   logs(query: LogQuery, sink: { line(line: LogLine): void; end(): void }): () => void;
+}
+
+/** What is deployed. Names that aren't reject with `not_found` and name near ones. */
+export interface DeploymentControl {
+  /** Makes the next version of each function and switches; nothing changes when it rejects or `signal` fires before. */
+  deploy(request: DeployRequest, emit: (event: DeployEvent) => void, signal: AbortSignal): Promise<DeployResponse>;
+  list(): readonly DeploymentInfo[];
+  get(name: string): DeploymentDetail;
+  stop(name: string): Promise<DeploymentInfo>;
+  start(name: string): Promise<DeploymentInfo>;
+  /** To `version`, or the newest one before the active one. Without a hook run, without a failed request. */
+  rollback(name: string, version: number | null): Promise<DeploymentInfo>;
+  /** Each function of the app to its version of the deploy before the last active one. */
+  rollbackApp(app: string): Promise<readonly DeploymentInfo[]>;
+  /** One version that isn't active, or with null all of it. Resolves when it is gone; its containers drain behind. */
+  delete(name: string, version: number | null): Promise<void>;
+}
+
+export interface TokenControl {
+  create(request: TokenRequest): Promise<CreatedToken>;
+  list(): Promise<readonly TokenInfo[]>;
+  /** By id or name. False when there is none. */
+  revoke(idOrName: string): Promise<boolean>;
 }
 
 export interface SessionHold {

@@ -216,7 +216,9 @@ export class Fleet implements ContainerOwner {
       load: { ...this.#spec.load, mode: "serve", bundlePath: "" },
       code: this.#spec.code,
       env: options.env,
-      limits: { cpuMillis: options.cpuMillis, memoryMib: options.memoryMib, maxProcesses: 1_024, workers: options.workers },
+      limits: { cpuMillis: options.cpuMillis, memoryMib: options.memoryMib, maxProcesses: 1_024, diskMib: options.diskMib, workers: options.workers },
+      network: options.network,
+      gpus: [],
       startupTimeoutMs: options.startupTimeoutMs,
       drainTimeoutMs: options.drainTimeoutMs,
     });

@@ -26,5 +26,12 @@ export interface FunctionTable {
   /** Names are compared in lower case. */
   byName(kind: FunctionKind, name: string, version?: number): FunctionEntry | undefined;
   byId(functionId: string): FunctionEntry | undefined;
+  /**
+   * The function whose host this is: `label` is what stands before the server's own name, in lower case, as `my-api` or
+   * `my-api--3` for a version.
+   */
+  byHost(label: string): FunctionEntry | undefined;
+  /** Rises whenever a name gets another function: who looked one up before asks again. */
+  readonly generation: number;
   list(): readonly FunctionEntry[];
 }

@@ -10,8 +10,8 @@ export interface HookRunSpec {
   readonly code: CodeMount;
   readonly load: Omit<LoadMessage, "mode" | "bundlePath">;
   readonly signal?: AbortSignal;
-  /** Called with the container's folder when the hooks are done, before it is removed: what a build wrote is taken from there. */
-  readonly keep?: (codePath: string) => Promise<void>;
+  /** Called with the container's code folder when the hooks are done, before it is removed: what a build wrote is taken from there. */
+  readonly keep?: (codeDir: string) => Promise<void>;
 }
 
 /**
@@ -27,7 +27,9 @@ export async function runHooks(host: ContainerHost, spec: HookRunSpec): Promise<
     load: { ...load, mode, workers: 1, bundlePath: "" },
     code: spec.code,
     env: options.env,
-    limits: { cpuMillis: options.cpuMillis, memoryMib: options.memoryMib, maxProcesses: 1_024, workers: 1 },
+    limits: { cpuMillis: options.cpuMillis, memoryMib: options.memoryMib, maxProcesses: 1_024, diskMib: options.diskMib, workers: 1 },
+    network: options.network,
+    gpus: [],
     startupTimeoutMs: BUILD_TIMEOUT_MS,
     drainTimeoutMs: 0,
   });
@@ -70,7 +72,7 @@ class HookRun implements ContainerOwner {
 
   async hooksDone(container: Container, message: DoneMessage): Promise<void> {
     try {
-      if (container.codePath) await this.#keep?.(container.codePath);
+      if (container.codeDir) await this.#keep?.(container.codeDir);
       this.done.resolve(message);
     } catch (error) {
       this.done.reject(error);

@@ -23,6 +23,11 @@ const LISTED = 200;
 
 /** The control plane of this server: each call goes to the one part that owns the matter. */
 export class Control implements ControlPlane {
+  // Follow with the parts that own them.
+  readonly deployments = null as never;
+  readonly tokens = null as never;
+  readonly exec = null as never;
+  readonly scale = null as never;
   readonly #options: ControlOptions;
 
   constructor(options: ControlOptions) {

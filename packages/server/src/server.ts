@@ -103,6 +103,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     const blobs = new BlobStore(home.blobs, clock);
     const code = new CodeStore(home.code, blobs, logger);
     await clearDeadCode(home);
+    let url = "";
     const living = new Map<string, Container>();
     const host: ContainerHost = {
       driver,
@@ -110,6 +111,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       clock,
       logger,
       serverAddress: home.workerSocket,
+      serverUrl: () => url,
       containerChanged: (container) => {
         if (container.state === "ended") living.delete(container.id);
         else living.set(container.id, container);
@@ -131,7 +133,6 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       compileCacheDir: join(home.cache, "compile"),
     });
     const server = new RunningServer();
-    let url = "";
     const sessions = new Sessions({
       registry,
       deployer,

@@ -9,7 +9,7 @@ await Promise.all(
   Array.from({ length: 8 }, async (_, writer) => {
     for (let i = 0; ; i++) {
       const id = `to_${writer}_${i}`;
-      await storage.tokens.insert({ id, hash: id, name: "n", scopes: ["invoke"], createdAtMs: i });
+      await storage.tokens.insert({ id, hash: id, name: "n", scopes: ["invoke"], app: null, expiresAtMs: null, createdAtMs: i });
       writeSync(1, `${id}\n`);
     }
   }),

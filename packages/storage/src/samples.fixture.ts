@@ -4,7 +4,7 @@ import type { TokenRecord } from "./storage.ts";
 export const NOW_MS = 1_800_000_000_000;
 
 export function tokenSample(id: string, changes: Partial<TokenRecord> = {}): TokenRecord {
-  return { id, hash: `hash-of-${id}`, name: "admin", scopes: ["admin"], createdAtMs: 1, ...changes };
+  return { id, hash: `hash-of-${id}`, name: "admin", scopes: ["admin"], app: null, expiresAtMs: null, createdAtMs: 1, ...changes };
 }
 
 export function containerSample(id: string, changes: Partial<ContainerInfo> = {}): ContainerInfo {

@@ -72,6 +72,8 @@ export function createThreadStorage(thread: StorageThread, options: SqliteStorag
   let closed: Promise<void> | undefined;
   return {
     tokens: createTokenStore(call),
+    // Follows with its tables.
+    deployments: null as never,
     containers: createContainerStore(call, records),
     get commits() {
       return thread.commits;

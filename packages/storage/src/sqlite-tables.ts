@@ -57,7 +57,9 @@ function createTokenTable(database: DatabaseSync) {
         hash: String(row["hash"]),
         name: String(row["name"]),
         scopes: JSON.parse(String(row["scopes"])) as Scope[],
+        app: null,
         createdAtMs: Number(row["created_at_ms"]),
+        expiresAtMs: null,
       }));
     },
     delete(id: string): boolean {

@@ -23,7 +23,7 @@ export interface DriverUnderTest {
 }
 
 const HOME = "containers";
-const LIMITS: ContainerLimits = { cpuMillis: 1_000, memoryMib: 256, maxProcesses: 64, workers: 1 };
+const LIMITS: ContainerLimits = { cpuMillis: 1_000, memoryMib: 256, maxProcesses: 64, diskMib: 1_024, workers: 1 };
 /** More than any memory limit below, so that filling it ends the filler. */
 const TOO_MUCH_MIB = 600;
 
@@ -68,6 +68,9 @@ export function describeDriver(name: string, { make, withoutProcesses }: DriverU
       token: `token-${count}`,
       code: { codeId: "code-1", sourceDir: join(folder(), "code"), entry: "index.mjs", nodeModules: [join(folder(), "modules")] },
       env,
+      serverUrl: "http://127.0.0.1:8700",
+      network: { mode: "host", allow: [] },
+      gpus: [],
       limits: { ...LIMITS, ...limits },
     });
     const start = async (limits?: Partial<ContainerLimits>, env?: Record<string, string>): Promise<Started> => {

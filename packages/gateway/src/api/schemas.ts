@@ -30,7 +30,21 @@ const functionKind = z.enum(["endpoint", "function", "cls"]);
 const jsonObject = z.record(z.string(), z.unknown());
 
 export const stopReason = schemaOf<StopReason>()(
-  z.enum(["idle", "scale-down", "new-version", "single-use", "max-inputs", "stop", "shutdown", "reload", "interrupt", "replaced", "server-lost", "done"]),
+  z.enum([
+    "idle",
+    "scale-down",
+    "new-version",
+    "single-use",
+    "max-inputs",
+    "stop",
+    "shutdown",
+    "reload",
+    "interrupt",
+    "replaced",
+    "room",
+    "server-lost",
+    "done",
+  ]),
 );
 
 const phase = z.enum(["create", "build", "deploy", "load", "start", "ready", "drain", "stop", "exit"]);
@@ -121,8 +135,12 @@ export const serverInfo = schemaOf<ServerInfo>()(
         networkModes: z.array(z.enum(["host", "isolated", "none"])),
         checkpoint: z.boolean(),
         gpu: z.boolean(),
+        diskLimit: z.enum(["enforced", "none"]),
+        userNamespace: z.boolean(),
+        exec: z.boolean(),
       }),
       missing: z.array(z.string()),
+      gpus: z.array(z.strictObject({ id: z.string(), name: z.string(), memoryMib: count })),
     }),
   }),
 );
@@ -154,6 +172,10 @@ const functionOptions = z.strictObject({
   cpuRequestMillis: z.number().positive(),
   memoryMib: z.number().positive(),
   memoryRequestMib: z.number().positive(),
+  gpu: z.array(z.string().min(1)),
+  gpuCount: count,
+  diskMib: z.number().positive(),
+  network: z.strictObject({ mode: z.enum(["host", "isolated", "none"]), allow: z.array(z.string().min(1)) }),
   env: z.record(z.string(), z.string()),
   timeoutMs: z.number().positive().nullable(),
   startupTimeoutMs: z.number().positive(),

@@ -18,7 +18,15 @@ export async function ensureAdminToken(
   const kept = (await readFile(file, "utf8").catch(() => "")).trim();
   if (kept && records.some((record) => record.hash === hashToken(kept) && record.scopes.includes("admin"))) return { token: kept, records };
   const token = `smv_${randomBytes(24).toString("base64url")}`;
-  const record: TokenRecord = { id: ids("token"), hash: hashToken(token), name: "admin", scopes: ["admin"], createdAtMs: clock.now() };
+  const record: TokenRecord = {
+    id: ids("token"),
+    hash: hashToken(token),
+    name: "admin",
+    scopes: ["admin"],
+    app: null,
+    expiresAtMs: null,
+    createdAtMs: clock.now(),
+  };
   await storage.tokens.insert(record);
   // Whoever reads it while it is written sees the old one or the new one, never half.
   await writeFile(`${file}.new`, `${token}\n`, { mode: 0o600 });

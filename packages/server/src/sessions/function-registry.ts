@@ -3,6 +3,7 @@ import type { FunctionEntry, FunctionRuntime, FunctionTable } from "@samovar/sch
 
 /** Every function that can be called, by id and, where it has a route of its own, by name. */
 export class FunctionRegistry implements FunctionTable {
+  #generation = 0;
   readonly #byId = new Map<string, FunctionRuntime>();
   readonly #byName = new Map<string, FunctionRuntime>();
   /** Names of versions that are being made, and who makes them. */
@@ -11,6 +12,14 @@ export class FunctionRegistry implements FunctionTable {
   byName(kind: FunctionKind, name: string, version?: number): FunctionEntry | undefined {
     const entry = this.#byName.get(name.toLowerCase());
     return entry && entry.manifest.kind === kind && (version === undefined || entry.version === version) ? entry : undefined;
+  }
+
+  get generation(): number {
+    return this.#generation;
+  }
+
+  byHost(_label: string): FunctionEntry | undefined {
+    return undefined;
   }
 
   byId(functionId: string): FunctionRuntime | undefined {
@@ -28,6 +37,7 @@ export class FunctionRegistry implements FunctionTable {
 
   /** Puts functions in the place of others, in one turn: no request sees half of it. */
   replace(old: readonly FunctionRuntime[], next: readonly FunctionRuntime[], routed: boolean): void {
+    this.#generation++;
     for (const entry of old) {
       this.#byId.delete(entry.functionId);
       if (this.holder(entry.name) === entry) this.#byName.delete(entry.name.toLowerCase());

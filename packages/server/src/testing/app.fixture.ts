@@ -35,6 +35,7 @@ function createHost(): ContainerHost {
     clock,
     logger: silentLogger,
     serverAddress: "",
+    serverUrl: () => "",
     containerChanged() {},
     log() {},
     call: () => {

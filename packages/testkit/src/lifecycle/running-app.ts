@@ -69,6 +69,7 @@ export class RunningApp {
       clock: setting.clock,
       logger: silentLogger,
       serverAddress: setting.serverAddress,
+      serverUrl: () => "",
       containerChanged: (container) => {
         this.containers.set(container.id, container);
         this.#wake();
