@@ -1,4 +1,4 @@
-/** What the options of the commands come to: read in program.ts, used in commands/. */
+/** What the options of the commands come to: read in program/, used in commands/. */
 export interface AppFlags {
   readonly app?: string;
   readonly env?: Readonly<Record<string, string>>;

@@ -5,7 +5,8 @@ import { createInterrupt, InterruptedError, orAborted } from "./interrupt.ts";
 import type { CliIo } from "./io.ts";
 import { renderError } from "./output/error-report.ts";
 import { Screen } from "./output/screen.ts";
-import { createProgram, type Invocation } from "./program.ts";
+import type { Invocation } from "./program/invocation.ts";
+import { createProgram } from "./program.ts";
 import { parseSettings } from "./settings.ts";
 
 /** This package's own version. */

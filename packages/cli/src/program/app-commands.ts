@@ -1,0 +1,62 @@
+import type { Command } from "commander";
+import { Option } from "commander";
+import type { RunFlags, ServeFlags } from "../flags.ts";
+import type { Choose } from "./invocation.ts";
+import { appOption, driverOption, envOption, forceBuildOption, toDurationMs } from "./options.ts";
+
+/** What a module's author types: run, serve. */
+export function addAppCommands(program: Command, choose: Choose): void {
+  program
+    .command("run")
+    .description("run a module's main, or call one of its functions once; everything ends with it")
+    .argument("<target>", "FILE, FILE:NAME or FILE:NAME.METHOD")
+    .argument("[args...]", "arguments for main; those that begin with a dash after --")
+    .option("--input <json>", "the function's input: JSON, - for stdin, @FILE for a file")
+    .option("--with <json>", "a class's constructor parameters: a JSON array, or one value")
+    .addOption(appOption())
+    .addOption(envOption())
+    .addOption(driverOption())
+    .addOption(forceBuildOption())
+    .addHelpText(
+      "after",
+      `
+The result goes to stdout as one line of JSON (undefined as null, a generator's items one line each, bytes as they
+are); logs of containers and everything else go to stderr. The exit code is 0, 1 after an error, 130 after Ctrl-C.
+
+Examples:
+  samovar run app.ts                                    the default export, main
+  samovar run app.ts -- --verbose data.csv              with arguments
+  samovar run app.ts:predict --input '{"text":"hi"}'    one function
+  echo '[1,2]' | samovar run app.ts:sum --input -
+  samovar run app.ts:model.tokens --with '["large"]' --input '"hi"'`,
+    )
+    .action((target: string, args: string[], options: RunFlags) =>
+      choose(async (context) => (await import("../commands/run.ts")).run(context, { target, args, ...options })),
+    );
+
+  program
+    .command("serve")
+    .description("serve a module's functions and reload them when a file changes")
+    .argument("<target>", "FILE, or FILE:NAME to show one function only")
+    .addOption(
+      new Option("--timeout <duration>", "end after this long without requests, edits or log followers; 0 = never")
+        .default(600_000, "10m")
+        .argParser(toDurationMs),
+    )
+    .addOption(appOption())
+    .addOption(envOption())
+    .addOption(driverOption())
+    .addOption(forceBuildOption())
+    .addHelpText(
+      "after",
+      `
+Names of served functions end in -dev, so that deployed routes are not taken. An error in an edit is shown and the
+last good code goes on serving. Ctrl-C lets inputs finish for 10 s, and the exit code is 0; a second one ends it at
+once, with 130.
+
+Examples:
+  samovar serve app.ts
+  samovar serve app.ts:predict --timeout 0`,
+    )
+    .action((target: string, options: ServeFlags) => choose(async (context) => (await import("../commands/serve.ts")).serve(context, { target, ...options })));
+}

@@ -1,0 +1,31 @@
+import type { Command } from "commander";
+import type { JsonFlag, UpFlags } from "../flags.ts";
+import type { Choose } from "./invocation.ts";
+import { driverOption, jsonOption, toPort } from "./options.ts";
+
+/** The server itself: up, down, status. */
+export function addServerCommands(program: Command, choose: Choose): void {
+  program
+    .command("up")
+    .description("start a server that stays")
+    .option("-d, --detach", "return when it is ready; it writes to logs/server.log in its home")
+    .option("--port <port>", "port to listen on (default 8700)", toPort)
+    .option("--host <address>", "address to listen on (default 127.0.0.1)")
+    .option("--data <folder>", "folder of its state (default SAMOVAR_HOME)")
+    .addOption(driverOption())
+    .addHelpText("after", "\nExamples:\n  samovar up\n  samovar up -d --port 9000")
+    .action((options: UpFlags) => choose(async (context) => (await import("../commands/up.ts")).up(context, options)));
+
+  program
+    .command("down")
+    .description("stop the server: running inputs finish first; returns when it is gone")
+    .addHelpText("after", "\nExample:\n  samovar down")
+    .action(() => choose(async (context) => (await import("../commands/down.ts")).down(context)));
+
+  program
+    .command("status")
+    .description("the server, and what this machine can't isolate or limit; exit code 1 when none runs")
+    .addOption(jsonOption())
+    .addHelpText("after", "\nExample:\n  samovar status --json")
+    .action((options: JsonFlag) => choose(async (context) => (await import("../commands/status.ts")).status(context, options)));
+}
