@@ -1,6 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { createWriteStream } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { SamovarError } from "@samovar/protocol";
@@ -35,6 +34,8 @@ export class BlobStore {
     await mkdir(join(path, ".."), { recursive: true, mode: 0o700 });
     const partial = `${path}.${randomUUID()}${PARTIAL}`;
     const hash = createHash("sha256");
+    // Opened before anything can break off: a stream that opens by itself may make the file after its removal.
+    const file = await open(partial, "wx", 0o600);
     try {
       await pipeline(
         content,
@@ -44,7 +45,7 @@ export class BlobStore {
             yield chunk;
           }
         },
-        createWriteStream(partial, { mode: 0o600 }),
+        file.createWriteStream(),
       );
       const actual = hash.digest("hex");
       if (actual !== sha256)
