@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { createCountingIds, type CallHead, type ErrorMessage } from "@samovar/protocol";
 import type { CallReply, Container, FunctionRuntime } from "@samovar/scheduler";
 import { createContainerCalls } from "./container-calls.ts";
-import { FunctionRegistry } from "./sessions/function-registry.ts";
+import { FunctionRegistry } from "./apps/function-registry.ts";
 import { functionOf } from "./testing/app.fixture.ts";
 
 const ids = createCountingIds();

@@ -1,6 +1,6 @@
 import { SamovarError, toSerializedError, type CallHead, type IdSource } from "@samovar/protocol";
 import type { CallControl, CallReply, Container, InputSink } from "@samovar/scheduler";
-import type { FunctionRegistry } from "./sessions/function-registry.ts";
+import type { FunctionRegistry } from "./apps/function-registry.ts";
 
 /**
  * Calls that user code in a container makes to other functions of its app, over its own connection: they need no

@@ -3,7 +3,7 @@ import type { Container, ControlPlane, LogQuery, SessionHold } from "@samovar/sc
 import type { Storage } from "@samovar/storage";
 import type { BlobStore } from "./code/blob-store.ts";
 import type { LogStore } from "./logs/log-store.ts";
-import type { FunctionRegistry } from "./sessions/function-registry.ts";
+import type { FunctionRegistry } from "./apps/function-registry.ts";
 import type { Sessions } from "./sessions/sessions.ts";
 
 export interface ControlOptions {

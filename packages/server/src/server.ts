@@ -22,8 +22,8 @@ import { createHome, type HomePaths } from "./home/paths.ts";
 import { Retention, clearDeadCode } from "./home/retention.ts";
 import { hostImageId } from "./image-id.ts";
 import { LogStore } from "./logs/log-store.ts";
-import { AppDeployer } from "./sessions/app-deployer.ts";
-import { FunctionRegistry } from "./sessions/function-registry.ts";
+import { AppMaker } from "./apps/app-maker.ts";
+import { FunctionRegistry } from "./apps/function-registry.ts";
 import { Sessions } from "./sessions/sessions.ts";
 import { SERVER_VERSION } from "./version.ts";
 
@@ -125,7 +125,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       },
       call: createContainerCalls(registry, ids),
     };
-    const deployer = new AppDeployer({
+    const maker = new AppMaker({
       host,
       ids,
       code,
@@ -135,7 +135,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     const server = new RunningServer();
     const sessions = new Sessions({
       registry,
-      deployer,
+      maker,
       clock,
       newSessionId: () => ids("session"),
       url: () => url,

@@ -1,5 +1,6 @@
 import type { SessionEvent, SessionId, SessionRequest } from "@samovar/protocol";
 import type { FunctionRuntime } from "@samovar/scheduler";
+import type { DeployValues } from "../apps/app-maker.ts";
 
 /** A `run` or `serve` that is going on: its functions end with it. Owned by `Sessions`. */
 export interface Session {
@@ -14,8 +15,8 @@ export interface Session {
   /** Ids of all functions that are or were this session's, also of a version that is only being made. */
   readonly functionIds: Set<string>;
   version: number;
-  /** What onDeploy returned at the last deploy, by function, and what that depended on. */
-  deployed: { readonly key: string | null; readonly values: ReadonlyMap<string, unknown> };
+  /** Of the last version. */
+  deployed: DeployValues;
   closing: Promise<void> | null;
   /** Ends what is being put, when the session closes meanwhile. */
   readonly abort: AbortController;

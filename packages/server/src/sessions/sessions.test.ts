@@ -5,12 +5,12 @@ import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { FakeClock } from "@samovar/kit";
 import { createCountingIds, type LogLine, type SessionEvent } from "@samovar/protocol";
-import { createDeployer, type TestDeployer } from "../testing/app.fixture.ts";
-import { FunctionRegistry } from "./function-registry.ts";
+import { createMaker, type TestMaker } from "../testing/app.fixture.ts";
+import { FunctionRegistry } from "../apps/function-registry.ts";
 import { Sessions } from "./sessions.ts";
 
 let root: string;
-let made: TestDeployer;
+let made: TestMaker;
 let registry: FunctionRegistry;
 let clock: FakeClock;
 let sessions: Sessions;
@@ -18,12 +18,12 @@ let lasts: number;
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), "samovar-sessions-"));
-  made = createDeployer(root);
+  made = createMaker(root);
   registry = new FunctionRegistry();
   clock = new FakeClock();
   lasts = 0;
   const ids = createCountingIds();
-  sessions = new Sessions({ registry, deployer: made.deployer, clock, newSessionId: () => ids("session"), url: () => "http://here", onLast: () => lasts++ });
+  sessions = new Sessions({ registry, maker: made.maker, clock, newSessionId: () => ids("session"), url: () => "http://here", onLast: () => lasts++ });
 });
 afterEach(() => rm(root, { recursive: true }));
 

@@ -13,13 +13,14 @@ import {
 } from "@samovar/protocol";
 import type { Clock } from "@samovar/kit";
 import type { SessionHold } from "@samovar/scheduler";
-import type { AppDeployer } from "./app-deployer.ts";
-import type { FunctionRegistry } from "./function-registry.ts";
+import type { AppMaker } from "../apps/app-maker.ts";
+import type { FunctionRegistry } from "../apps/function-registry.ts";
+import type { ServingMode } from "../apps/made-function.ts";
 import type { Session } from "./session.ts";
 
 export interface SessionsOptions {
   readonly registry: FunctionRegistry;
-  readonly deployer: AppDeployer;
+  readonly maker: AppMaker;
   readonly clock: Clock;
   readonly newSessionId: () => SessionId;
   readonly url: () => string;
@@ -92,9 +93,20 @@ export class Sessions {
 
   /** Makes the next version and puts it in the place of the last one. */
   async #replace(session: Session, request: AppRequest, routed: boolean): Promise<AppResponse> {
-    const { registry, deployer, clock } = this.#options;
-    const prepared = await deployer.prepare(session, request);
-    if (session.closing) prepared.release();
+    const { registry, maker, clock } = this.#options;
+    const version = session.version + 1;
+    const made = await maker.make({
+      request,
+      publicName: ({ name }) => (routed ? `${name}-dev` : name),
+      versionOf: () => version,
+      siblings: {},
+      development: true,
+      known: session.deployed,
+      named: (functionIds) => functionIds.forEach((functionId) => session.functionIds.add(functionId)),
+      emit: session.emit,
+      signal: session.abort.signal,
+    });
+    if (session.closing) made.release();
     this.#assertOpen(session);
     let toldMs = -Infinity;
     const onUse = (): void => {
@@ -104,12 +116,20 @@ export class Sessions {
       session.emit({ type: "activity", atMs: nowMs });
     };
     const { functions: old, release: releaseOld } = session;
-    const next = prepared.create(onUse);
+    const mode: ServingMode = {
+      session: session.request.label,
+      // Their callers see stacks.
+      development: true,
+      // `run` fails at the first; `serve` waits for an edit.
+      startPolicy: { failuresUntilFailing: 1, retries: false },
+      keepsFloor: session.request.kind !== "run",
+    };
+    const next = made.functions.map((one) => maker.create(one, mode, onUse));
     registry.replace(old, next, routed);
     session.functions = next;
-    session.release = () => prepared.release();
-    session.version++;
-    session.deployed = prepared.deployed;
+    session.release = () => made.release();
+    session.version = version;
+    session.deployed = made.deployed;
     const left = old.map(async (entry) => {
       const successor = next.find((candidate) => candidate.name === entry.name && candidate.manifest.kind === entry.manifest.kind) ?? null;
       session.leaving.add(entry);

@@ -6,7 +6,7 @@ import { FunctionRuntime, WorkerHub, type ContainerHost } from "@samovar/schedul
 import { BlobStore } from "../code/blob-store.ts";
 import { BuildStore } from "../code/build-store.ts";
 import { CodeStore } from "../code/code-store.ts";
-import { AppDeployer } from "../sessions/app-deployer.ts";
+import { AppMaker } from "../apps/app-maker.ts";
 import { codeOf, piecesOf, sha256 } from "./code.fixture.ts";
 
 const CALLABLE = { streaming: false, batch: null, inputSchema: null, outputSchema: null };
@@ -99,22 +99,22 @@ class GatedBlobs extends BlobStore {
   }
 }
 
-export interface TestDeployer {
-  readonly deployer: AppDeployer;
+export interface TestMaker {
+  readonly maker: AppMaker;
   readonly blobs: GatedBlobs;
   readonly code: CodeStore;
   /** A request for an app with functions of these names, whose contents are there. */
   request(names: readonly string[], source?: string): Promise<AppRequest>;
 }
 
-/** A deployer on real stores in `root`; its functions never get a container. */
-export function createDeployer(root: string): TestDeployer {
+/** A maker on real stores in `root`; its functions never get a container. */
+export function createMaker(root: string): TestMaker {
   const host = createHost();
   const blobs = new GatedBlobs(join(root, "blobs"), host.clock);
   const code = new CodeStore(join(root, "code"), blobs, silentLogger);
   const builds = new BuildStore(join(root, "builds"), "image", host.clock);
   return {
-    deployer: new AppDeployer({ host, ids: createCountingIds(), code, builds, compileCacheDir: join(root, "compile") }),
+    maker: new AppMaker({ host, ids: createCountingIds(), code, builds, compileCacheDir: join(root, "compile") }),
     blobs,
     code,
     async request(names, source = "export {};") {
