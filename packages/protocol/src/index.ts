@@ -10,6 +10,7 @@ export * from "./json.ts";
 export * from "./lifecycle.ts";
 export * from "./manifest.ts";
 export * from "./messages.ts";
+export * from "./network.ts";
 export * from "./options.ts";
 export * from "./units.ts";
 export * from "./values.ts";
