@@ -33,7 +33,7 @@ describe("entries that are wrong say how to mend them", () => {
     ["", 'An entry is empty: give a CIDR ("10.0.0.0/8") or a domain ("example.com")'],
     ["a.example, b.example", '"a.example, b.example" has a space in it: give each CIDR and domain an entry of its own'],
     ["https://example.com/v1", 'https://example.com/v1 is a URL: give its host alone, "example.com"'],
-    ["://", XX: give its host alone"],
+    ["://", ":// is a URL: give its host alone"],
     ["10.0.0.1/8", '10.0.0.1/8 has bits set after its prefix: write "10.0.0.0/8", or "10.0.0.1" for the one address'],
     ["10.0.0.0/33", "10.0.0.0/33 has no prefix length from 0 to 32 after its slash"],
     ["10.0.0.0/", "10.0.0.0/ has no prefix length from 0 to 32 after its slash"],
