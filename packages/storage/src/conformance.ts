@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { containerSample as container, NOW_MS, tokenSample as token } from "./samples.fixture.ts";
+import { describeDeployments } from "./conformance-deployments.ts";
 import type { Storage } from "./storage.ts";
 
 export interface StorageUnderTest {
@@ -32,7 +33,7 @@ export function describeStorage(name: string, make: StorageFactory): void {
     describe("tokens", () => {
       test("a token is listed as it was inserted, oldest first, and after a restart", async () => {
         const { storage, reopen } = await open();
-        const older = token("to_b", { createdAtMs: 1, scopes: ["admin", "invoke"] });
+        const older = token("to_b", { createdAtMs: 1, scopes: ["deploy", "invoke"], app: "text", expiresAtMs: 5 });
         const newer = token("to_a", { createdAtMs: 2, name: "ünï'côde\n" });
         await storage.tokens.insert(newer);
         await storage.tokens.insert(older);
@@ -139,6 +140,8 @@ export function describeStorage(name: string, make: StorageFactory): void {
         expect(ids.toSorted()).toEqual(["ct_1", "ct_2", "ct_3", "ct_4", "ct_5", "ct_living"]);
       });
     });
+
+    describeDeployments(open);
 
     test("closing keeps what was recorded, may be repeated, and ends every call after it by name", async () => {
       const { storage, reopen } = await open();

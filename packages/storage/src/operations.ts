@@ -1,3 +1,4 @@
+import type { DeploymentState, FunctionKind } from "@samovar/protocol";
 import type { TokenRecord } from "./storage.ts";
 
 /** A container as its table holds it. The main thread translates, so that the storage thread only stores. */
@@ -14,6 +15,28 @@ export interface ContainerRow {
 
 export type StoredContainer = Pick<ContainerRow, "info" | "parameters">;
 
+/** A version as its table holds it. */
+export interface VersionRow {
+  readonly name: string;
+  readonly version: number;
+  readonly kind: FunctionKind;
+  readonly functionId: string;
+  readonly deployId: string;
+  readonly deployedAtMs: number;
+  /** The rest of the VersionRecord as JSON. */
+  readonly details: string;
+}
+
+export interface DeploymentRow {
+  readonly name: string;
+  readonly app: string;
+  readonly kind: FunctionKind;
+  readonly state: DeploymentState;
+  readonly activeVersion: number;
+  /** JSON. */
+  readonly scaling: string;
+}
+
 /** What the storage thread does: each has its result beside it. */
 export interface Operations {
   "tokens.insert": { readonly asked: { readonly token: TokenRecord }; readonly answered: undefined };
@@ -26,6 +49,24 @@ export interface Operations {
     readonly answered: readonly StoredContainer[];
   };
   "containers.endAllLiving": { readonly asked: { readonly reason: string; readonly atMs: number }; readonly answered: number };
+  "deployments.load": {
+    readonly asked: object;
+    readonly answered: { readonly deployments: readonly DeploymentRow[]; readonly versions: readonly VersionRow[] };
+  };
+  "deployments.begin": { readonly asked: { readonly names: readonly string[] }; readonly answered: readonly number[] };
+  "deployments.activate": {
+    readonly asked: { readonly app: string; readonly versions: readonly VersionRow[]; readonly pruned: readonly string[] };
+    readonly answered: undefined;
+  };
+  "deployments.setActive": {
+    readonly asked: { readonly changes: readonly { readonly name: string; readonly version: number }[] };
+    readonly answered: undefined;
+  };
+  "deployments.setState": { readonly asked: { readonly name: string; readonly state: DeploymentState }; readonly answered: undefined };
+  /** `scaling` is JSON. */
+  "deployments.setScaling": { readonly asked: { readonly name: string; readonly scaling: string }; readonly answered: undefined };
+  "deployments.removeVersion": { readonly asked: { readonly name: string; readonly version: number }; readonly answered: boolean };
+  "deployments.remove": { readonly asked: { readonly name: string }; readonly answered: boolean };
   /** Does nothing: its answer says that all before it is on disk. */
   flush: { readonly asked: object; readonly answered: undefined };
   close: { readonly asked: object; readonly answered: undefined };
@@ -42,7 +83,7 @@ export interface Request {
 }
 
 export interface Failure {
-  readonly code: "conflict" | "storage_failed";
+  readonly code: "conflict" | "not_found" | "storage_failed";
   readonly message: string;
 }
 

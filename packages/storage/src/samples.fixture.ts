@@ -1,5 +1,5 @@
-import type { ContainerInfo } from "@samovar/protocol";
-import type { TokenRecord } from "./storage.ts";
+import { DEFAULT_OPTIONS, type ContainerInfo } from "@samovar/protocol";
+import type { TokenRecord, VersionRecord } from "./storage.ts";
 
 export const NOW_MS = 1_800_000_000_000;
 
@@ -24,6 +24,33 @@ export function containerSample(id: string, changes: Partial<ContainerInfo> = {}
     inputs: { running: 0, done: 1, failed: 0 },
     parameters: [],
     phases: [],
+    ...changes,
+  };
+}
+
+export function versionSample(name: string, version: number, changes: Partial<VersionRecord> = {}): VersionRecord {
+  const functionId = `fn_${name.toLowerCase()}_${version}`;
+  return {
+    name,
+    version,
+    functionId,
+    deployId: `dp_${version}`,
+    deployedAtMs: NOW_MS,
+    manifest: {
+      name,
+      kind: "function",
+      exportName: name,
+      options: DEFAULT_OPTIONS,
+      hooks: { onBuild: [], onDeploy: [{ name: "migrate", cacheKey: "k" }], onStart: [], onStop: [] },
+      handler: { streaming: false, batch: null, inputSchema: { type: "object", title: "ünï'côde\n" }, outputSchema: null },
+      methods: {},
+      requiresParameters: false,
+      builds: [[]],
+    },
+    functionIds: { [name]: functionId },
+    code: { codeId: "c0de", entry: "app.mjs", nodeModules: ["/srv/app/node_modules"] },
+    builtCode: { "[]": { codeId: "b17d", entry: "app.mjs", nodeModules: [] } },
+    onDeployValue: { rows: [1, null, "x"] },
     ...changes,
   };
 }

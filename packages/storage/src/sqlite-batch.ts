@@ -3,7 +3,25 @@ import type { Answered, OperationKind, Outcome, Request } from "./operations.ts"
 import { toFailure } from "./sqlite-failure.ts";
 import type { SqliteTables } from "./sqlite-tables.ts";
 
-const WRITES: ReadonlySet<OperationKind> = new Set<OperationKind>(["tokens.insert", "tokens.delete", "containers.record", "containers.endAllLiving"]);
+const WRITES: Readonly<Record<OperationKind, boolean>> = {
+  "tokens.insert": true,
+  "tokens.list": false,
+  "tokens.delete": true,
+  "containers.record": true,
+  "containers.get": false,
+  "containers.list": false,
+  "containers.endAllLiving": true,
+  "deployments.load": false,
+  "deployments.begin": true,
+  "deployments.activate": true,
+  "deployments.setActive": true,
+  "deployments.setState": true,
+  "deployments.setScaling": true,
+  "deployments.removeVersion": true,
+  "deployments.remove": true,
+  flush: false,
+  close: false,
+};
 
 /**
  * Runs a batch in one transaction, so that one fsync serves all of it. An operation that fails alone (a name that is
@@ -12,7 +30,7 @@ const WRITES: ReadonlySet<OperationKind> = new Set<OperationKind>(["tokens.inser
  */
 export function runBatch(database: DatabaseSync, tables: SqliteTables, file: string, batch: readonly Request[]): { outcomes: Outcome[]; committed: boolean } {
   const outcomes: Outcome[] = [];
-  const writes = batch.some((request) => WRITES.has(request.operation.kind));
+  const writes = batch.some((request) => WRITES[request.operation.kind]);
   try {
     if (writes) database.exec("BEGIN IMMEDIATE");
     for (const request of batch) outcomes.push(runOne(database, file, writes, () => tables.apply(request.operation)));

@@ -5,8 +5,19 @@ const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 const SQLITE_CONSTRAINT = 19;
 
+/** An operation that SQLite could do and we don't: it fails alone, with these words. */
+export class Refusal extends Error {
+  readonly code: "conflict" | "not_found";
+
+  constructor(code: "conflict" | "not_found", message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
 /** What went wrong, in words that name the file and what to do. Extended codes carry the plain one in their low byte. */
 export function toFailure(file: string, error: unknown): Failure {
+  if (error instanceof Refusal) return { code: error.code, message: error.message };
   const reason = error instanceof Error ? error.message : String(error);
   const code = typeof error === "object" && error !== null && "errcode" in error ? Number(error.errcode) & 0xff : 0;
   switch (code) {

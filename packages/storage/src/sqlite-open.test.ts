@@ -33,7 +33,7 @@ describe("schemas", () => {
     for (let older = 0; older < migrations.length; older++) {
       const ofOlder = path.join(folder, `schema-${older}.db`);
       const before = openWith(ofOlder, migrations.slice(0, older));
-      if (older > 0) before.database.exec("INSERT INTO tokens VALUES ('to_1', 'h', 'n', '[]', 1)");
+      if (older > 0) before.database.exec("INSERT INTO tokens (id, hash, name, scopes, created_at_ms) VALUES ('to_1', 'h', 'n', '[]', 1)");
       before.database.close();
       const after = openWith(ofOlder, migrations);
       expect([after.schemaBefore, after.schemaNow]).toEqual([older, migrations.length]);
@@ -41,6 +41,17 @@ describe("schemas", () => {
       expect(kept.map((row) => ({ ...row }))).toEqual(older > 0 ? [{ id: "to_1", note: "none" }] : []);
       after.database.close();
     }
+  });
+
+  test("tokens and containers of a server before deployments are what they were: of every app, without an end", async () => {
+    const { database } = openWith(file, MIGRATIONS.slice(0, 1));
+    database.exec("INSERT INTO tokens (id, hash, name, scopes, created_at_ms) VALUES ('to_1', 'hash-of-to_1', 'admin', '[\"admin\"]', 1)");
+    database.close();
+    const storage = await open(file);
+    expect(await storage.tokens.list()).toEqual([token("to_1")]);
+    expect(await storage.deployments.load()).toEqual({ deployments: [], versions: [] });
+    expect(await storage.deployments.begin(["predict"])).toEqual([1]);
+    await storage.close();
   });
 
   test("a migration that fails leaves the schema before it", () => {

@@ -1,5 +1,6 @@
 import type { Clock, Logger } from "@samovar/kit";
 import { ContainerRecords, toContainerInfo } from "./container-records.ts";
+import { createDeploymentStore } from "./deployment-store.ts";
 import type { ContainerStore, Storage, TokenStore } from "./storage.ts";
 import { openStorageThread, startSqliteWorker, type StorageThread } from "./storage-thread.ts";
 
@@ -72,9 +73,8 @@ export function createThreadStorage(thread: StorageThread, options: SqliteStorag
   let closed: Promise<void> | undefined;
   return {
     tokens: createTokenStore(call),
-    // Follows with its tables.
-    deployments: null as never,
     containers: createContainerStore(call, records),
+    deployments: createDeploymentStore(call),
     get commits() {
       return thread.commits;
     },

@@ -1,4 +1,5 @@
 import { tokensAndContainers } from "./0001-tokens-and-containers.ts";
+import { deployments } from "./0002-deployments.ts";
 
 /** In order: the n-th takes a file from schema n - 1 to schema n. What was released is never edited, only followed. */
-export const MIGRATIONS: readonly string[] = [tokensAndContainers];
+export const MIGRATIONS: readonly string[] = [tokensAndContainers, deployments];
