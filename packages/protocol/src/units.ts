@@ -20,17 +20,14 @@ export function parseDuration(value: unknown, what: string): number {
 
 const MIB_PER_UNIT: Record<string, number> = { Ki: 1 / 1024, Mi: 1, Gi: 1024, Ti: 1024 * 1024 };
 
-/** Mebibytes of a public memory size: `512` (MiB), `"512Mi"`, `"1.5Gi"`. */
-export function parseMemoryMib(value: unknown, what: string): number {
+/** Mebibytes of a public size, of memory or of what `noun` says: `512` (MiB), `"512Mi"`, `"1.5Gi"`. */
+export function parseMemoryMib(value: unknown, what: string, noun = "a memory size"): number {
   if (typeof value === "number" && value > 0 && Number.isFinite(value)) return Math.ceil(value);
   if (typeof value === "string") {
     const match = /^(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti)?$/.exec(value.trim());
     if (match && Number(match[1]) > 0) return Math.max(1, Math.ceil(Number(match[1]) * MIB_PER_UNIT[match[2] ?? "Mi"]!));
   }
-  throw new SamovarError(
-    "invalid_option",
-    `${what} is not a memory size: ${show(value)}. Give MiB, or a number with Mi or Gi, such as 512, "512Mi" or "1.5Gi"`,
-  );
+  throw new SamovarError("invalid_option", `${what} is not ${noun}: ${show(value)}. Give MiB, or a number with Mi or Gi, such as 512, "512Mi" or "1.5Gi"`);
 }
 
 /** Thousandths of a core of a public cpu amount: `2`, `0.5`, `"500m"`. */

@@ -34,7 +34,8 @@ describe("the manifest", () => {
         cpu: { request: "500m", limit: 2 }, memory: "1.5Gi", env: ["A=1", "B=x=y"], timeout: "5m", stopGracePeriod: 5, queueTimeout: "500ms", drainTimeout: "1h",
         retries: { maxRetries: 2, initialDelay: 90, jitter: false, on: [RangeError] }, taskPolicy: { maxRetries: 5, timeout: 7 }, workers: 2, concurrency: { max: 8, target: 4 },
         maxInputsPerWorker: 10, autoscaler: new QueueDepthAutoscaler({ minContainers: 1, maxContainers: 3, tasksPerContainer: 9 }), bufferContainers: 1, keepWarmSeconds: 20,
-        maxPendingTasks: 5, authorized: false, idempotent: true, headless: true,
+        maxPendingTasks: 5, authorized: false, idempotent: true, headless: true, gpu: ["t4:2", "A100-80GB:2"], disk: "1.5Gi",
+        network: "isolated", allow: ["10.0.0.0/8", "*.example.com"],
       }, (x) => x);
     `);
     expect(extract().functions[0]!.options).toEqual({
@@ -42,6 +43,10 @@ describe("the manifest", () => {
       cpuRequestMillis: 500,
       memoryMib: 1_536,
       memoryRequestMib: 1_536,
+      gpu: ["t4", "A100-80GB"],
+      gpuCount: 2,
+      diskMib: 1_536,
+      network: { mode: "isolated", allow: ["10.0.0.0/8", "*.example.com"] },
       env: { A: "1", B: "x=y" },
       timeoutMs: 7_000,
       startupTimeoutMs: 300_000,
@@ -78,6 +83,38 @@ describe("the manifest", () => {
     expect(manifest.functions.map(({ options }) => [options.cpuMillis, options.scaledownWindowMs, options.env])).toEqual([
       [2_000, 5_000, { A: "1", B: "2" }],
       [4_000, 90_000, { A: "1", B: "1" }],
+    ]);
+  });
+
+  test("GPUs, disk and network are resolved, a function's own above its app's", async () => {
+    const { extract } = await loadApp(`
+      import { App } from "samovar";
+      const app = new App("defaults", { gpu: "A100", gpuCount: 2, disk: "1Gi", network: { mode: "isolated", allow: ["app.example"] } });
+      export const plain = app.fn({}, () => 1);
+      export const two = app.fn({ gpu: "T4:4", disk: 512, allow: ["10.0.0.0/8"] }, () => 1);
+      export const listed = app.fn({ gpu: ["H100", "any"], network: "none" }, () => 1);
+      export const none = app.fn({ gpu: [], network: { mode: "isolated" } }, () => 1);
+    `);
+    expect(extract().functions.map(({ options: { gpu, gpuCount, diskMib, network } }) => ({ gpu, gpuCount, diskMib, network }))).toEqual([
+      { gpu: ["A100"], gpuCount: 2, diskMib: 1_024, network: { mode: "isolated", allow: ["app.example"] } },
+      { gpu: ["T4"], gpuCount: 4, diskMib: 512, network: { mode: "isolated", allow: ["10.0.0.0/8"] } },
+      { gpu: ["H100", "any"], gpuCount: 2, diskMib: 1_024, network: { mode: "none", allow: [] } },
+      { gpu: [], gpuCount: 0, diskMib: 1_024, network: { mode: "isolated", allow: [] } },
+    ]);
+  });
+
+  test("an app's list of what is reached gives way to a function that needs none", async () => {
+    const { extract } = await loadApp(`
+      import { App } from "samovar";
+      const app = new App("defaults", { network: "isolated", allow: ["app.example"] });
+      export const isolated = app.fn({ network: "isolated" }, () => 1);
+      export const host = app.fn({ network: "host" }, () => 1);
+      export const own = app.fn({ network: { mode: "isolated", allow: ["own.example"] } }, () => 1);
+    `);
+    expect(extract().functions.map(({ options }) => options.network)).toEqual([
+      { mode: "isolated", allow: ["app.example"] },
+      { mode: "host", allow: [] },
+      { mode: "isolated", allow: ["own.example"] },
     ]);
   });
 

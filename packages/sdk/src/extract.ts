@@ -3,7 +3,8 @@ import type { App } from "./app.ts";
 import { nameOf, type DefinitionRecord } from "./definitions/record.ts";
 import { throwMistakes } from "./options/mistakes.ts";
 import { suggestName } from "./options/option-table.ts";
-import { completeOptions, mergeOptions } from "./options/resolve-options.ts";
+import { mergeOptions } from "./options/merge-options.ts";
+import { completeOptions } from "./options/resolve-options.ts";
 
 type Namespace = Readonly<Record<string, unknown>>;
 

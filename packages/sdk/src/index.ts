@@ -23,5 +23,5 @@ export type {
   UnaryEndpointHandle,
   UnaryHandle,
 } from "./handles/handle-types.ts";
-export type { BatchOptions, CommonOptions, Cpu, Memory, RetryOptions } from "./options/option-types.ts";
+export type { BatchOptions, CommonOptions, Cpu, Memory, Network, NetworkMode, RetryOptions } from "./options/option-types.ts";
 export { QueueDepthAutoscaler, type QueueDepthAutoscalerOptions } from "./options/queue-depth-autoscaler.ts";

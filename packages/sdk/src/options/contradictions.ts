@@ -1,11 +1,19 @@
 import { show } from "@samovar/protocol";
+import { findGpuContradictions } from "./gpu-option.ts";
+import { findNetworkContradictions } from "./network-option.ts";
 import type { Draft } from "./option-table.ts";
 import type { Mistake, RawOptions } from "./mistakes.ts";
 import { QueueDepthAutoscaler } from "./queue-depth-autoscaler.ts";
 
 /** Options that can't both hold. Each names both; the later one gives way in the corrected code. */
 export function findContradictions(raw: RawOptions, draft: Draft): Mistake[] {
-  return [...findDoubleSpellings(raw), ...findScalingContradictions(raw, draft), ...findWorkerContradictions(raw, draft)];
+  return [
+    ...findDoubleSpellings(raw),
+    ...findGpuContradictions(raw, draft),
+    ...findNetworkContradictions(raw, draft),
+    ...findScalingContradictions(raw, draft),
+    ...findWorkerContradictions(raw, draft),
+  ];
 }
 
 function findDoubleSpellings(raw: RawOptions): Mistake[] {

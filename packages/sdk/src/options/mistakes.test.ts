@@ -204,10 +204,127 @@ describe("options", () => {
   });
 
   test("options of versions to come are told as that, not as misspelt ones", async () => {
-    const options = ["image", "gpu", "gpuCount", "disk", "volumes", "secrets", "network", "snapshot", "callbackUrl"];
+    const options = ["image", "volumes", "secrets", "snapshot", "callbackUrl"];
     const mistake = await inFn(`{ ${options.map((key) => `${key}: 1`).join(", ")} }`);
     for (const key of options) expect(mistake).toContain(`  - ${key} is not supported yet by this version\n`);
     expect(mistake).toMatch(/Write:\n {2}fn\(\{\}, handler\)$/);
+  });
+
+  test("GPUs are names with a count, disk a size", async () => {
+    expect(await inFn("{ gpu: 5 }")).toMatchInlineSnapshot(`
+      "invalid_option: fn at <site>: gpu is 5, but it takes a name such as "T4", "T4:2" for two of them, or a list of names in order of preference
+      Write:
+        fn({}, handler)"
+    `);
+    expect(await inFn("{ gpu: 'T4:0' }")).toMatchInlineSnapshot(`
+      "invalid_option: fn at <site>: gpu is "T4:0", but behind the colon stands how many, 1 or more
+      Write:
+        fn({ gpu: "T4" }, handler)"
+    `);
+    expect(await inFn("{ gpu: ['T4:two', '', 'L4'] }")).toMatchInlineSnapshot(`
+      "invalid_option: fn at <site> has 2 mistakes:
+        - gpu holds "T4:two", but behind the colon stands how many, 1 or more
+        - gpu holds "", but it takes a name such as "T4", "T4:2" for two of them, or a list of names in order of preference
+      Write:
+        fn({ gpu: ["T4", "L4"] }, handler)"
+    `);
+    expect(await inFn("{ gpu: ['A100:2', 'T4'] }")).toMatchInlineSnapshot(`
+      "invalid_option: fn at <site>: gpu lists "A100:2" and "T4", but a container gets the same number of whichever it gets: list names alone, and give gpuCount
+      Write:
+        fn({ gpu: ["A100", "T4"] }, handler)"
+    `);
+    expect(await inFn("{ gpu: 'T4', gpuCount: 0 }")).toMatchInlineSnapshot(`
+      "invalid_option: fn at <site>: gpuCount is 0, but it takes a whole number, 1 or more
+      Write:
+        fn({ gpu: "T4", gpuCount: 1 }, handler)"
+    `);
+    expect(await inFn("{ disk: '10GB' }")).toMatchInlineSnapshot(`
+      "invalid_option: fn at <site>: disk is not an amount of disk: "10GB". Give MiB, or a number with Mi or Gi, such as 512, "512Mi" or "1.5Gi"
+      Write:
+        fn({}, handler)"
+    `);
+    expect(await inFn("{ gpus: 'T4' }")).toMatchInlineSnapshot(`
+      "invalid_option: fn at <site>: Unknown option "gpus": did you mean "gpu"?
+      Write:
+        fn({ gpu: "T4" }, handler)"
+    `);
+  });
+
+  test("a network is one of three, and its list holds CIDRs and domains", async () => {
+    expect(await inFn("{ network: 'bridge' }")).toMatchInlineSnapshot(`
+      "invalid_option: fn at <site>: network is "bridge", but it takes "host", "isolated" or "none", or { mode: "isolated", allow: ["10.0.0.0/8", "example.com"] }
+      Write:
+        fn({ network: "isolated" }, handler)"
+    `);
+    expect(await inFn("{ network: 'isolate' }")).toMatchInlineSnapshot(`
+      "invalid_option: fn at <site>: network is "isolate", but it takes "host", "isolated" or "none", or { mode: "isolated", allow: ["10.0.0.0/8", "example.com"] }
+      Write:
+        fn({ network: "isolated" }, handler)"
+    `);
+    expect(await inFn("{ network: { allow: ['https://example.com/v1', 'example.com'] } }")).toMatchInlineSnapshot(`
+      "invalid_option: fn at <site> has 2 mistakes:
+        - network.allow: https://example.com/v1 is a URL: give its host alone, "example.com"
+        - network lacks mode
+      Write:
+        fn({ network: { allow: ["example.com"], mode: "isolated" } }, handler)"
+    `);
+    expect(await inFn("{ network: { mode: 'isolated', alow: [] } }")).toMatchInlineSnapshot(`
+      "invalid_option: fn at <site>: Unknown option "network.alow": did you mean "allow"?
+      Write:
+        fn({ network: { mode: "isolated", allow: [] } }, handler)"
+    `);
+    expect(await inFn("{ network: 'isolated', allow: 'example.com' }")).toMatchInlineSnapshot(`
+      "invalid_option: fn at <site>: allow is "example.com", but it takes a list of CIDRs and domains, such as ["10.0.0.0/8", "example.com"]
+      Write:
+        fn({ network: "isolated", allow: ["example.com"] }, handler)"
+    `);
+    expect(await inFn("{ network: 'isolated', allow: ['10.0.0.1/8', 'a b', 'example.com'] }")).toMatchInlineSnapshot(`
+      "invalid_option: fn at <site> has 2 mistakes:
+        - allow: 10.0.0.1/8 has bits set after its prefix: write "10.0.0.0/8", or "10.0.0.1" for the one address
+        - allow: "a b" has a space in it: give each CIDR and domain an entry of its own
+      Write:
+        fn({ network: "isolated", allow: ["example.com"] }, handler)"
+    `);
+    expect(await inFn("{ network: 'isolated', allow: Array(1001).fill('a.example') }")).toContain("allow has 1001 entries, but it takes 1000 at most");
+  });
+
+  test("contradictions of GPUs and networks name both options", async () => {
+    expect(await inFn("{ gpu: 'T4:2', gpuCount: 3 }")).toMatchInlineSnapshot(`
+      "invalid_option: fn at <site>: gpu ("T4:2") and gpuCount (3) contradict each other: say in one place how many
+      Write:
+        fn({ gpu: "T4:2" }, handler)"
+    `);
+    expect(await inFn("{ gpu: 'T4:2', gpuCount: 2 }")).toBe("no mistake");
+    expect(await inFn("{ gpuCount: 2 }")).toMatchInlineSnapshot(`
+      "invalid_option: fn at <site>: gpuCount (2) needs gpu, which says of what: a name, or "any"
+      Write:
+        fn({ gpuCount: 2, gpu: "any" }, handler)"
+    `);
+    expect(await inFn("{ gpu: [], gpuCount: 2 }")).toMatchInlineSnapshot(`
+      "invalid_option: fn at <site>: gpuCount (2) needs gpu, which says of what: a name, or "any"
+      Write:
+        fn({ gpu: "any", gpuCount: 2 }, handler)"
+    `);
+    expect(await inFn("{ allow: ['example.com'] }")).toMatchInlineSnapshot(`
+      "invalid_option: fn at <site>: allow needs network: "isolated": only "isolated" has a list of what it reaches
+      Write:
+        fn({ allow: ["example.com"], network: "isolated" }, handler)"
+    `);
+    expect(await inFn("{ network: 'none', allow: ['example.com'] }")).toMatchInlineSnapshot(`
+      "invalid_option: fn at <site>: network ("none") and allow contradict each other: only "isolated" has a list of what it reaches
+      Write:
+        fn({ network: "isolated", allow: ["example.com"] }, handler)"
+    `);
+    expect(await inFn("{ network: { mode: 'host', allow: ['example.com'] } }")).toMatchInlineSnapshot(`
+      "invalid_option: fn at <site>: network.mode ("host") and network.allow contradict each other: only "isolated" has a list of what it reaches
+      Write:
+        fn({ network: { mode: "isolated", allow: ["example.com"] } }, handler)"
+    `);
+    expect(await inFn("{ network: { mode: 'isolated', allow: ['a.example'] }, allow: ['b.example'] }")).toMatchInlineSnapshot(`
+      "invalid_option: fn at <site>: network.allow and allow are two spellings of one option: give one of them
+      Write:
+        fn({ network: { mode: "isolated", allow: ["a.example"] } }, handler)"
+    `);
   });
 
   test("contradictions name both options", async () => {

@@ -6,9 +6,12 @@ import {
   show,
   type BatchManifest,
   type FunctionOptions,
+  type NetworkPolicy,
   type RetryPolicy,
 } from "@samovar/protocol";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { readGpu, readGpuCount } from "./gpu-option.ts";
+import { readAllow, readNetwork } from "./network-option.ts";
 import { boolean, DAY_MS, durationIn, integerIn, isPlainObject, parseOr, SECOND_MS, WrongValue } from "./parse-values.ts";
 import type { ErrorClass } from "./option-types.ts";
 import { readFields } from "./read-fields.ts";
@@ -19,6 +22,11 @@ export interface Draft {
   options: Partial<{ -readonly [K in keyof FunctionOptions]: FunctionOptions[K] }>;
   retries?: Partial<RetryPolicy>;
   retryOn?: readonly ErrorClass[];
+  /** How many GPUs the names of `gpu` say, as `T4:2` does. */
+  gpuNameCount?: number;
+  network?: { readonly mode: NetworkPolicy["mode"]; readonly allow?: readonly string[] };
+  /** The option beside `network`. */
+  allow?: readonly string[];
   name?: string;
   batch?: BatchManifest;
   input?: StandardSchemaV1;
@@ -43,6 +51,11 @@ export const COMMON_OPTIONS: Readonly<Record<string, OptionReader>> = {
     draft.options.memoryRequestMib = request;
     draft.options.memoryMib = limit;
   },
+  gpu: readGpu,
+  gpuCount: readGpuCount,
+  disk: (value, draft, name) => (draft.options.diskMib = parseOr(() => parseMemoryMib(value, name, "an amount of disk"))),
+  network: readNetwork,
+  allow: readAllow,
   env: (value, draft) => (draft.options.env = readEnv(value)),
   timeout: (value, draft, name) => (draft.options.timeoutMs = durationIn(value, name, { ...LONG, never: "no limit" })),
   startupTimeout: (value, draft, name) => (draft.options.startupTimeoutMs = durationIn(value, name, LONG)!),

@@ -10,6 +10,12 @@ export type Cpu = number | `${number}` | `${number}m`;
 /** MiB, or a number with a unit: `512`, `"512Mi"`, `"1.5Gi"`. */
 export type Memory = number | `${number}` | `${number}${"Ki" | "Mi" | "Gi" | "Ti"}`;
 
+/** What a container may reach: the machine's own network, a network of its own, or none. */
+export type NetworkMode = "host" | "isolated" | "none";
+
+/** `allow` holds CIDRs (`"10.0.0.0/8"`, one address) and domains (`"example.com"`; `"*.example.com"` for all names under it). */
+export type Network = NetworkMode | { readonly mode: "isolated"; readonly allow?: readonly string[] } | { readonly mode: "host" | "none" };
+
 /** `request` is what placing counts on, `limit` what the container can't exceed; one alone stands for both. */
 export type RequestAndLimit<T> = { readonly request: T; readonly limit?: T } | { readonly request?: T; readonly limit: T };
 
@@ -34,6 +40,31 @@ export interface CommonOptions {
   readonly cpu?: Cpu | RequestAndLimit<Cpu>;
   /** Default 512 MiB. */
   readonly memory?: Memory | RequestAndLimit<Memory>;
+  /**
+   * The GPU that a container gets, by its name in any case (`samovar status` lists the server's), `"any"`, or a list in
+   * order of preference; `"T4:2"` is two of them. A name stands for its sizes too: `"A100"` is also an `A100-80GB`. GPUs
+   * are never shared. Where the server has none of these, calls get 503 with that reason. Default: none, also as `[]`.
+   *
+   * @example
+   * fn({ gpu: ["H100", "A100-80GB"], gpuCount: 2 }, handler);
+   */
+  readonly gpu?: string | readonly string[];
+  /** How many of them, 1 or more. Default 1 with `gpu`. */
+  readonly gpuCount?: number;
+  /** What a container may write, volumes aside, where the driver can limit it. Default 10 GiB. */
+  readonly disk?: Memory;
+  /**
+   * `"host"`: the machine's network. `"isolated"`: a network of its own, out of which it reaches what `allow` lists and
+   * nothing else. `"none"`: no network. Calls to the function, and its own to functions of its app, work in all of them.
+   * Default `"host"`.
+   *
+   * @example
+   * fn({ network: "isolated", allow: ["api.example.com", "10.2.0.0/16"] }, handler);
+   * fn({ network: { mode: "isolated", allow: ["api.example.com", "10.2.0.0/16"] } }, handler); // the same
+   */
+  readonly network?: Network;
+  /** What an isolated network reaches, as CIDRs and domains, at most 1,000: the same as `network.allow`. Default: nothing. */
+  readonly allow?: readonly string[];
   /** Environment variables of the container, as an object or a list of `"K=V"`. An app's and a function's are put together. */
   readonly env?: Readonly<Record<string, string>> | readonly `${string}=${string}`[];
   /** How long one attempt at one input may take, 1 s to 24 h; for a stream the time between items. -1: no limit. Default 300 s. */

@@ -2,7 +2,9 @@ import { DEFAULT_OPTIONS, type FunctionOptions } from "@samovar/protocol";
 import { findContradictions } from "./contradictions.ts";
 import type { Mistake, RawOptions } from "./mistakes.ts";
 import { findNearest, hintNearest } from "./nearest.ts";
-import { COMMON_OPTIONS, readEnv, type Draft, type OptionReader } from "./option-table.ts";
+import { completeGpuCount } from "./gpu-option.ts";
+import { completeNetwork } from "./network-option.ts";
+import { COMMON_OPTIONS, type Draft, type OptionReader } from "./option-table.ts";
 import { WrongValue } from "./parse-values.ts";
 
 export interface ReadOptions {
@@ -39,7 +41,7 @@ export function toMistakes({ messages, instead }: WrongValue, key: string): Mist
 }
 
 /** Options that people know from elsewhere: the nearest known ones would be other things. */
-const NOT_YET = new Set(["image", "gpu", "gpuCount", "disk", "volumes", "secrets", "network", "snapshot", "callbackUrl"]);
+const NOT_YET = new Set(["image", "volumes", "secrets", "snapshot", "callbackUrl"]);
 
 function describeUnknown(key: string, raw: RawOptions, known: Readonly<Record<string, OptionReader>>, elsewhere: Readonly<Record<string, string>>): Mistake {
   if (Object.hasOwn(elsewhere, key)) return { message: elsewhere[key]!, mend: (options) => void delete options[key] };
@@ -65,26 +67,6 @@ function reads(read: OptionReader, value: unknown, name: string): boolean {
   }
 }
 
-/** Spellings of one thing: a function that uses one of them has said it all, and an app's default for the others gives way. */
-const SPELLINGS: readonly (readonly string[])[] = [
-  ["scaledownWindow", "keepWarmSeconds"],
-  ["autoscaler", "minContainers"],
-  ["autoscaler", "maxContainers"],
-  ["autoscaler", "tasksPerContainer"],
-  ["taskPolicy", "retries"],
-  ["taskPolicy", "timeout"],
-];
-
-/** An app's defaults under a function's own options. `env` is put together, the rest replaces. */
-export function mergeOptions(defaults: RawOptions, own: RawOptions): RawOptions {
-  const merged: Record<string, unknown> = { ...own };
-  for (const [key, value] of Object.entries(defaults)) {
-    if (key === "env") merged.env = own.env === undefined ? value : { ...readEnv(value), ...readEnv(own.env) };
-    else if (own[key] === undefined && !SPELLINGS.some((group) => group.includes(key) && group.some((other) => own[other] !== undefined))) merged[key] = value;
-  }
-  return merged;
-}
-
 /** Fills in every default. `batchSize`: the largest batch of the function, which its workers must be able to hold. */
 export function completeOptions(draft: Draft, batchSize: number): FunctionOptions {
   const own = draft.options;
@@ -93,6 +75,8 @@ export function completeOptions(draft: Draft, batchSize: number): FunctionOption
   return {
     ...DEFAULT_OPTIONS,
     ...own,
+    gpuCount: completeGpuCount(draft),
+    network: completeNetwork(draft),
     env: own.env ?? {},
     concurrencyMax,
     concurrencyTarget: own.concurrencyTarget ?? concurrencyMax,

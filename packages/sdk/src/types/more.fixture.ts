@@ -57,9 +57,23 @@ chk<Eq<ReturnType<typeof f.local>, Promise<string>>>();
 chk<Eq<ReturnType<typeof f.forEach>, Promise<void>>>();
 // @ts-expect-error not an option of map
 f.map([1], { order: true });
+// GPUs, disk, network
+fn({ gpu: "T4:2", disk: "10Gi", network: "isolated", allow: ["10.0.0.0/8"] }, () => 1);
+fn({ gpu: ["H100", "any"], gpuCount: 2, disk: 512, network: { mode: "isolated", allow: ["example.com"] } }, () => 1);
+fn({ network: { mode: "none" } }, () => 1);
+// @ts-expect-error a number of GPUs is gpuCount
+fn({ gpu: 2 }, () => 1);
+// @ts-expect-error not a size
+fn({ disk: "10GB" }, () => 1);
+// @ts-expect-error not a mode
+fn({ network: "bridge" }, () => 1);
+// @ts-expect-error only an isolated network has a list
+fn({ network: { mode: "host", allow: ["example.com"] } }, () => 1);
+// @ts-expect-error a list
+fn({ network: "isolated", allow: "example.com" }, () => 1);
 // options of kinds to come
 // @ts-expect-error
-fn({ gpu: "T4" }, () => 1);
+fn({ snapshot: true }, () => 1);
 fn({ env: ["A=1"], memory: { limit: "1Gi" }, cpu: "500m", taskPolicy: { maxRetries: 1 } }, () => 1);
 // @ts-expect-error not K=V
 fn({ env: ["A"] }, () => 1);
