@@ -1,13 +1,16 @@
-import type { FunctionInfo, FunctionOptions, PoolState, SamovarError, StopReason } from "@samovar/protocol";
+import { SamovarError, type FunctionInfo, type FunctionOptions, type PoolState, type ScalingPatch, type StopReason } from "@samovar/protocol";
 import { Container } from "./container.ts";
 import type { ContainerOwner, StartFailure } from "./container-types.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
+import { beyondCeiling } from "./decisions/beyond-ceiling.ts";
 import { desiredContainers } from "./decisions/desired-containers.ts";
 import { isPreferredContainer } from "./decisions/preferred-container.ts";
 import { decideScaleDown } from "./decisions/scale-down.ts";
+import { toScaling, type Scaling } from "./decisions/scaling.ts";
 import { startsNow } from "./decisions/starts-now.ts";
-import type { PoolServices, PoolSpec } from "./pool-types.ts";
+import type { FloorPolicy, PoolServices, PoolSpec } from "./pool-types.ts";
 import { StartRecord } from "./start-record.ts";
+import { WarmUps, type WarmUpFleet } from "./warm-ups.ts";
 import type { Worker } from "./worker.ts";
 
 /** The pool, as its fleet sees it. */
@@ -29,13 +32,17 @@ const MEAN_WEIGHT = 0.2;
  * `reconcile` is called after whatever may change how many are wanted, and never by time, but for two deadlines: an
  * idle container's window, and the next try after a failed start.
  */
-export class Fleet implements ContainerOwner {
+export class Fleet implements ContainerOwner, WarmUpFleet {
   readonly #spec: PoolSpec;
   readonly #services: PoolServices;
   readonly #deadlines: Deadlines;
   readonly #client: FleetClient;
   readonly #containers = new Set<Container>();
   readonly #starts: StartRecord;
+  readonly #warmUps: WarmUps;
+  #patch: ScalingPatch;
+  #scaling: Scaling;
+  #floorPolicy: FloorPolicy;
   #lastUsedMs = -Infinity;
   #closed = false;
   #idleDeadline: Deadline | null = null;
@@ -49,6 +56,10 @@ export class Fleet implements ContainerOwner {
     this.#deadlines = deadlines;
     this.#client = client;
     this.#starts = new StartRecord(spec, services.host.clock, deadlines);
+    this.#patch = spec.scaling;
+    this.#scaling = toScaling(spec.manifest.options, spec.scaling);
+    this.#floorPolicy = spec.floor;
+    this.#warmUps = new WarmUps(spec.load.functionName, spec.manifest.options.startupTimeoutMs, this, services.host.clock, deadlines);
   }
 
   get #options(): FunctionOptions {
@@ -61,6 +72,26 @@ export class Fleet implements ContainerOwner {
 
   get isFailing(): boolean {
     return this.#starts.isFailing;
+  }
+
+  /** Takes inputs, all workers of it. */
+  get readyCount(): number {
+    return this.counts().ready;
+  }
+
+  get busyCount(): number {
+    let busy = 0;
+    for (const container of this.#containers) if (container.state === "ready" && container.heldCount > 0) busy++;
+    return busy;
+  }
+
+  /** As many are kept whether work comes or not. */
+  get #floor(): number {
+    return Math.max(this.#floorPolicy === "kept" ? this.#scaling.minContainers : 0, Math.min(this.#warmUps.floor, this.ceiling));
+  }
+
+  get ceiling(): number {
+    return this.#scaling.maxContainers ?? Math.max(this.#scaling.minContainers, this.#spec.hostCeiling);
   }
 
   /** Something is starting, or its failed start is about to be told, and nothing is ready yet. */
@@ -123,6 +154,7 @@ export class Fleet implements ContainerOwner {
 
   becameReady(container: Container): void {
     this.#meanStartMs = mean(this.#meanStartMs, (container.readyAtMs ?? 0) - container.startedAtMs);
+    this.#warmUps.check();
     this.watchIdle();
     this.reconcile();
   }
@@ -140,6 +172,7 @@ export class Fleet implements ContainerOwner {
     if (failure) {
       this.#starts.failed(failure, () => this.#tryAgain());
       this.#client.startFailed();
+      this.#warmUps.failed(this.#starts.error()!);
     }
     this.reconcile();
     if (this.#containers.size > 0) return;
@@ -168,7 +201,7 @@ export class Fleet implements ContainerOwner {
     }
     const starts = startsNow({
       desired,
-      minContainers: this.#options.minContainers,
+      minContainers: this.#floor,
       ...counts,
       queued: this.#client.queued,
       slotsPerContainer: this.#options.workers * this.#options.concurrencyMax,
@@ -179,7 +212,7 @@ export class Fleet implements ContainerOwner {
   }
 
   #desired(): number {
-    const { bufferContainers, minContainers, maxContainers, scaledownWindowMs, tasksPerContainer, workers, concurrencyTarget } = this.#options;
+    const { bufferContainers, scaledownWindowMs, tasksPerContainer } = this.#scaling;
     const sinceUseMs = this.#services.host.clock.monotonic() - this.#lastUsedMs;
     // What a container that is on its way out still holds asks for no other.
     let running = 0;
@@ -187,12 +220,7 @@ export class Fleet implements ContainerOwner {
     const busy = this.#client.queued + running > 0;
     return desiredContainers(
       { queued: this.#client.queued, running, active: busy || (scaledownWindowMs !== null ? sinceUseMs < scaledownWindowMs : this.#lastUsedMs > 0) },
-      {
-        minContainers,
-        maxContainers: maxContainers ?? Math.max(minContainers, this.#spec.hostCeiling),
-        bufferContainers,
-        tasksPerContainer: tasksPerContainer || workers * concurrencyTarget,
-      },
+      { minContainers: this.#floor, maxContainers: this.ceiling, bufferContainers, tasksPerContainer },
     );
   }
 
@@ -228,7 +256,7 @@ export class Fleet implements ContainerOwner {
 
   /** One deadline watches for idle containers; a warm call costs nothing here while it is set. */
   watchIdle(): void {
-    const windowMs = this.#options.scaledownWindowMs;
+    const windowMs = this.#scaling.scaledownWindowMs;
     if (this.#idleDeadline || windowMs === null || this.#closed || this.#containers.size === 0) return;
     this.#idleDeadline = this.#deadlines.add(this.#services.host.clock.monotonic() + windowMs, () => this.#scaleDown());
   }
@@ -243,12 +271,62 @@ export class Fleet implements ContainerOwner {
       idle: ready.filter((container) => container.heldCount === 0),
       active: this.counts().starting + ready.length,
       keep: this.#desired(),
-      windowMs: this.#options.scaledownWindowMs,
+      windowMs: this.#scaling.scaledownWindowMs,
     });
     for (const container of ready) if (decision.stop.includes(container.id)) container.drain("idle", null);
     if (decision.wakeAtMs !== null) {
       this.#idleDeadline = this.#deadlines.add(clock.monotonic() + Math.max(0, decision.wakeAtMs - clock.now()), () => this.#scaleDown());
     }
+  }
+
+  // --- asked from outside
+
+  get windowMs(): number | null {
+    return this.#scaling.scaledownWindowMs;
+  }
+
+  get startingCount(): number {
+    return this.counts().starting;
+  }
+
+  get waitReason(): string | null {
+    return this.info().reason;
+  }
+
+  /** Resolves when so many are ready at the same time (at most the ceiling): see `WarmUps`. */
+  async warmUp(count: number, signal: AbortSignal): Promise<void> {
+    if (this.#closed) throw new SamovarError("shutting_down", `${this.#spec.load.functionName} is stopping`);
+    if (this.#starts.lastFailure) this.#starts.forgive();
+    await this.#warmUps.wait(count, signal);
+  }
+
+  /** Throws `invalid_option`, and changes nothing, for a floor above the ceiling. */
+  scale(patch: ScalingPatch): void {
+    const merged = { ...this.#patch, ...patch };
+    this.#scaling = toScaling(this.#options, merged);
+    this.#patch = merged;
+    this.rescale();
+  }
+
+  setFloor(policy: FloorPolicy): void {
+    this.#floorPolicy = policy;
+    this.rescale();
+  }
+
+  /** How many are wanted changed, not by work. */
+  rescale(): void {
+    if (this.#closed) return;
+    this.#enforceCeiling();
+    this.#warmUps.check();
+    this.reconcile();
+    this.#deadlines.delete(this.#idleDeadline);
+    this.#scaleDown();
+  }
+
+  /** What is beyond it takes no more inputs. */
+  #enforceCeiling(): void {
+    const active = [...this.#containers].filter((container) => container.isActive);
+    for (const container of beyondCeiling(active, this.ceiling)) container.drain("scale-down", null);
   }
 
   // --- the end
@@ -257,6 +335,7 @@ export class Fleet implements ContainerOwner {
   async close(reason: StopReason, drainMs: number | null): Promise<void> {
     this.#closed = true;
     this.#starts.dispose();
+    this.#warmUps.dispose();
     this.#deadlines.delete(this.#idleDeadline);
     // Where the server decides that it ends, the function says how long its inputs may still take.
     const limitMs = reason === "stop" || reason === "shutdown" ? Math.min(drainMs ?? Infinity, this.#options.drainTimeoutMs) : drainMs;

@@ -1,6 +1,7 @@
-import { SamovarError, type FunctionId, type FunctionInfo, type FunctionManifest, type LoadMessage, type StopReason } from "@samovar/protocol";
+import { SamovarError, type FunctionId, type FunctionInfo, type FunctionManifest, type LoadMessage, type ScalingPatch, type StopReason } from "@samovar/protocol";
 import type { CodeMount } from "@samovar/runtime";
 import type { Container } from "./container.ts";
+import { toScaling } from "./decisions/scaling.ts";
 import type { FunctionEntry } from "./function-table.ts";
 import type { InputRequest, InputSink, InputTicket } from "./input.ts";
 import { Pool } from "./pool.ts";
@@ -21,28 +22,43 @@ export interface FunctionSpec {
   readonly development: boolean;
   readonly hostCeiling: number;
   readonly startPolicy: StartPolicy;
-  /** Whether the floor is kept warm from the start on. A `run` may never call the function: there it begins with the first call. */
+  /**
+   * Whether the floor is kept warm from the start on. A `run` may never call the function: there it begins with the first
+   * call; and a deployed version's begins when it is activated.
+   */
   readonly keepsFloor: boolean;
 }
 
-const NO_PARAMETERS = "[]";
+/** The pool of a call without constructor arguments. */
+export const DEFAULT_POOL = "[]";
 /** Constructor arguments come from callers: each set is a pool of its own, so there is an end to it. */
 const MAX_POOLS = 1_000;
 
-/** One function in one version: its pools, one for each set of constructor arguments that was asked for. */
+type State = "spare" | "active" | "stopped" | "closed";
+
+/**
+ * One function in one version: its pools, one for each set of constructor arguments that was asked for.
+ *
+ * States: spare (serves who calls it, without a floor) ⇄ active (keeps its floor) by `activate` and `retire`; both →
+ * stopped (refuses calls) by `stop`, and back to spare by `restart`; all → closed by `close`.
+ */
 export class FunctionRuntime implements FunctionEntry {
   readonly spec: FunctionSpec;
   readonly #services: PoolServices;
   readonly #onUse: () => void;
   readonly #pools = new Map<string, Pool>();
+  /** Pools that close: their containers drain. */
+  readonly #leaving = new Set<Pool>();
+  #state: State;
+  #scaling: ScalingPatch = {};
   #lastUsedAtMs = 0;
-  #closed = false;
 
   constructor(spec: FunctionSpec, services: PoolServices, onUse: () => void) {
     this.spec = spec;
     this.#services = services;
     this.#onUse = onUse;
-    if (spec.keepsFloor && spec.manifest.options.minContainers > 0 && !spec.manifest.requiresParameters) this.#pool([]);
+    this.#state = spec.keepsFloor || spec.session !== null ? "active" : "spare";
+    if (spec.keepsFloor) this.#beginFloor();
   }
 
   get functionId(): FunctionId {
@@ -74,7 +90,7 @@ export class FunctionRuntime implements FunctionEntry {
   }
 
   get containers(): Container[] {
-    return [...this.#pools.values()].flatMap((pool) => [...pool.containers]);
+    return [...this.#pools.values(), ...this.#leaving].flatMap((pool) => [...pool.containers]);
   }
 
   submit(parameters: readonly unknown[], input: InputRequest, sink: InputSink): InputTicket {
@@ -90,10 +106,11 @@ export class FunctionRuntime implements FunctionEntry {
   }
 
   #pool(parameters: readonly unknown[]): Pool {
-    const key = parameters.length === 0 ? NO_PARAMETERS : canonicalJson(parameters);
+    const key = parameters.length === 0 ? DEFAULT_POOL : canonicalJson(parameters);
     const known = this.#pools.get(key);
     if (known) return known;
-    if (this.#closed) throw new SamovarError("shutting_down", `${this.name} was stopped; call again`);
+    if (this.#state === "stopped") throw new SamovarError("stopped", `${this.name} was stopped: start it again with samovar deployment start ${this.name}`);
+    if (this.#state === "closed") throw new SamovarError("shutting_down", `${this.name} was stopped; call again`);
     if (this.manifest.requiresParameters && parameters.length === 0) {
       throw new SamovarError("invalid_request", `${this.name} needs constructor arguments: call it through .with(…), or give ?with=[…]`);
     }
@@ -102,7 +119,8 @@ export class FunctionRuntime implements FunctionEntry {
     if (this.#pools.size >= MAX_POOLS) this.#dropIdlePool();
     const { manifest, load, hostCeiling, startPolicy } = this.spec;
     const code = this.spec.builtCode.get(key) ?? this.spec.code;
-    const pool = new Pool({ manifest, code, load: { ...load, parameters }, hostCeiling, startPolicy }, this.#services);
+    const floor = this.#state === "active" ? "kept" : "none";
+    const pool = new Pool({ manifest, code, load: { ...load, parameters }, hostCeiling, startPolicy, floor, scaling: this.#scaling }, this.#services);
     this.#pools.set(key, pool);
     return pool;
   }
@@ -117,10 +135,96 @@ export class FunctionRuntime implements FunctionEntry {
     throw new SamovarError("no_capacity", `${this.name} has ${MAX_POOLS} sets of constructor arguments in use already`);
   }
 
+  /** The pool that is kept warm although nobody called yet. */
+  #beginFloor(): void {
+    const { minContainers } = { ...this.manifest.options, ...this.#scaling };
+    if (minContainers > 0 && !this.manifest.requiresParameters) this.#pool([]);
+  }
+
+  // --- as a version among others
+
+  /** From now on it keeps its floor, with what was scaled since its deploy. */
+  activate(scaling: ScalingPatch): void {
+    if (this.#state === "closed") return;
+    this.#state = "active";
+    this.#scaling = scaling;
+    for (const pool of this.#pools.values()) {
+      pool.scale(scaling);
+      pool.setFloor("kept");
+    }
+    this.#beginFloor();
+  }
+
+  /**
+   * Another version takes its calls: containers drain, and what waits goes to the successor, with the same arguments. It
+   * serves on whoever calls it as `@n`. Resolves when the containers are gone.
+   */
+  async retire(successor: FunctionRuntime): Promise<void> {
+    if (this.#state === "active") this.#state = "spare";
+    await this.#closePools("new-version", null, successor);
+  }
+
+  /** Containers end, and calls are refused until `restart`. Resolves when the containers are gone. */
+  async stop(): Promise<void> {
+    if (this.#state === "closed") return;
+    this.#state = "stopped";
+    await this.#closePools("stop", null, null);
+  }
+
+  /** Takes calls again; its floor waits for `activate`. */
+  restart(): void {
+    if (this.#state === "stopped") this.#state = "spare";
+  }
+
+  /** Containers that hold inputs, by the constructor arguments of their pool. */
+  busy(): ReadonlyMap<string, number> {
+    return new Map([...this.#pools].map(([key, pool]) => [key, pool.busyContainers]));
+  }
+
+  ready(pool: string): number {
+    return this.#pools.get(pool)?.readyContainers ?? 0;
+  }
+
+  /** Resolves when a pool has so many containers ready; rejects with the first failed start. */
+  async warmUp(pool: string, count: number, signal: AbortSignal): Promise<void> {
+    await this.#pool(JSON.parse(pool) as unknown[]).warmUp(count, signal);
+  }
+
+  // --- scaling
+
+  /** Throws `invalid_option` for a floor above the ceiling. */
+  assertScaling(scaling: ScalingPatch): void {
+    toScaling(this.manifest.options, scaling);
+  }
+
+  /** Changes live pools, and those that come: what is absent stays as it is. Throws as `assertScaling` does. */
+  scale(patch: ScalingPatch): FunctionInfo {
+    const scaling = { ...this.#scaling, ...patch };
+    this.assertScaling(scaling);
+    this.#scaling = scaling;
+    for (const pool of this.#pools.values()) pool.scale(patch);
+    if (this.#state === "active") this.#beginFloor();
+    return this.info();
+  }
+
+  // --- the end
+
   /** Containers drain and end; what waits goes to the successor, with the same arguments. */
   async close(reason: StopReason, drainMs: number | null, successor: FunctionRuntime | null = null): Promise<void> {
-    this.#closed = true;
-    await Promise.all([...this.#pools].map(([key, pool]) => pool.close(reason, drainMs, pool.queued > 0 && successor ? successor.#poolByKey(key) : null)));
+    this.#state = "closed";
+    await this.#closePools(reason, drainMs, successor);
+  }
+
+  async #closePools(reason: StopReason, drainMs: number | null, successor: FunctionRuntime | null): Promise<void> {
+    // Those that drain already may be asked to be quicker about it.
+    const closing = [...this.#leaving].map((pool) => pool.close(reason, drainMs));
+    for (const [key, pool] of this.#pools) {
+      this.#leaving.add(pool);
+      const closed = pool.close(reason, drainMs, pool.queued > 0 && successor ? successor.#poolByKey(key) : null);
+      closing.push(closed.finally(() => this.#leaving.delete(pool)));
+    }
+    this.#pools.clear();
+    await Promise.all(closing);
   }
 
   #poolByKey(key: string): Pool | null {
@@ -133,9 +237,10 @@ export class FunctionRuntime implements FunctionEntry {
   }
 
   info(): FunctionInfo {
-    const pools = [...this.#pools.values()].map((pool) => pool.info());
+    const pools = [...this.#pools.values(), ...this.#leaving].map((pool) => pool.info());
     const sum = (of: (info: (typeof pools)[number]) => number): number => pools.reduce((total, info) => total + of(info), 0);
     const order = ["failing", "ready", "starting", "idle", "stopped"] as const;
+    const isOver = this.#state === "stopped" || this.#state === "closed";
     return {
       id: this.functionId,
       name: this.name,
@@ -143,7 +248,7 @@ export class FunctionRuntime implements FunctionEntry {
       app: this.app,
       version: this.version,
       session: this.spec.session,
-      state: this.#closed ? "stopped" : (order.find((state) => pools.some((info) => info.state === state)) ?? "idle"),
+      state: isOver ? "stopped" : (order.find((state) => state !== "stopped" && pools.some((info) => info.state === state)) ?? "idle"),
       reason: pools.find((info) => info.reason)?.reason ?? null,
       containers: { starting: sum((i) => i.containers.starting), ready: sum((i) => i.containers.ready), draining: sum((i) => i.containers.draining) },
       pending: sum((i) => i.pending),

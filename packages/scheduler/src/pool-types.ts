@@ -1,4 +1,4 @@
-import type { ContainerId, FunctionManifest, LoadMessage } from "@samovar/protocol";
+import type { ContainerId, FunctionManifest, LoadMessage, ScalingPatch } from "@samovar/protocol";
 import type { CodeMount } from "@samovar/runtime";
 import type { Attempt } from "./attempt.ts";
 import type { ContainerHost } from "./container-types.ts";
@@ -14,7 +14,13 @@ export interface PoolSpec {
   /** Ceiling where the function sets none: what the host can hold of it. */
   readonly hostCeiling: number;
   readonly startPolicy: StartPolicy;
+  /** `none`: no floor, whatever the options say. A version that is no longer active is kept so. */
+  readonly floor: FloorPolicy;
+  /** What was changed since the deploy. */
+  readonly scaling: ScalingPatch;
 }
+
+export type FloorPolicy = "kept" | "none";
 
 export interface StartPolicy {
   /** After so many failed starts in a row, inputs are answered at once. */

@@ -1,4 +1,4 @@
-import { SamovarError, type FunctionInfo, type FunctionOptions, type InputHead, type StopReason } from "@samovar/protocol";
+import { SamovarError, type FunctionInfo, type FunctionOptions, type InputHead, type ScalingPatch, type StopReason } from "@samovar/protocol";
 import { retryDelayMs } from "@samovar/kit";
 import { Attempt } from "./attempt.ts";
 import type { Container } from "./container.ts";
@@ -6,7 +6,7 @@ import { Deadlines } from "./deadlines.ts";
 import { Fleet, type FleetClient } from "./fleet.ts";
 import type { InputRequest, InputSink, InputTicket } from "./input.ts";
 import { failureOf, type AttemptFailure } from "./input-failure.ts";
-import type { PoolInput, PoolServices, PoolSpec } from "./pool-types.ts";
+import type { FloorPolicy, PoolInput, PoolServices, PoolSpec } from "./pool-types.ts";
 import type { Worker } from "./worker.ts";
 
 /** How long a handler may take to settle after its signal fired, before its worker is replaced. */
@@ -50,6 +50,36 @@ export class Pool implements FleetClient {
 
   get queued(): number {
     return this.#queue.length;
+  }
+
+  /** Containers that take inputs, all workers of them. */
+  get readyContainers(): number {
+    return this.#fleet.readyCount;
+  }
+
+  /** Those of them that hold an input. */
+  get busyContainers(): number {
+    return this.#fleet.busyCount;
+  }
+
+  /**
+   * Brings up at least `count` containers (at most the ceiling), whether inputs want them or not, and resolves when so
+   * many were ready at the same time. Rejects with `start_failed` at the first start that fails, with `no_capacity` when
+   * nothing could be started within `startupTimeout`, with `shutting_down` when the pool closes, or with the signal's
+   * reason.
+   */
+  warmUp(count: number, signal: AbortSignal): Promise<void> {
+    return this.#fleet.warmUp(count, signal);
+  }
+
+  /** What it scales by from now on; what is absent stays. Throws `invalid_option` for a floor above the ceiling. */
+  scale(patch: ScalingPatch): void {
+    this.#fleet.scale(patch);
+  }
+
+  /** Whether `minContainers` holds: a version that is active no longer has no floor. */
+  setFloor(policy: FloorPolicy): void {
+    this.#fleet.setFloor(policy);
   }
 
   // --- inputs come

@@ -51,6 +51,12 @@ export class StartRecord {
     this.#notBeforeMs = 0;
   }
 
+  /** Somebody asks for containers now: what failed before is no reason to wait. */
+  forgive(): void {
+    this.succeeded();
+    this.#deadlines.delete(this.#retryDeadline);
+  }
+
   /** As `samovar ps` tells it. */
   get reason(): string | null {
     if (!this.#lastFailure) return null;
