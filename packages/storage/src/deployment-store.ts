@@ -21,11 +21,11 @@ export function createDeploymentStore(call: StorageThread["call"]): DeploymentSt
   };
 }
 
-type Details = Pick<VersionRecord, "manifest" | "functionIds" | "code" | "builtCode" | "onDeployValue">;
+type Details = Pick<VersionRecord, "app" | "manifest" | "functionIds" | "code" | "builtCode" | "onDeployValue">;
 
 function toVersionRow(record: VersionRecord): VersionRow {
-  const { name, version, functionId, deployId, deployedAtMs, manifest, functionIds, code, builtCode, onDeployValue } = record;
-  const details: Details = { manifest, functionIds, code, builtCode, onDeployValue };
+  const { name, version, functionId, deployId, deployedAtMs, app, manifest, functionIds, code, builtCode, onDeployValue } = record;
+  const details: Details = { app, manifest, functionIds, code, builtCode, onDeployValue };
   return { name, version, kind: manifest.kind, functionId, deployId, deployedAtMs, details: JSON.stringify(details) };
 }
 

@@ -36,6 +36,7 @@ export function versionSample(name: string, version: number, changes: Partial<Ve
     functionId,
     deployId: `dp_${version}`,
     deployedAtMs: NOW_MS,
+    app: "text",
     manifest: {
       name,
       kind: "function",

@@ -60,6 +60,8 @@ export interface VersionRecord {
   readonly functionId: string;
   readonly deployId: string;
   readonly deployedAtMs: number;
+  /** The app that deployed it, which need not be the name's owner any more. */
+  readonly app: string;
   readonly manifest: FunctionManifest;
   /** Names and ids of the functions of the same deploy. */
   readonly functionIds: Readonly<Record<string, string>>;
