@@ -1,8 +1,8 @@
-import { randomBytes } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import type { IdSource } from "@samovar/protocol";
 import { hashToken, type Clock } from "@samovar/kit";
 import type { Storage, TokenRecord } from "@samovar/storage";
+import { createTokenText } from "../tokens/tokens.ts";
 
 /**
  * The admin token of a home: made once, kept in a file that only its owner can read, known to the server by its hash.
@@ -16,8 +16,9 @@ export async function ensureAdminToken(
 ): Promise<{ readonly token: string; readonly records: readonly TokenRecord[] }> {
   const records = await storage.tokens.list();
   const kept = (await readFile(file, "utf8").catch(() => "")).trim();
-  if (kept && records.some((record) => record.hash === hashToken(kept) && record.scopes.includes("admin"))) return { token: kept, records };
-  const token = `smv_${randomBytes(24).toString("base64url")}`;
+  const isOurs = ({ hash, scopes, expiresAtMs }: TokenRecord): boolean => hash === hashToken(kept) && scopes.includes("admin") && expiresAtMs === null;
+  if (kept && records.some(isOurs)) return { token: kept, records };
+  const token = createTokenText();
   const record: TokenRecord = {
     id: ids("token"),
     hash: hashToken(token),
