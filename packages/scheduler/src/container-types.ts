@@ -14,11 +14,18 @@ export interface ContainerHost {
   readonly serverAddress: string;
   /** The server's HTTP address; empty while it does not listen yet. */
   readonly serverUrl: () => string;
+  /** Where a container's own token is made known, and forgotten when the container is over. Default: nowhere. */
+  readonly containerTokens?: ContainerTokens;
   /** State, phases or counts changed. */
   containerChanged(container: Container): void;
   log(line: LogLine, container: Container): void;
   /** User code in this container calls a function of its app. */
   call(container: Container, head: CallHead, body: Buffer, reply: CallReply): CallControl;
+}
+
+export interface ContainerTokens {
+  add(containerId: string, token: string, app: string): void;
+  remove(containerId: string): void;
 }
 
 export interface ContainerPlan {

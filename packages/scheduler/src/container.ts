@@ -109,6 +109,7 @@ export class Container {
   start(): void {
     const { clock, hub, driver } = this.#host;
     this.#unexpect = hub.expect(this.id, this.#token, { attach: (hello) => this.#attach(hello) });
+    this.#host.containerTokens?.add(this.id, this.#token, this.plan.load.app);
     this.#cancelTimer = clock.after(this.plan.startupTimeoutMs, () => {
       const { phase, hook } = this.#record.startPosition;
       const where = hook === null ? `phase ${phase}` : `phase ${phase}, hook ${hook}`;
@@ -469,6 +470,7 @@ export class Container {
     if (!this.#move("gone")) return;
     this.#cancelTimer();
     this.#unexpect();
+    this.#host.containerTokens?.remove(this.id);
     this.endedAtMs = this.#host.clock.now();
     this.#owner.ended(this, this.#failure);
     this.#host.containerChanged(this);
