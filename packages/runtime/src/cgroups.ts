@@ -80,6 +80,16 @@ export class Cgroups {
   }
 }
 
+/** Made while the rest of a start goes on. Null where groups can't be had: then the container is watched instead. */
+export async function openGroup(cgroups: Cgroups | null, containerId: string, limits: ContainerLimits, logger: Logger): Promise<ContainerCgroup | null> {
+  try {
+    return (await cgroups?.create(containerId, limits)) ?? null;
+  } catch (error) {
+    logger.warn({ containerId, error }, "The container's control group can't be made: its memory is watched instead");
+    return null;
+  }
+}
+
 /** Removes what servers that are gone left behind, as far as no process is in it. False when something stays. */
 export async function removeStaleCgroups(plan: CgroupPlan): Promise<boolean> {
   const removed: boolean[] = [];

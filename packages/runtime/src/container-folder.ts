@@ -1,4 +1,4 @@
-import { constants, copyFile, mkdir, readdir, readlink, rm, symlink } from "node:fs/promises";
+import { constants, copyFile, lchown, mkdir, readdir, readlink, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { SamovarError } from "@samovar/protocol";
 import type { CodeMount } from "./driver.ts";
@@ -9,6 +9,13 @@ export interface CodePlan {
   readonly folders: readonly string[];
   readonly files: readonly string[];
   readonly links: readonly { readonly path: string; readonly target: string }[];
+  /** Folders with packages to which links lead: a container with a root of its own needs them there, too. */
+  readonly modules: readonly string[];
+}
+
+export interface FileOwner {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 /** A container's private folder: `work` (the code, where its processes start), `home` and `tmp`. */
@@ -45,6 +52,7 @@ export async function planCode(code: CodeMount): Promise<CodePlan> {
   const folders: string[] = [];
   const files: string[] = [];
   const links: { path: string; target: string }[] = [];
+  const modules: string[] = [];
   const walk = async (relative: string): Promise<void> => {
     const entries = await readdir(join(code.sourceDir, relative), { withFileTypes: true });
     for (const entry of entries) {
@@ -54,7 +62,9 @@ export async function planCode(code: CodeMount): Promise<CodePlan> {
       } else if (!entry.isDirectory()) {
         if (entry.isFile()) files.push(path);
       } else if (entry.name === MODULES) {
-        if (path !== MODULES) links.push({ path, target: join(code.sourceDir, path) });
+        if (path === MODULES) continue;
+        links.push({ path, target: join(code.sourceDir, path) });
+        modules.push(join(code.sourceDir, path));
       } else {
         folders.push(path);
         await walk(path);
@@ -68,20 +78,29 @@ export async function planCode(code: CodeMount): Promise<CodePlan> {
       () => [],
     );
     const sources = [...own, ...code.nodeModules];
+    modules.push(...sources);
     if (sources.length === 1) links.push({ path: MODULES, target: sources[0]! });
     else if (sources.length > 1) await mergeModules(sources, folders, links);
-    return { folders, files, links };
+    return { folders, files, links, modules };
   });
 }
 
 /** Fills `work`. The files are private copies: reflinks where the file system has them. */
-export async function fillFolder(work: string, sourceDir: string, plan: CodePlan): Promise<void> {
+export async function fillFolder(work: string, sourceDir: string, plan: CodePlan, owner: FileOwner | null = null): Promise<void> {
+  const own = async (path: string): Promise<void> => {
+    if (owner) await lchown(join(work, path), owner.uid, owner.gid);
+  };
   await attempt(work, async () => {
-    for (const path of plan.folders) await mkdir(join(work, path));
-    for (let i = 0; i < plan.files.length; i += COPIES_AT_ONCE) {
-      await Promise.all(plan.files.slice(i, i + COPIES_AT_ONCE).map((path) => copyFile(join(sourceDir, path), join(work, path), constants.COPYFILE_FICLONE)));
+    for (const path of plan.folders) {
+      await mkdir(join(work, path));
+      await own(path);
     }
-    await Promise.all(plan.links.map(({ path, target }) => symlink(target, join(work, path))));
+    const copy = async (path: string): Promise<void> => {
+      await copyFile(join(sourceDir, path), join(work, path), constants.COPYFILE_FICLONE);
+      await own(path);
+    };
+    for (let i = 0; i < plan.files.length; i += COPIES_AT_ONCE) await Promise.all(plan.files.slice(i, i + COPIES_AT_ONCE).map(copy));
+    await Promise.all(plan.links.map(({ path, target }) => symlink(target, join(work, path)).then(() => own(path))));
   });
 }
 

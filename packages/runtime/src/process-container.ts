@@ -1,17 +1,14 @@
 import type { ChildProcess } from "node:child_process";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "@samovar/kit";
 import { SamovarError } from "@samovar/protocol";
 import type { ContainerCgroup } from "./container-cgroup.ts";
+import { endTree, nextTurn, signal } from "./container-ending.ts";
 import { removeFolder, type ContainerFolder } from "./container-folder.ts";
 import type { ContainerEvents, ContainerSpec, ContainerStats, ExecCommand, ExecProcess, RunningContainer } from "./driver.ts";
 import { toExitStatus } from "./exit-status.ts";
-import { HeapExhaustion } from "./heap-exhaustion.ts";
 import type { MemoryWatch } from "./memory-watch.ts";
+import { OomCount } from "./oom-count.ts";
 import { familyOf, findByContainerId, isAlive, readProcessTable, type ProcessEntry } from "./process-table.ts";
-
-/** A process that SIGKILL does not end within this hangs in the kernel. */
-const KILL_TIMEOUT_MS = 10_000;
 
 export interface ProcessContainerOptions {
   readonly spec: ContainerSpec;
@@ -38,7 +35,7 @@ export class ProcessContainer implements RunningContainer {
   readonly codePath: string;
   readonly codeDir: string;
   readonly #options: ProcessContainerOptions;
-  readonly #heap = new HeapExhaustion();
+  readonly #oom: OomCount;
   /** The main process exited and `mainExited` was called. */
   readonly #ended: Promise<void>;
   #isEnded = false;
@@ -48,20 +45,17 @@ export class ProcessContainer implements RunningContainer {
   #killing: Promise<void> | null = null;
   #gone = false;
   #stopWatching: () => void = () => {};
-  #watchKills = 0;
-  /** What the group had counted when it was removed. */
-  #lastOomKills = 0;
-  #oomTold = 0;
 
   constructor(options: ProcessContainerOptions) {
     this.#options = options;
     this.pid = options.child.pid;
     this.codePath = options.folder.work;
     this.codeDir = options.folder.work;
+    this.#oom = new OomCount(options.placed);
     const { stdout, stderr } = options.child;
     stdout!.on("data", (chunk: Buffer) => this.#output("stdout", chunk));
     stderr!.on("data", (chunk: Buffer) => {
-      this.#heap.push(chunk);
+      this.#oom.heap.push(chunk);
       this.#output("stderr", chunk);
     });
     // A pipe that breaks ends like one that closes.
@@ -111,11 +105,8 @@ export class ProcessContainer implements RunningContainer {
     };
   }
 
-  async tookOom(): Promise<boolean> {
-    const count = (await this.#oomKills()) + this.#heap.count;
-    const rose = count > this.#oomTold;
-    this.#oomTold = count;
-    return rose;
+  tookOom(): Promise<boolean> {
+    return this.#oom.rose();
   }
 
   #output(stream: "stdout" | "stderr", chunk: Buffer): void {
@@ -130,7 +121,7 @@ export class ProcessContainer implements RunningContainer {
     // waited for: other processes may hold them open.
     await nextTurn();
     await nextTurn();
-    const status = toExitStatus({ code, signal: exitSignal, killedByUs, oomKills: await this.#oomKills(), heapExhausted: this.#heap.count > 0 });
+    const status = toExitStatus({ code, signal: exitSignal, killedByUs, oomKills: await this.#oom.kills(), heapExhausted: this.#oom.heap.count > 0 });
     this.#tell(() => this.#options.events.mainExited(status));
   }
 
@@ -140,29 +131,15 @@ export class ProcessContainer implements RunningContainer {
     if (!this.#isEnded) this.#killedByUs = true;
     this.#signalGroup();
     const cgroup = await this.#options.placed;
-    await this.#endTree(cgroup);
-    await this.#ended;
+    await endTree(this.#options.spec.containerId, this.#ended, () => (cgroup ? cgroup.signalAll() : this.#signalFamily()));
     this.#stopWatching();
-    this.#lastOomKills = (await cgroup?.oomKills()) ?? this.#lastOomKills;
+    await this.#oom.close();
     await cgroup?.remove();
     this.#gone = true;
     this.#options.child.stdout!.destroy();
     this.#options.child.stderr!.destroy();
     await removeFolder(this.#options.folder.root);
     this.#options.onGone();
-  }
-
-  /** Until nothing is left: a process may fork between the look and the signal. */
-  async #endTree(cgroup: ContainerCgroup | null): Promise<void> {
-    const startedMs = performance.now();
-    for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 50)) {
-      const left = cgroup ? await cgroup.signalAll() : await this.#signalFamily();
-      if (left === 0 && this.#isEnded) return;
-      if (performance.now() - startedMs > KILL_TIMEOUT_MS)
-        throw new SamovarError("internal", `Container ${this.#options.spec.containerId} can't be ended: ${left} processes survive SIGKILL`);
-      // The main process is the last to go as a rule: its end is the event to look again at.
-      await (this.#isEnded ? sleep(pauseMs) : within(this.#ended, pauseMs));
-    }
   }
 
   async #signalFamily(): Promise<number> {
@@ -190,12 +167,6 @@ export class ProcessContainer implements RunningContainer {
     if (this.#hasGroup) signal(-this.pid);
   }
 
-  async #oomKills(): Promise<number> {
-    const cgroup = await this.#options.placed;
-    if (!this.#gone && cgroup) this.#lastOomKills = Math.max(this.#lastOomKills, await cgroup.oomKills());
-    return this.#lastOomKills + this.#watchKills;
-  }
-
   #watchMemory(): void {
     if (this.#isEnded || this.#killing) return;
     const { watch, spec, logger } = this.#options;
@@ -203,7 +174,7 @@ export class ProcessContainer implements RunningContainer {
       pid: this.pid,
       limitBytes: spec.limits.memoryMib * 1024 * 1024,
       onOverLimit: (largest: ProcessEntry) => {
-        this.#watchKills++;
+        this.#oom.watchKilled();
         logger.info(
           { containerId: spec.containerId, pid: largest.pid, memoryBytes: largest.memoryBytes },
           "A process is ended: its container is over its memory limit",
@@ -219,26 +190,5 @@ export class ProcessContainer implements RunningContainer {
     } catch (error) {
       this.#options.logger.error({ containerId: this.#options.spec.containerId, error }, "A listener of container events threw");
     }
-  }
-}
-
-/**
- * Waits for `work`, at most this long. In real time and holding this process alive, unlike the clock's timers: what
- * is waited for is the kernel, and a server on its way out must not exit before its containers are gone.
- */
-async function within(work: Promise<unknown>, delayMs: number): Promise<void> {
-  const { promise: late, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, delayMs);
-  await Promise.race([work, late]);
-  clearTimeout(timer);
-}
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-function signal(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // Gone already: what was wanted.
   }
 }

@@ -3,11 +3,13 @@ import { mkdir } from "node:fs/promises";
 import { disposeAll, type Clock, type Logger } from "@samovar/kit";
 import { SamovarError, type DriverInfo } from "@samovar/protocol";
 import { NO_CGROUPS, detectCgroups } from "./cgroup-detect.ts";
-import { Cgroups, realFiles, removeStaleCgroups } from "./cgroups.ts";
+import { Cgroups, openGroup, realFiles, removeStaleCgroups } from "./cgroups.ts";
 import type { ContainerCgroup } from "./container-cgroup.ts";
-import { fillFolder, makeFolder, planCode, removeFolder, toContainerFolder, type CodePlan, type ContainerFolder } from "./container-folder.ts";
+import { CodePlans } from "./code-plans.ts";
+import { fillFolder, makeFolder, removeFolder, toContainerFolder, type ContainerFolder } from "./container-folder.ts";
+import { ContainerLedger } from "./container-ledger.ts";
 import { toArguments, toEnvironment } from "./container-process.ts";
-import type { CodeMount, ContainerEvents, ContainerSpec, RunningContainer, RuntimeDriver } from "./driver.ts";
+import type { ContainerEvents, ContainerSpec, RunningContainer, RuntimeDriver } from "./driver.ts";
 import { MemoryWatch } from "./memory-watch.ts";
 import { ProcessContainer } from "./process-container.ts";
 import { toProcessInfo } from "./process-info.ts";
@@ -28,10 +30,6 @@ export interface ProcessDriverOptions {
   readonly cgroups?: "auto" | "off";
 }
 
-/** Plans of code folders that are kept; the oldest goes. */
-const PLANS_KEPT = 64;
-const SAFE_ID = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
-
 /**
  * The driver that needs nothing: a container is a process with its own group, folder and environment, on the same
  * files and as the same user as the server. Clears what a dead server left in `home`.
@@ -50,18 +48,15 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
   return new ProcessDriver(options, toProcessInfo(plan, process.platform, options.cgroups === "off"), opened?.cgroups ?? null, stale);
 }
 
-/** States: open → disposed. `start` is refused when disposed, and one that is under way then ends what it made. */
+/** States: open → disposed, as of its ledger. */
 class ProcessDriver implements RuntimeDriver {
   readonly info: DriverInfo;
   readonly #options: ProcessDriverOptions;
   readonly #cgroups: Cgroups | null;
   readonly #stale: StaleContainers;
   readonly #watch: MemoryWatch;
-  readonly #containers = new Set<ProcessContainer>();
-  readonly #starting = new Set<Promise<unknown>>();
-  /** Of all that are starting or not yet gone. */
-  readonly #ids = new Set<string>();
-  readonly #plans = new Map<string, Promise<CodePlan>>();
+  readonly #ledger = new ContainerLedger<ProcessContainer>();
+  readonly #plans = new CodePlans();
   #disposing: Promise<void> | null = null;
 
   constructor(options: ProcessDriverOptions, info: DriverInfo, cgroups: Cgroups | null, stale: StaleContainers) {
@@ -72,30 +67,15 @@ class ProcessDriver implements RuntimeDriver {
     this.#watch = new MemoryWatch(options.clock, options.logger);
   }
 
-  async start(spec: ContainerSpec, events: ContainerEvents): Promise<RunningContainer> {
-    this.#assertOpen();
-    if (!SAFE_ID.test(spec.containerId))
-      throw new SamovarError("internal", `A container's id must do as a file name, but is ${JSON.stringify(spec.containerId)}`);
-    if (this.#ids.has(spec.containerId)) throw new SamovarError("internal", `A container with the id ${spec.containerId} is there already`);
-    this.#ids.add(spec.containerId);
-    const starting = this.#start(spec, events);
-    this.#starting.add(starting);
-    try {
-      return await starting;
-    } catch (error) {
-      this.#ids.delete(spec.containerId);
-      throw error;
-    } finally {
-      this.#starting.delete(starting);
-    }
+  start(spec: ContainerSpec, events: ContainerEvents): Promise<RunningContainer> {
+    return this.#ledger.begin(spec, () => this.#start(spec, events));
   }
 
   dispose(): Promise<void> {
     this.#disposing ??= disposeAll([
-      // Starts first, so that none appears behind the back of the kills; groups last, since containers lie in them.
       () => this.#stale.dispose(),
-      () => Promise.allSettled(this.#starting),
-      () => Promise.all([...this.#containers].map((container) => container.kill())),
+      () => this.#ledger.close(),
+      // Last, since containers lie in them.
       () => this.#cgroups?.dispose(),
     ]);
     return this.#disposing;
@@ -103,8 +83,8 @@ class ProcessDriver implements RuntimeDriver {
 
   async #start(spec: ContainerSpec, events: ContainerEvents): Promise<RunningContainer> {
     const folder = toContainerFolder(this.#options.home, spec.containerId);
-    const planned = this.#plan(spec.code);
-    const grouped = this.#group(spec);
+    const planned = this.#plans.get(spec.code);
+    const grouped = openGroup(this.#cgroups, spec.containerId, spec.limits, this.#options.logger);
     // Awaited below; until then a failure must not count as unhandled.
     planned.catch(() => {});
     let container: ProcessContainer | null = null;
@@ -114,7 +94,7 @@ class ProcessDriver implements RuntimeDriver {
       container = this.#adopt(spec, events, folder, child, grouped);
       // The code is copied while Node boots: start() resolves when both are there.
       await fillFolder(folder.work, spec.code.sourceDir, await planned);
-      this.#assertOpen();
+      this.#ledger.assertOpen();
       return container;
     } catch (error) {
       if (container) await container.kill();
@@ -164,23 +144,10 @@ class ProcessDriver implements RuntimeDriver {
       placed: grouped.then((cgroup) => this.#place(spec, child, cgroup)),
       watch: this.#watch,
       memoryEnforced: this.info.capabilities.memoryLimit === "enforced",
-      onGone: () => {
-        this.#containers.delete(container);
-        this.#ids.delete(spec.containerId);
-      },
+      onGone: () => this.#ledger.remove(container, spec.containerId),
     });
-    this.#containers.add(container);
+    this.#ledger.add(container);
     return container;
-  }
-
-  /** Made while the folder is made. Null where groups can't be had: then the container is watched instead. */
-  async #group(spec: ContainerSpec): Promise<ContainerCgroup | null> {
-    try {
-      return (await this.#cgroups?.create(spec.containerId, spec.limits)) ?? null;
-    } catch (error) {
-      this.#options.logger.warn({ containerId: spec.containerId, error }, "The container's control group can't be made: its memory is watched instead");
-      return null;
-    }
   }
 
   async #place(spec: ContainerSpec, child: ChildProcess & { readonly pid: number }, cgroup: ContainerCgroup | null): Promise<ContainerCgroup | null> {
@@ -195,22 +162,6 @@ class ProcessDriver implements RuntimeDriver {
       await cgroup.remove().catch(() => {});
       return null;
     }
-  }
-
-  #plan(code: CodeMount): Promise<CodePlan> {
-    const key = JSON.stringify([code.codeId, code.sourceDir, code.nodeModules]);
-    let plan = this.#plans.get(key);
-    if (!plan) {
-      plan = planCode(code);
-      plan.catch(() => this.#plans.delete(key));
-      this.#plans.set(key, plan);
-      if (this.#plans.size > PLANS_KEPT) this.#plans.delete(this.#plans.keys().next().value!);
-    }
-    return plan;
-  }
-
-  #assertOpen(): void {
-    if (this.#disposing) throw new SamovarError("shutting_down", "No container is started any more: the driver was disposed");
   }
 }
 
