@@ -4,6 +4,22 @@ export function findNear(wanted: string, names: Iterable<string>): string[] {
   return rank(wanted, names, allowed).flatMap(({ name, distance }) => (distance <= allowed ? [name] : []));
 }
 
+const MAX_NEAR = 3;
+
+/** The names that a typing mistake may have meant, nearest first. */
+export function nearNames(wanted: string, names: Iterable<string>): string[] {
+  return findNear(wanted, [...names].toSorted()).slice(0, MAX_NEAR);
+}
+
+/** `. Near: "a", "b"`, or what there is when nothing is near and it is little enough to list. */
+export function describeNear(wanted: string, names: readonly string[], what: string): string {
+  const near = nearNames(wanted, names);
+  if (near.length > 0) return `. Did you mean ${near.map((name) => `"${name}"`).join(", ")}?`;
+  if (names.length === 0) return `. There are no ${what}`;
+  const listed = [...new Set(names)].toSorted();
+  return listed.length <= 10 ? `. There are: ${listed.join(", ")}` : `. There are ${listed.length} ${what}`;
+}
+
 /** All names, nearest first; those that are equally far keep their order. */
 export function sortByNearness(wanted: string, names: Iterable<string>): string[] {
   return rank(wanted, names, Infinity).map(({ name }) => name);

@@ -1,4 +1,12 @@
-import { SamovarError, type FunctionId, type FunctionInfo, type FunctionManifest, type LoadMessage, type ScalingPatch, type StopReason } from "@samovar/protocol";
+import {
+  SamovarError,
+  type FunctionId,
+  type FunctionInfo,
+  type FunctionManifest,
+  type LoadMessage,
+  type ScalingPatch,
+  type StopReason,
+} from "@samovar/protocol";
 import type { CodeMount } from "@samovar/runtime";
 import type { Container } from "./container.ts";
 import { toScaling } from "./decisions/scaling.ts";

@@ -1,14 +1,27 @@
-import { SamovarError, toSerializedError, type CallHead, type IdSource } from "@samovar/protocol";
+import {
+  CONTENT_TYPES,
+  decodeValue,
+  encodeValue,
+  parseScalingPatch,
+  SamovarError,
+  toSerializedError,
+  type CallHead,
+  type FunctionId,
+  type FunctionInfo,
+  type IdSource,
+  type ScalingPatch,
+} from "@samovar/protocol";
 import type { CallControl, CallReply, Container, InputSink } from "@samovar/scheduler";
 import type { FunctionRegistry } from "./apps/function-registry.ts";
 
 /**
  * Calls that user code in a container makes to other functions of its app, over its own connection: they need no
- * network and no token, and reach the functions of the same deploy only.
+ * network and no token, and reach the functions of the same deploy only. `scale` changes one of those, as the control API does.
  */
 export function createContainerCalls(
   registry: FunctionRegistry,
   ids: IdSource,
+  scale: (functionId: FunctionId, patch: ScalingPatch) => Promise<FunctionInfo>,
 ): (container: Container, head: CallHead, body: Buffer, reply: CallReply) => CallControl {
   return (container, head, body, reply) => {
     const functionId = head.functionId ?? container.plan.load.functionIds[head.functionName];
@@ -19,6 +32,12 @@ export function createContainerCalls(
     };
     if (!entry)
       return refuse(new SamovarError("not_found", `${head.functionName} is not a function of this deploy (it may have been replaced by a newer version)`));
+    if (head.kind === "scale") {
+      answerScaling(() => scale(entry.functionId, readPatch(body)), reply);
+      return { cancel() {}, resume() {} };
+    }
+    if (head.kind !== undefined && head.kind !== "call")
+      return refuse(new SamovarError("protocol_error", `This server knows no call of the kind ${JSON.stringify(head.kind)}`));
     if (entry.manifest.kind === "cls" && (head.method === undefined || !Object.hasOwn(entry.manifest.methods, head.method))) {
       return refuse(new SamovarError("not_found", `${head.functionName} has no method ${head.method ?? ""}`));
     }
@@ -40,6 +59,20 @@ export function createContainerCalls(
     );
     return { cancel: () => ticket.cancel("disconnected"), resume: () => ticket.resume() };
   };
+}
+
+function readPatch(body: Buffer): ScalingPatch {
+  return parseScalingPatch(body.length > 0 ? decodeValue(body) : undefined);
+}
+
+/** Once it was taken there is no way back: leaving the call changes nothing. */
+function answerScaling(scale: () => Promise<FunctionInfo>, reply: CallReply): void {
+  Promise.resolve()
+    .then(scale)
+    .then(
+      (info) => reply.result({ status: 200, headers: [["content-type", CONTENT_TYPES.value]] }, encodeValue(info)),
+      (error: unknown) => reply.error({ error: toSerializedError(error), retryable: false }),
+    );
 }
 
 function toSink(reply: CallReply): InputSink {

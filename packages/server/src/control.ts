@@ -1,9 +1,23 @@
-import type { AppRequest, AppResponse, ContainerInfo, FunctionInfo, LogLine, ServerInfo, SessionEvent, SessionRequest, StopReason } from "@samovar/protocol";
-import type { Container, ControlPlane, LogQuery, SessionHold } from "@samovar/scheduler";
+import {
+  SamovarError,
+  type AppRequest,
+  type AppResponse,
+  type ContainerInfo,
+  type FunctionInfo,
+  type LogLine,
+  type ScalingPatch,
+  type ServerInfo,
+  type SessionEvent,
+  type SessionRequest,
+  type StopReason,
+} from "@samovar/protocol";
+import { describeNear } from "@samovar/kit";
+import type { Container, ControlPlane, LogQuery, SessionHold, TokenControl } from "@samovar/scheduler";
 import type { Storage } from "@samovar/storage";
 import type { BlobStore } from "./code/blob-store.ts";
 import type { LogStore } from "./logs/log-store.ts";
 import type { FunctionRegistry } from "./apps/function-registry.ts";
+import type { Deployments } from "./deployments/deployments.ts";
 import type { Sessions } from "./sessions/sessions.ts";
 
 export interface ControlOptions {
@@ -11,6 +25,8 @@ export interface ControlOptions {
   readonly shutdown: (reason: StopReason) => void;
   readonly blobs: BlobStore;
   readonly sessions: Sessions;
+  readonly deployments: Deployments;
+  readonly tokens: TokenControl;
   readonly registry: FunctionRegistry;
   readonly logs: LogStore;
   readonly storage: Storage;
@@ -24,14 +40,19 @@ const LISTED = 200;
 /** The control plane of this server: each call goes to the one part that owns the matter. */
 export class Control implements ControlPlane {
   // Follow with the parts that own them.
-  readonly deployments = null as never;
-  readonly tokens = null as never;
   readonly exec = null as never;
-  readonly scale = null as never;
   readonly #options: ControlOptions;
 
   constructor(options: ControlOptions) {
     this.#options = options;
+  }
+
+  get deployments(): Deployments {
+    return this.#options.deployments;
+  }
+
+  get tokens(): TokenControl {
+    return this.#options.tokens;
   }
 
   server(): ServerInfo {
@@ -63,7 +84,22 @@ export class Control implements ControlPlane {
   }
 
   functions(): readonly FunctionInfo[] {
-    return this.#options.registry.list().map((entry) => entry.info());
+    const { registry } = this.#options;
+    // Of versions that no longer take their name's calls only those are of interest that have containers.
+    return registry
+      .list()
+      .filter((entry) => entry.spec.session !== null || registry.holder(entry.name) === entry || entry.containers.length > 0)
+      .map((entry) => entry.info());
+  }
+
+  async scale(idOrName: string, patch: ScalingPatch): Promise<FunctionInfo> {
+    const { registry, deployments } = this.#options;
+    const deployed = await deployments.scale(idOrName, patch);
+    if (deployed) return deployed;
+    const entry = registry.byId(idOrName) ?? registry.holder(idOrName);
+    if (entry) return entry.scale(patch);
+    const names = registry.list().map(({ name }) => name);
+    throw new SamovarError("not_found", `No function has the name or id ${JSON.stringify(idOrName)}${describeNear(idOrName, names, "functions")}`);
   }
 
   async containers({ all }: { readonly all: boolean }): Promise<readonly ContainerInfo[]> {

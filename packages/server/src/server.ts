@@ -3,7 +3,7 @@ import { flushCompileCache } from "node:module";
 import { createServer as createSocketServer, type Server as SocketServer } from "node:net";
 import { join } from "node:path";
 import { createAuthenticator, createGateway, type Gateway } from "@samovar/gateway";
-import { disposeAll, systemClock, type Clock, type Logger } from "@samovar/kit";
+import { disposeAll, hashToken, systemClock, type Clock, type Logger } from "@samovar/kit";
 import { createIdSource, type ServerInfo, type StopReason } from "@samovar/protocol";
 import { keptRunner } from "@samovar/runner";
 import { createProcessDriver, type RuntimeDriver } from "@samovar/runtime";
@@ -23,8 +23,10 @@ import { Retention, clearDeadCode } from "./home/retention.ts";
 import { hostImageId } from "./image-id.ts";
 import { LogStore } from "./logs/log-store.ts";
 import { AppMaker } from "./apps/app-maker.ts";
+import { Deployments } from "./deployments/deployments.ts";
 import { FunctionRegistry } from "./apps/function-registry.ts";
 import { Sessions } from "./sessions/sessions.ts";
+import { Tokens } from "./tokens/tokens.ts";
 import { SERVER_VERSION } from "./version.ts";
 
 export interface ServerOptions {
@@ -94,6 +96,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     await storage.containers.endAllLiving("server-lost", startedAtMs);
     const { token: adminToken, records } = await ensureAdminToken(home.adminToken, storage, ids, clock);
 
+    const authenticator = createAuthenticator(records, clock);
     const hub = new WorkerHub({ clock, logger });
     const workerSocket = await listenForWorkers(home.workerSocket, hub);
     undo.unshift(() => closeSocket(workerSocket, hub, home.workerSocket));
@@ -102,7 +105,8 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     const logs = new LogStore(home.logs, logger);
     const blobs = new BlobStore(home.blobs, clock);
     const code = new CodeStore(home.code, blobs, logger);
-    await clearDeadCode(home);
+    const deployed = await storage.deployments.load();
+    await clearDeadCode(home, new Set(deployed.versions.flatMap(({ code, builtCode }) => [code, ...Object.values(builtCode)].map(({ codeId }) => codeId))));
     let url = "";
     const living = new Map<string, Container>();
     const host: ContainerHost = {
@@ -112,6 +116,10 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       logger,
       serverAddress: home.workerSocket,
       serverUrl: () => url,
+      containerTokens: {
+        add: (containerId, token, app) => authenticator.addContainer(containerId, hashToken(token), app),
+        remove: (containerId) => authenticator.removeContainer(containerId),
+      },
       containerChanged: (container) => {
         if (container.state === "ended") living.delete(container.id);
         else living.set(container.id, container);
@@ -122,8 +130,9 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       log: (line, container) => {
         logs.append(line);
         sessions.logged(line, container.plan.load.functionId);
+        deployments.logged(line, container.plan.load.functionId);
       },
-      call: createContainerCalls(registry, ids),
+      call: createContainerCalls(registry, ids, (functionId, patch) => control.scale(functionId, patch)),
     };
     const maker = new AppMaker({
       host,
@@ -133,6 +142,17 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       compileCacheDir: join(home.cache, "compile"),
     });
     const server = new RunningServer();
+    const deployments = new Deployments({
+      store: storage.deployments,
+      registry,
+      maker,
+      code,
+      ids,
+      clock,
+      logger,
+      url: () => url,
+      embedded: config.embedded,
+    });
     const sessions = new Sessions({
       registry,
       maker,
@@ -152,11 +172,12 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       embedded: config.embedded,
       driver: driver.info,
     });
-    const control = new Control({ info, shutdown: (reason) => server.shutdown(reason), blobs, sessions, registry, logs, storage, living });
+    const tokens = new Tokens({ store: storage.tokens, records, authenticator, ids, clock, ownToken: adminToken });
+    const control = new Control({ info, tokens, shutdown: (reason) => server.shutdown(reason), blobs, sessions, deployments, registry, logs, storage, living });
     const gateway: Gateway = createGateway({
       functions: registry,
       control,
-      authenticator: createAuthenticator(records),
+      authenticator,
       clock,
       logger,
       ids,
@@ -165,6 +186,8 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     });
     undo.unshift(() => gateway.dispose({ graceMs: 2_000 }));
     url = await gateway.listen(config.host, config.port);
+    // In the same turn: no request comes before the routes, and containers of a floor know the address.
+    deployments.restore(deployed);
     lock.announce({ pid: process.pid, url, startedAtMs });
     const retention = new Retention({ home, runnerFile: await runner, startedAtMs, clock, logger });
     undo.unshift(() => retention.dispose());
@@ -178,9 +201,9 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       adminToken,
       info,
       isLonely: () => sessions.size === 0,
-      drain: (reason, drainMs) => {
+      drain: async (reason, drainMs) => {
         gateway.drain();
-        return sessions.closeAll(reason, drainMs);
+        await Promise.all([sessions.closeAll(reason, drainMs), deployments.closeAll(reason, drainMs)]);
       },
       // The compile cache would else be written at the process's exit, when the lock is gone.
       finish: () => disposeAll([flushCompileCache, () => logs.flush(), () => storage.flush(), () => code.settled(), ...undo]),

@@ -13,6 +13,8 @@ export interface CodeHold {
   place(code: CodeObject): Promise<CodeMount>;
   /** The same code on top of what a build left: the build's files first, the code's over them. */
   onTopOf(code: CodeMount, buildKey: string, buildDir: string): Promise<CodeMount>;
+  /** A folder that was placed before, by an earlier server: its path. Whether it is there shows when a container starts. */
+  keep(codeId: string): string;
   /** The version is over: folders that nobody else holds go. A second time does nothing. */
   release(): void;
 }
@@ -49,6 +51,7 @@ export class CodeStore {
     return {
       place: (code) => this.#place(held, code),
       onTopOf: (code, buildKey, buildDir) => this.#onTopOf(held, code, buildKey, buildDir),
+      keep: (codeId) => this.#keep(held, codeId),
       release: () => {
         for (const codeId of held) this.#leave(codeId);
         held.clear();
@@ -82,6 +85,16 @@ export class CodeStore {
       await cp(code.sourceDir, partial, { recursive: true, verbatimSymlinks: true, force: true });
     });
     return { ...code, codeId, sourceDir };
+  }
+
+  #keep(held: Set<string>, codeId: string): string {
+    if (!/^[0-9a-f]{64}$/.test(codeId)) throw new SamovarError("internal", `A code folder is kept under ${JSON.stringify(codeId)}, which is no hash`);
+    const dir = join(this.#dir, codeId);
+    const folder = this.#folders.get(codeId);
+    if (!folder) this.#folders.set(codeId, { holds: 0, made: Promise.resolve(dir), removed: Promise.resolve() });
+    if (!held.has(codeId)) this.#folders.get(codeId)!.holds++;
+    held.add(codeId);
+    return dir;
   }
 
   /** Holds the folder from this turn on. Two that ask at once share one making; one that failed is tried anew. */

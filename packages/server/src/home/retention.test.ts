@@ -52,6 +52,13 @@ test("code of an earlier server goes, at once to its place and then for good", a
   expect((await names(home.root)).filter((name) => name.startsWith("code"))).toEqual(["code"]);
 });
 
+test("code that a deployed version uses stays", async () => {
+  await putFolder("code/old");
+  await putFolder("code/deployed");
+  await clearDeadCode(home, new Set(["deployed"]));
+  expect(await names(home.code)).toEqual(["deployed"]);
+});
+
 test("code stays for one more start while a container of a dead server lives", async () => {
   await putFolder("code/old");
   await putFolder("containers/ct_1");

@@ -33,15 +33,17 @@ export async function markUsed(path: string, nowMs: number): Promise<boolean> {
 }
 
 /**
- * Puts aside the code folders of an earlier server. The home's lock is ours and this server has placed nothing yet. Containers
- * have copies of their own, except of `node_modules` inside the code, to which they have links: while some of a dead server's
- * still live, code is left to the next start.
+ * Puts aside the code folders of an earlier server, but for those that deployed versions use. The home's lock is ours and
+ * this server has placed nothing yet. Containers have copies of their own, except of `node_modules` inside the code, to
+ * which they have links: while some of a dead server's still live, code is left to the next start.
  */
-export async function clearDeadCode(home: HomePaths): Promise<void> {
+export async function clearDeadCode(home: HomePaths, deployed: ReadonlySet<string> = new Set()): Promise<void> {
   const [containers, code] = await Promise.all([readdir(home.containers), readdir(home.code)]);
-  if (containers.length > 0 || code.length === 0) return;
-  await rename(home.code, `${home.code}.${randomUUID()}${PARTIAL}`);
-  await mkdir(home.code, { mode: 0o700 });
+  const dead = code.filter((codeId) => !deployed.has(codeId));
+  if (containers.length > 0 || dead.length === 0) return;
+  const aside = `${home.code}.${randomUUID()}${PARTIAL}`;
+  await mkdir(aside, { mode: 0o700 });
+  for (const codeId of dead) await rename(join(home.code, codeId), join(aside, codeId));
 }
 
 /**

@@ -89,11 +89,13 @@ export function functionOf(name: string, options: { readonly app?: string; reado
 /** Contents that can be held back, to keep a `putApp` going on. */
 class GatedBlobs extends BlobStore {
   gate: Promise<void> = Promise.resolve();
+  onAsked: () => void = () => {};
   /** How often contents were asked for. */
   asked = 0;
 
   override async missing(all: readonly string[]): Promise<string[]> {
     this.asked++;
+    this.onAsked();
     await this.gate;
     return super.missing(all);
   }
