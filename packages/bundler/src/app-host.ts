@@ -24,8 +24,8 @@ export interface AppHostOptions {
   readonly env?: NodeJS.ProcessEnv | undefined;
   /** Working folder; by default this process's. */
   readonly cwd?: string | undefined;
-  /** Standard input, output and error of the module; by default this process's own. `pipe` for tests. */
-  readonly stdio?: readonly ["inherit" | "ignore" | "pipe", "inherit" | "ignore" | "pipe", "inherit" | "ignore" | "pipe"] | undefined;
+  /** Standard input, output and error of the module; by default this process's own. `pipe` for tests; `stderr`: to where errors go. */
+  readonly stdio?: readonly ["inherit" | "ignore" | "pipe", "inherit" | "ignore" | "pipe" | "stderr", "inherit" | "ignore" | "pipe"] | undefined;
   /** How long the module may take to load; by default 60 s. */
   readonly loadTimeoutMs?: number | undefined;
   /** Ends the load. */
@@ -165,7 +165,8 @@ function load(child: ChildProcess, exited: Promise<number>, options: AppHostOpti
 function spawnHost(config: HostConfig, options: AppHostOptions): ChildProcess {
   const fromSource = import.meta.url.endsWith(".ts");
   const script = fromSource ? new URL("./app-host-child.ts", import.meta.url) : new URL("./app-host-child.js", import.meta.url);
-  const stdio: StdioOptions = [...(options.stdio ?? (["inherit", "inherit", "inherit"] as const)), "ipc"];
+  const [input, output, error] = options.stdio ?? (["inherit", "inherit", "inherit"] as const);
+  const stdio: StdioOptions = [input, output === "stderr" ? 2 : output, error, "ipc"];
   const flags = ["--enable-source-maps", "--disable-warning=ExperimentalWarning", ...(fromSource ? ["--conditions=samovar-source"] : [])];
   return spawn(process.execPath, [...flags, fileURLToPath(script), JSON.stringify(config)], {
     stdio,

@@ -1,13 +1,17 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { ContainerInfo, FunctionInfo, LogLine, ServerInfo } from "@samovar/protocol";
+import type { ContainerInfo, DeployEvent, DeploymentDetail, DeployRequest, FunctionInfo, LogLine, ServerInfo, TokenInfo } from "@samovar/protocol";
 
 /** A server that speaks as much of the control API as the commands that look at one need, from data of the test. */
 export interface ControlServer {
   readonly url: string;
   /** `METHOD path`, in order. */
   readonly requests: string[];
+  /** What was sent with them, where that was JSON. */
+  readonly bodies: unknown[];
+  /** Resolves when a client left before its answer was over. */
+  readonly hungUp: Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -17,23 +21,39 @@ export interface ControlServerData {
   readonly logs?: readonly LogLine[];
   /** Keeps the log stream open after its lines. */
   readonly followsForever?: boolean;
+  readonly embedded?: boolean;
+  readonly deployments?: readonly DeploymentDetail[];
+  readonly tokens?: readonly TokenInfo[];
+  /** What a deploy answers. Without a last event the answer stays open. */
+  readonly deploy?: (request: DeployRequest) => readonly DeployEvent[];
 }
 
 export const TOKEN = "smv_test";
 
 export async function startControlServer(data: ControlServerData = {}): Promise<ControlServer> {
   const requests: string[] = [];
+  const bodies: unknown[] = [];
+  const hungUp = Promise.withResolvers<void>();
   const server = createServer((request, response) => {
-    requests.push(`${request.method} ${request.url}`);
-    if (request.headers.authorization !== `Bearer ${TOKEN}`) return problem(response, 401, "unauthorized", "The token is unknown");
-    const url = new URL(request.url!, "http://localhost");
-    answer(url, request, response, data, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    void (async () => {
+      requests.push(`${request.method} ${request.url}`);
+      if (request.headers.authorization !== `Bearer ${TOKEN}`) return problem(response, 401, "unauthorized", "The token is unknown");
+      const body = await readJson(request);
+      if (body !== undefined) bodies.push(body);
+      response.once("close", () => {
+        if (!response.writableEnded) hungUp.resolve();
+      });
+      const url = new URL(request.url!, "http://localhost");
+      answer({ url, method: request.method!, body, response, data, self: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+    })();
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
+    bodies,
+    hungUp: hungUp.promise,
     async dispose() {
       server.closeAllConnections();
       server.close();
@@ -42,12 +62,33 @@ export async function startControlServer(data: ControlServerData = {}): Promise<
   };
 }
 
-function answer(url: URL, request: IncomingMessage, response: ServerResponse, data: ControlServerData, self: string): void {
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  if (chunks.length === 0 || request.headers["content-type"] !== "application/json") return undefined;
+  return JSON.parse(Buffer.concat(chunks).toString("utf8"));
+}
+
+interface Asked {
+  readonly url: URL;
+  readonly method: string;
+  readonly body: unknown;
+  readonly response: ServerResponse;
+  readonly data: ControlServerData;
+  readonly self: string;
+}
+
+function answer(asked: Asked): void {
+  const { url, method, response, data, self } = asked;
   const containers = data.containers ?? [];
-  const id = /^\/api\/v1\/containers\/([^/]+)/.exec(url.pathname)?.[1];
-  if (url.pathname === "/api/v1/server") return json(response, serverInfo(self));
-  if (url.pathname === "/api/v1/functions") return json(response, { functions: data.functions ?? [] });
-  if (url.pathname === "/api/v1/containers") return json(response, { containers });
+  const [, noun, id, verb] = /^\/api\/v1\/([^/]+)(?:\/([^/]+))?(?:\/([^/]+))?$/.exec(url.pathname) ?? [];
+  if (noun === "server") return json(response, serverInfo(self, data.embedded));
+  if (noun === "functions" && verb === "scaling") return json(response, data.functions?.[0] ?? functionInfo());
+  if (noun === "functions") return json(response, { functions: data.functions ?? [] });
+  if (noun === "containers" && id === undefined) return json(response, { containers });
+  if (noun === "blobs") return json(response, method === "PUT" ? {} : { sha256: [] });
+  if (noun === "deployments" || noun === "apps") return answerDeployments(asked, id, verb);
+  if (noun === "tokens") return answerTokens(asked, id);
   if (url.pathname.endsWith("/logs")) {
     const name = url.searchParams.get("name");
     if (name !== null && data.functions?.every((fn) => fn.name !== name)) return problem(response, 404, "not_found", `No function is named "${name}"`);
@@ -57,8 +98,34 @@ function answer(url: URL, request: IncomingMessage, response: ServerResponse, da
   }
   const found = containers.find((container) => container.id === id);
   if (!found) return problem(response, 404, "not_found", `There is no container ${id}`);
-  if (request.method === "POST") return json(response, {}, 202);
+  if (method === "POST") return json(response, {}, 202);
   json(response, found);
+}
+
+function answerDeployments({ url, method, body, response, data }: Asked, name: string | undefined, verb: string | undefined): void {
+  const deployments = data.deployments ?? [];
+  if (name === undefined && method === "GET") return json(response, { deployments });
+  if (name === undefined) {
+    response.writeHead(200, { "content-type": "application/x-ndjson" });
+    let last: DeployEvent | undefined;
+    for (last of data.deploy?.(body as DeployRequest) ?? []) response.write(`${JSON.stringify(last)}\n`);
+    return last?.type === "deployed" || last?.type === "failed" ? void response.end() : response.flushHeaders();
+  }
+  if (url.pathname.startsWith("/api/v1/apps/")) return json(response, { deployments });
+  const found = deployments.find((each) => each.name === name);
+  if (!found) return problem(response, 404, "not_found", `No deployment is named "${name}". Did you mean predict?`);
+  if (method === "DELETE") return void response.writeHead(204).end();
+  const { version } = (body ?? {}) as { version?: number };
+  if (verb === "rollback") return json(response, { ...found, activeVersion: version ?? found.activeVersion - 1 });
+  json(response, verb === "stop" ? { ...found, state: "stopped" } : found);
+}
+
+function answerTokens({ method, body, response, data }: Asked, id: string | undefined): void {
+  const tokens = data.tokens ?? [];
+  if (method === "GET") return json(response, { tokens });
+  if (method === "POST") return json(response, { ...tokenInfo(body as Partial<TokenInfo>), token: "smv_secret" }, 201);
+  if (!tokens.some((token) => token.id === id || token.name === id)) return problem(response, 404, "not_found", `No token is named "${id}"`);
+  response.writeHead(204).end();
 }
 
 function json(response: ServerResponse, body: unknown, status = 200): void {
@@ -69,14 +136,14 @@ function problem(response: ServerResponse, status: number, code: string, detail:
   response.writeHead(status, { "content-type": "application/problem+json" }).end(JSON.stringify({ type: "about:blank", title: code, status, detail, code }));
 }
 
-export function serverInfo(url: string): ServerInfo {
+export function serverInfo(url: string, embedded = false): ServerInfo {
   return {
     version: "0.1.0",
     pid: 4_242,
     startedAtMs: Date.now() - 90_000,
     home: "/srv/samovar",
     url,
-    embedded: false,
+    embedded,
     driver: {
       name: "process",
       capabilities: {
@@ -171,4 +238,37 @@ export function logLine(over: Partial<LogLine> = {}): LogLine {
     text: "hello",
     ...over,
   };
+}
+
+export function deploymentDetail(over: Partial<DeploymentDetail> = {}): DeploymentDetail {
+  const pool = { state: "ready" as const, reason: null, containers: { starting: 0, ready: 1, draining: 0 }, pending: 0, running: 1 };
+  const deployedAtMs = Date.now() - 7_200_000;
+  const version = (n: number, active: boolean) => ({
+    version: n,
+    id: `fn_${n}`,
+    deployId: `dp_${n}`,
+    active,
+    deployedAtMs: deployedAtMs - (2 - n) * 86_400_000,
+    codeId: `${n}`.repeat(64),
+    url: `http://127.0.0.1:8700/endpoint/predict@${n}`,
+    pool: active ? pool : { ...pool, state: "idle" as const, containers: { starting: 0, ready: 0, draining: 0 }, running: 0 },
+  });
+  return {
+    name: "predict",
+    kind: "endpoint",
+    app: "models",
+    state: "active",
+    activeVersion: 2,
+    id: "fn_2",
+    url: "http://127.0.0.1:8700/endpoint/predict",
+    deployedAtMs,
+    pool,
+    scaling: {},
+    versions: [version(2, true), version(1, false)],
+    ...over,
+  };
+}
+
+export function tokenInfo(over: Partial<TokenInfo> = {}): TokenInfo {
+  return { id: "tk_1", name: "ci", scopes: ["invoke"], app: null, createdAtMs: Date.now() - 3_600_000, expiresAtMs: null, ...over };
 }

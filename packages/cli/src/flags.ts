@@ -1,3 +1,5 @@
+import type { TokenScope } from "@samovar/protocol";
+
 /** What the options of the commands come to: read in program/, used in commands/. */
 export interface AppFlags {
   readonly app?: string;
@@ -13,6 +15,14 @@ export interface ServeFlags extends AppFlags {
   /** Milliseconds; 0: never. */
   readonly timeout: number;
 }
+export interface DeployFlags extends Omit<AppFlags, "driver"> {
+  readonly name?: string;
+  readonly json?: boolean;
+  readonly prune?: boolean;
+  /** `--no-wait`. */
+  readonly wait: boolean;
+  readonly takeOver?: boolean;
+}
 export interface UpFlags {
   readonly detach?: boolean;
   readonly port?: number;
@@ -26,4 +36,26 @@ export interface JsonFlag {
 export interface LogFlags extends JsonFlag {
   readonly follow?: boolean;
   readonly tail: number;
+}
+export interface ScaleFlags extends JsonFlag {
+  readonly min?: number;
+  /** `none`: what the machine can hold. (Commander makes an empty string of null.) */
+  readonly max?: number | "none";
+  readonly buffer?: number;
+  /** Milliseconds. */
+  readonly window?: number | "never";
+  readonly tasks?: number;
+}
+export interface RollbackFlags extends JsonFlag {
+  readonly to?: number;
+  readonly app?: string;
+}
+export interface DeleteFlags extends JsonFlag {
+  readonly yes?: boolean;
+}
+export interface TokenFlags extends JsonFlag {
+  readonly scope: readonly TokenScope[];
+  readonly app?: string;
+  /** Milliseconds. */
+  readonly expires?: number;
 }

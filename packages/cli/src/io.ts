@@ -21,6 +21,8 @@ export interface CliIo {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly clock: Clock;
+  /** Whether somebody sits there who can answer a question: stdin and stderr are terminals. */
+  readonly isInteractive: boolean;
   /** Whether children may have this process's own stdin, stdout and stderr; else their output goes through `stdout` and `stderr`. */
   readonly inheritable: boolean;
   /** Where stdout and stderr are redirected to files: those are no part of anyone's code, wherever they lie. */

@@ -1,4 +1,5 @@
 import { fstatSync } from "node:fs";
+import { isatty } from "node:tty";
 import type { FileId } from "@samovar/bundler";
 import { systemClock } from "@samovar/kit";
 import type { CliIo, CliSignal } from "./io.ts";
@@ -42,6 +43,7 @@ export function createProcessIo(): CliIo {
     env: process.env,
     cwd: process.cwd(),
     clock: systemClock,
+    isInteractive: isatty(0) && isatty(2),
     inheritable: true,
     outputFiles: [1, 2].flatMap(fileOf),
     onSignal(listener) {

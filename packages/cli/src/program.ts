@@ -1,9 +1,11 @@
 import { Command } from "commander";
 import { addAppCommands } from "./program/app-commands.ts";
 import { addContainerCommands } from "./program/container-commands.ts";
+import { addDeploymentCommands } from "./program/deployment-commands.ts";
 import type { Choose } from "./program/invocation.ts";
 import { addLookCommands } from "./program/look-commands.ts";
 import { addServerCommands } from "./program/server-commands.ts";
+import { addTokenCommands } from "./program/token-commands.ts";
 
 /**
  * The whole command line as data: commands, arguments, options, help. A command's code is imported when it runs,
@@ -24,7 +26,7 @@ Examples:
   samovar run app.ts                                  run the module's main, with .remote() live
   samovar run app.ts:predict --input '{"text":"hi"}'  call one function, print its result
   samovar serve app.ts                                serve it, reload on change
-  samovar up -d && samovar status                     a server that stays
+  samovar up -d && samovar deploy app.ts              on a server that stays, in versions
 
 Environment:
   SAMOVAR_HOME   folder of the server's state (default ~/.samovar)
@@ -37,5 +39,7 @@ Environment:
   addServerCommands(program, choose);
   addLookCommands(program, choose);
   addContainerCommands(program, choose);
+  addDeploymentCommands(program, choose);
+  addTokenCommands(program, choose);
   return program;
 }

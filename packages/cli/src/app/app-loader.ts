@@ -13,6 +13,8 @@ export interface AppLoaderOptions {
   readonly appName: string | undefined;
   /** The server's home, which may lie beside the module and is no part of the code. */
   readonly home: string;
+  /** What the module prints to stdout goes to stderr: the command's stdout is for its result. */
+  readonly quiet?: boolean;
   /** Added to this command's own environment, for the module on this machine. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -66,7 +68,7 @@ export class AppLoader {
       env: { ...this.#io.env, ...this.#options.env },
       cwd: this.#io.cwd,
       // The module owns this command's own streams; where that can't be, what it writes is passed on.
-      stdio: this.#io.inheritable ? ["inherit", "inherit", "inherit"] : ["ignore", "pipe", "pipe"],
+      stdio: !this.#io.inheritable ? ["ignore", "pipe", "pipe"] : this.#options.quiet ? ["ignore", "stderr", "inherit"] : ["inherit", "inherit", "inherit"],
       signal,
     }).finally(cancel);
   }

@@ -1,5 +1,23 @@
-import type { AppRequest, AppResponse, ContainerInfo, FunctionInfo, LogLine, ServerInfo, SessionRequest } from "@samovar/protocol";
+import type {
+  AppRequest,
+  AppResponse,
+  ContainerInfo,
+  CreatedToken,
+  DeployEvent,
+  DeploymentDetail,
+  DeploymentInfo,
+  DeployRequest,
+  DeployResponse,
+  FunctionInfo,
+  LogLine,
+  ScalingPatch,
+  ServerInfo,
+  SessionRequest,
+  TokenInfo,
+  TokenRequest,
+} from "@samovar/protocol";
 import { CONTENT_TYPES } from "@samovar/protocol";
+import { streamDeploy } from "./deploy-stream.ts";
 import { HttpClient } from "./http-client.ts";
 import { readNdjson } from "./ndjson.ts";
 import { openSession, type Session } from "./session.ts";
@@ -76,6 +94,79 @@ export class ControlClient {
     await this.http.json({ method: "POST", path: `${API}/containers/${encodeURIComponent(id)}/stop${options.force ? "?force=1" : ""}`, signal });
   }
 
+  /** Events of the deploy until it is over; aborting the signal gives it up, and nothing changes. Rejects with why it failed. */
+  deploy(request: DeployRequest, onEvent: (event: DeployEvent) => void, signal?: AbortSignal): Promise<DeployResponse> {
+    return streamDeploy(this.http, API, request, onEvent, signal);
+  }
+
+  async deployments(signal?: AbortSignal): Promise<readonly DeploymentInfo[]> {
+    const answer = await this.http.json<{ deployments: DeploymentInfo[] }>({ method: "GET", path: `${API}/deployments`, signal });
+    return answer.deployments;
+  }
+
+  deployment(name: string, signal?: AbortSignal): Promise<DeploymentDetail> {
+    return this.http.json({ method: "GET", path: deploymentPath(name), signal });
+  }
+
+  stopDeployment(name: string, signal?: AbortSignal): Promise<DeploymentInfo> {
+    return this.http.json({ method: "POST", path: `${deploymentPath(name)}/stop`, signal });
+  }
+
+  startDeployment(name: string, signal?: AbortSignal): Promise<DeploymentInfo> {
+    return this.http.json({ method: "POST", path: `${deploymentPath(name)}/start`, signal });
+  }
+
+  /** Null: to the version that was active before. */
+  rollback(name: string, version: number | null, signal?: AbortSignal): Promise<DeploymentInfo> {
+    return this.http.json({
+      method: "POST",
+      path: `${deploymentPath(name)}/rollback`,
+      body: JSON.stringify(version === null ? {} : { version }),
+      headers: JSON_BODY,
+      signal,
+    });
+  }
+
+  async rollbackApp(app: string, signal?: AbortSignal): Promise<readonly DeploymentInfo[]> {
+    const answer = await this.http.json<{ deployments: DeploymentInfo[] }>({
+      method: "POST",
+      path: `${API}/apps/${encodeURIComponent(app)}/rollback`,
+      body: "{}",
+      headers: JSON_BODY,
+      signal,
+    });
+    return answer.deployments;
+  }
+
+  /** Null: all of its versions. */
+  async deleteDeployment(name: string, version: number | null, signal?: AbortSignal): Promise<void> {
+    await this.http.json({ method: "DELETE", path: `${deploymentPath(name)}${version === null ? "" : `?version=${version}`}`, signal });
+  }
+
+  scale(idOrName: string, patch: ScalingPatch, signal?: AbortSignal): Promise<FunctionInfo> {
+    return this.http.json({
+      method: "PATCH",
+      path: `${API}/functions/${encodeURIComponent(idOrName)}/scaling`,
+      body: JSON.stringify(patch),
+      headers: JSON_BODY,
+      signal,
+    });
+  }
+
+  async tokens(signal?: AbortSignal): Promise<readonly TokenInfo[]> {
+    const answer = await this.http.json<{ tokens: TokenInfo[] }>({ method: "GET", path: `${API}/tokens`, signal });
+    return answer.tokens;
+  }
+
+  createToken(request: TokenRequest, signal?: AbortSignal): Promise<CreatedToken> {
+    return this.http.json({ method: "POST", path: `${API}/tokens`, body: JSON.stringify(request), headers: JSON_BODY, signal });
+  }
+
+  /** By id or name. */
+  async revokeToken(idOrName: string, signal?: AbortSignal): Promise<void> {
+    await this.http.json({ method: "DELETE", path: `${API}/tokens/${encodeURIComponent(idOrName)}`, signal });
+  }
+
   /** Lines that were logged, then, with `follow`, those that come. Ends when there are no more, or with an error when the server goes. */
   async *logs(query: LogQuery, signal?: AbortSignal): AsyncGenerator<LogLine> {
     const search = new URLSearchParams();
@@ -96,6 +187,8 @@ export class ControlClient {
     this.http.dispose();
   }
 }
+
+const deploymentPath = (name: string): string => `${API}/deployments/${encodeURIComponent(name)}`;
 
 export interface LogQuery {
   readonly follow: boolean;

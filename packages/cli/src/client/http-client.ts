@@ -10,7 +10,7 @@ import {
 } from "@samovar/protocol";
 
 export interface HttpRequest {
-  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Below the server's address, with its query. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -136,6 +136,11 @@ async function toProblemError(incoming: IncomingMessage, status: number): Promis
     const code = status === 401 ? "unauthorized" : status === 404 ? "not_found" : "internal";
     return new SamovarError(code, `The server answered ${status}${text ? `: ${text.slice(0, 200)}` : ""}`);
   }
+  return fromProblem(problem);
+}
+
+/** The error that a problem document tells of. */
+export function fromProblem(problem: ProblemDocument): SamovarError {
   const raised = problem.error as SerializedError | undefined;
   const code = (Object.hasOwn(ERROR_CATALOGUE, problem.code) ? problem.code : "internal") as ErrorCode;
   const { type: _type, title: _title, status: _status, detail, code: _code, error: _error, ...fields } = problem;
@@ -144,11 +149,16 @@ async function toProblemError(incoming: IncomingMessage, status: number): Promis
 
 function parseProblem(text: string): ProblemDocument | undefined {
   try {
-    const value = JSON.parse(text) as ProblemDocument;
-    return typeof value?.code === "string" && typeof value.detail === "string" ? value : undefined;
+    const value: unknown = JSON.parse(text);
+    return isProblem(value) ? value : undefined;
   } catch {
     return undefined;
   }
+}
+
+export function isProblem(value: unknown): value is ProblemDocument {
+  const problem = value as ProblemDocument | null;
+  return typeof problem === "object" && problem !== null && typeof problem.code === "string" && typeof problem.detail === "string";
 }
 
 export function toConnectionError(error: unknown, url: string): unknown {

@@ -1,6 +1,7 @@
-import type { FunctionInfo, PoolState } from "@samovar/protocol";
+import type { FunctionInfo } from "@samovar/protocol";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import type { Colors } from "../output/colors.ts";
+import { describeContainers, paintState } from "../output/pool-cells.ts";
 import { renderTable } from "../output/table.ts";
 import type { JsonFlag } from "../flags.ts";
 import { connectServer } from "../server-link/open-server.ts";
@@ -29,31 +30,11 @@ function renderFunctions(functions: readonly FunctionInfo[], colors: Colors): st
       { title: "APP", cell: (fn) => fn.app },
       { title: "VERSION", align: "right", cell: (fn) => String(fn.version) },
       { title: "STATE", cell: (fn) => paintState(fn.state, colors) },
-      { title: "CONTAINERS", cell: (fn) => describeContainers(fn) },
+      { title: "CONTAINERS", cell: (fn) => describeContainers(fn.containers) },
       { title: "PENDING", align: "right", cell: (fn) => String(fn.pending) },
       { title: "RUNNING", align: "right", cell: (fn) => String(fn.running) },
       { title: "SESSION", cell: (fn) => fn.session ?? "" },
     ],
     (fn) => fn.reason,
   );
-}
-
-function describeContainers(fn: FunctionInfo): string {
-  const { ready, starting, draining } = fn.containers;
-  const parts = [ready > 0 ? `${ready} ready` : "", starting > 0 ? `${starting} starting` : "", draining > 0 ? `${draining} draining` : ""];
-  return parts.filter((part) => part !== "").join(", ") || "0";
-}
-
-function paintState(state: PoolState, colors: Colors): string {
-  switch (state) {
-    case "ready":
-      return colors.green(state);
-    case "failing":
-      return colors.red(state);
-    case "starting":
-      return colors.yellow(state);
-    case "idle":
-    case "stopped":
-      return colors.dim(state);
-  }
 }

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { Option } from "commander";
-import type { RunFlags, ServeFlags } from "../flags.ts";
+import type { DeployFlags, RunFlags, ServeFlags } from "../flags.ts";
 import type { Choose } from "./invocation.ts";
-import { appOption, driverOption, envOption, forceBuildOption, toDurationMs } from "./options.ts";
+import { appOption, driverOption, envOption, forceBuildOption, jsonOption, toDurationMs } from "./options.ts";
 
-/** What a module's author types: run, serve. */
+/** What a module's author types: run, serve, deploy. */
 export function addAppCommands(program: Command, choose: Choose): void {
   program
     .command("run")
@@ -59,4 +59,32 @@ Examples:
   samovar serve app.ts:predict --timeout 0`,
     )
     .action((target: string, options: ServeFlags) => choose(async (context) => (await import("../commands/serve.ts")).serve(context, { target, ...options })));
+
+  program
+    .command("deploy")
+    .description("make a module's functions the next version of themselves on a server that stays")
+    .argument("<target>", "FILE, or FILE:NAME to deploy one function only")
+    .option("--name <name>", "another name for the one function that is deployed")
+    .addOption(jsonOption())
+    .option("--prune", "stop functions of this app that the module no longer has")
+    .option("--no-wait", "switch without waiting for containers of the new version")
+    .option("--take-over", "take names that another app deployed")
+    .addOption(appOption())
+    .addOption(envOption())
+    .addOption(forceBuildOption())
+    .addHelpText(
+      "after",
+      `
+All functions of the app switch to their new versions at once, or none does: after an error, or Ctrl-C, the old ones go
+on serving. It needs a server that stays, such as that of \`samovar up -d\`. URLs, or with --json one line, go to
+stdout, everything else to stderr. The exit code is 0, 1 after an error, 130 after Ctrl-C.
+
+Examples:
+  samovar deploy app.ts
+  samovar deploy app.ts:predict --name predict-beta    one function, under another name
+  samovar deploy app.ts --prune --json                 in a script`,
+    )
+    .action((target: string, options: DeployFlags) =>
+      choose(async (context) => (await import("../commands/deploy.ts")).deploy(context, { target, ...options })),
+    );
 }

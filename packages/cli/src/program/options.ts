@@ -2,7 +2,7 @@ import { InvalidArgumentError, Option } from "commander";
 import { parseDuration } from "@samovar/protocol";
 
 export const appOption = (): Option => new Option("--app <name>", "the app's name, unless the module says it with new App(name)");
-export const driverOption = (): Option => new Option("--driver <name>", "what starts containers: process");
+export const driverOption = (): Option => new Option("--driver <name>", "what starts containers").choices(["auto", "oci", "process"]);
 export const forceBuildOption = (): Option => new Option("--force-build", "run onBuild hooks also where their result is cached");
 export const jsonOption = (description = "JSON in place of text"): Option => new Option("--json", description);
 export const tailOption = (): Option => new Option("-n, --tail <lines>", "how many of the last lines come first").default(100).argParser(toCount);
@@ -20,11 +20,11 @@ export function envOption(): Option {
 export function toDurationMs(text: string): number {
   let ms: number;
   try {
-    ms = parseDuration(text, "--timeout");
+    ms = parseDuration(text, "the option");
   } catch {
     throw new InvalidArgumentError("Give seconds, or a number with ms, s, m or h, such as 30s or 5m.");
   }
-  if (ms < 0) throw new InvalidArgumentError("It can't be negative; 0 means never.");
+  if (ms < 0) throw new InvalidArgumentError("It can't be negative.");
   return ms;
 }
 
@@ -37,4 +37,10 @@ export function toPort(text: string): number {
 function toCount(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("It has to be a number of lines.");
   return Number(text);
+}
+
+/** As other durations, and days. */
+export function toLongDurationMs(text: string): number {
+  const days = /^(\d+(?:\.\d+)?)d$/.exec(text.trim());
+  return days ? Math.round(Number(days[1]) * 86_400_000) : toDurationMs(text);
 }

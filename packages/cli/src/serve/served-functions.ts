@@ -37,8 +37,8 @@ function pairs(manifest: AppManifest, response: AppResponse): Served[] {
   });
 }
 
-/** The token is named by where it is kept: a terminal's history and a CI's log are no place for it. */
-function toCurl(fn: FunctionManifest, url: string, settings: Settings): string {
+/** A line for the shell that calls a function. The token is named by where it is kept: a terminal's history and a CI's log are no place for it. */
+export function toCurl(fn: FunctionManifest, url: string, settings: Settings): string {
   const token = settings.token !== null ? "$SAMOVAR_TOKEN" : settings.url !== null ? "TOKEN" : `$(cat '${join(settings.home, "admin-token")}')`;
   const authorization = fn.options.authorized ? `-H "authorization: Bearer ${token}" ` : "";
   const prefer = fn.kind === "function" ? "-H 'prefer: wait=60' " : "";

@@ -36,6 +36,11 @@ export class TypeChecks {
     );
   }
 
+  /** Resolves when the check that runs now has told what it found. Never rejects. */
+  settled(): Promise<void> {
+    return this.#settled;
+  }
+
   dispose(): Promise<void> {
     this.#running?.abort();
     return this.#settled;

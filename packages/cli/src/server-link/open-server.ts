@@ -60,6 +60,7 @@ async function tryOpen(context: CommandContext, request: SessionRequest, driver:
 }
 
 async function assertDriver(client: ControlClient, driver: string, signal: AbortSignal): Promise<void> {
+  if (driver === "auto") return;
   const info = await client.server(signal);
   if (info.driver.name === driver) return;
   throw new SamovarError("unsupported", `The server at ${info.url} runs containers with the driver ${info.driver.name}, not ${driver}`, {
@@ -88,4 +89,28 @@ export async function connectServer(context: CommandContext): Promise<ControlCli
     });
   }
   return ControlClient.create(address.url, address.token);
+}
+
+/**
+ * A client of a server that stays, for what outlives this command. Throws where there is none, and where the one
+ * that runs here ends with its last session.
+ */
+export async function connectStayingServer(context: CommandContext): Promise<ControlClient> {
+  const { settings, interrupt } = context;
+  if (settings.url === null && (await findServer(settings)) === null) {
+    throw new SamovarError("server_unreachable", `No server runs with the home ${settings.home}, and what is deployed needs one that stays`, {
+      fields: { fix: "Start one with `samovar up -d`, or set SAMOVAR_URL to one that runs elsewhere" },
+    });
+  }
+  const client = await connectServer(context);
+  try {
+    const info = await client.server(interrupt.signal);
+    if (!info.embedded) return client;
+    throw new SamovarError("unsupported", `The server at ${info.url} ends with its last session, and what is deployed needs one that stays`, {
+      fields: { fix: "End the `samovar run` or `samovar serve` that started it, then run `samovar up -d`; or set another SAMOVAR_HOME" },
+    });
+  } catch (error) {
+    client.dispose();
+    throw error;
+  }
 }

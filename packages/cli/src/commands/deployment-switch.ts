@@ -1,0 +1,42 @@
+import type { DeploymentInfo } from "@samovar/protocol";
+import type { ControlClient } from "../client/control-client.ts";
+import type { CommandContext, ExitCode } from "../command-context.ts";
+import type { JsonFlag } from "../flags.ts";
+import { connectServer } from "../server-link/open-server.ts";
+
+type SwitchOptions = JsonFlag & { readonly name: string };
+
+/** Returns when new calls are refused; what runs may go on for as long as its drain timeout says. */
+export function deploymentStop(context: CommandContext, options: SwitchOptions): Promise<ExitCode> {
+  return change(
+    context,
+    options,
+    (client, signal) => client.stopDeployment(options.name, signal),
+    ({ name }) => `${name} is stopped: running inputs finish, new calls are refused until \`samovar deployment start ${name}\``,
+  );
+}
+
+export function deploymentStart(context: CommandContext, options: SwitchOptions): Promise<ExitCode> {
+  return change(
+    context,
+    options,
+    (client, signal) => client.startDeployment(options.name, signal),
+    ({ name, activeVersion, url }) => `${name} takes calls again: version ${activeVersion} at ${url}`,
+  );
+}
+
+async function change(
+  context: CommandContext,
+  options: SwitchOptions,
+  ask: (client: ControlClient, signal: AbortSignal) => Promise<DeploymentInfo>,
+  tell: (info: DeploymentInfo) => string,
+): Promise<ExitCode> {
+  const client = await connectServer(context);
+  try {
+    const info = await ask(client, context.interrupt.signal);
+    context.screen.print(`${options.json ? JSON.stringify(info) : tell(info)}\n`);
+    return 0;
+  } finally {
+    client.dispose();
+  }
+}
