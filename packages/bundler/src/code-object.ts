@@ -14,11 +14,14 @@ export interface Code {
   readContent(sha256: string): Readable;
 }
 
-/** Bundle and files as what a server is sent. Where both have the same path, the bundle's is taken. */
-export function createCode(bundle: Bundle, files: readonly CollectedFile[]): Code {
+/**
+ * Bundle and files as what a server is sent. Where both have the same path, the bundle's is taken. `packages`: what stays
+ * outside of the bundle, as files of the code; without it the code finds them in the project's own `node_modules`.
+ */
+export function createCode(bundle: Bundle, files: readonly CollectedFile[], packages: readonly CollectedFile[] | null = null): Code {
   const contents = new Map<string, () => Readable>();
   const byPath = new Map<string, CodeFile>();
-  for (const { path, sha256, sizeBytes, mode, source } of files) {
+  for (const { path, sha256, sizeBytes, mode, source } of [...files, ...(packages ?? [])]) {
     byPath.set(path, { path, sha256, sizeBytes, mode });
     contents.set(sha256, () => createReadStream(source));
   }
@@ -30,7 +33,7 @@ export function createCode(bundle: Bundle, files: readonly CollectedFile[]): Cod
     byPath.set(path, { path, sha256, sizeBytes: bytes.length, mode: 0o644 });
     contents.set(sha256, () => Readable.from([bytes], { objectMode: false }));
   }
-  const rest = { files: [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1)), entry: bundle.entry, nodeModules: bundle.nodeModules };
+  const rest = { files: [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1)), entry: bundle.entry, nodeModules: packages ? [] : bundle.nodeModules };
   return {
     object: { codeId: createHash("sha256").update(canonicalCode(rest)).digest("hex"), ...rest },
     readContent(sha256) {

@@ -3,6 +3,7 @@ export * from "./bundle.ts";
 export * from "./project.ts";
 export * from "./code-object.ts";
 export * from "./collect-files.ts";
+export { collectPackages } from "./collect-packages.ts";
 export { HashCache, type HashedFile } from "./hash-cache.ts";
 export * from "./app-host.ts";
 export type { TransportSettings } from "./app-host-messages.ts";
