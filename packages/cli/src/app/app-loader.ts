@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { collectFiles, createAppBundler, createCode, HashCache, startAppHost, type AppBundler, type AppHost, type Bundle, type Code } from "@samovar/bundler";
+import { collectFiles, collectPackages, createAppBundler, createCode, HashCache, startAppHost, type AppBundler, type AppHost, type Bundle, type Code } from "@samovar/bundler";
 import { describeNameProblem, SamovarError } from "@samovar/protocol";
 import type { CliIo } from "../io.ts";
 import { sdkEntry } from "./sdk-entry.ts";
@@ -15,6 +15,8 @@ export interface AppLoaderOptions {
   readonly home: string;
   /** What the module prints to stdout goes to stderr: the command's stdout is for its result. */
   readonly quiet?: boolean;
+  /** Packages that can't be bundled travel with the code, as what is deployed may not change with the project. */
+  readonly withPackages?: boolean;
   /** Added to this command's own environment, for the module on this machine. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -48,7 +50,8 @@ export class AppLoader {
     const { files, notes } = bundle.syncs
       ? await collectFiles({ root: bundle.root, exclude: [this.#options.home], excludeFiles: this.#io.outputFiles, cache: this.#hashes })
       : { files: [], notes: [] };
-    return { bundle, code: createCode(bundle, files), notes: [...bundle.notes, ...notes] };
+    const packages = this.#options.withPackages ? await collectPackages(bundle.nativePackages, this.#hashes) : null;
+    return { bundle, code: createCode(bundle, files, packages), notes: [...bundle.notes, ...notes] };
   }
 
   /** Loads the bundle in a process of its own, which knows the manifest and can run main. To be disposed of. `onSlow` gets a sentence for people. */

@@ -33,7 +33,7 @@ export async function deploy(context: CommandContext, options: DeployOptions): P
   // First, because without a server all else is work for nothing.
   const client = await connectStayingServer(context);
   cleanUp.defer(() => client.dispose());
-  const loader = new AppLoader(io, { file: target.file, appName: options.app, env, home: settings.home, quiet: true });
+  const loader = new AppLoader(io, { file: target.file, appName: options.app, env, home: settings.home, quiet: true, withPackages: true });
   cleanUp.defer(() => loader.dispose());
   const steps = showSteps(context, `Loading ${target.label}`);
   cleanUp.defer(() => steps.done());
