@@ -46,7 +46,11 @@ test("bytes of every value go out as they are, small and large", async () => {
       }),
     ]);
     const response = await request("/endpoint/predict", POST);
-    expect([response.status, response.headers.get("content-type"), response.headers.getSetCookie()]).toEqual([201, "image/png", ["a=1", "b=2"]]);
+    expect([response.status, response.headers.get("content-type"), response.headers.getSetCookie()]).toEqual([
+      201,
+      "image/png",
+      ["a=1; Path=/endpoint/predict", "b=2; Path=/endpoint/predict"],
+    ]);
     expect(Buffer.from(await response.arrayBuffer()).equals(body)).toBe(true);
   }
 });
@@ -106,7 +110,7 @@ describe("streams", () => {
   test("a reader that is slow stops the worker, and goes on when it reads", async () => {
     const fn = streaming(false, "application/octet-stream");
     const { port } = await startGateway([fn]);
-    const client = new RawClient(port).send(["GET /endpoint/predict HTTP/1.1", "host: x", `authorization: Bearer ${ADMIN_TOKEN}`]);
+    const client = new RawClient(port).send(["GET /endpoint/predict HTTP/1.1", "host: 127.0.0.1", `authorization: Bearer ${ADMIN_TOKEN}`]);
     await client.until(/\r\n\r\n/);
     client.socket.pause();
     const chunk = Buffer.alloc(64 * 1024, "x");
@@ -124,7 +128,7 @@ describe("streams", () => {
     const flowing = new FakeFunction({ name: "flowing", run: streaming(true).run });
     const { port } = await startGateway([waiting, flowing]);
     for (const fn of [waiting, flowing]) {
-      const client = new RawClient(port).send([`GET /endpoint/${fn.name} HTTP/1.1`, "host: x", `authorization: Bearer ${ADMIN_TOKEN}`]);
+      const client = new RawClient(port).send([`GET /endpoint/${fn.name} HTTP/1.1`, "host: 127.0.0.1", `authorization: Bearer ${ADMIN_TOKEN}`]);
       await fn.until(() => fn.calls.length === 1);
       client.socket.destroy();
       await fn.until(() => fn.cancelled.length > 0);

@@ -21,7 +21,12 @@ const measure: Behaviour = ({ input, sink }) => {
   })();
 };
 
-const head = (...lines: readonly string[]): string[] => ["POST /endpoint/predict HTTP/1.1", "host: x", `authorization: Bearer ${ADMIN_TOKEN}`, ...lines];
+const head = (...lines: readonly string[]): string[] => [
+  "POST /endpoint/predict HTTP/1.1",
+  "host: 127.0.0.1",
+  `authorization: Bearer ${ADMIN_TOKEN}`,
+  ...lines,
+];
 
 /** A body in chunks, so that its length is not told. */
 const chunked = (chunks: readonly Uint8Array[]): ReadableStream<Uint8Array> =>

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { CONTENT_TYPES } from "@samovar/protocol";
-import { problemType } from "./problem.ts";
+import { SamovarError } from "@samovar/protocol";
+import { endWithProblem } from "./socket-problem.ts";
 
 /** Node keeps the response under way here, and has no public name for it: its own default handler reads it too. */
 type HttpSocket = Duplex & { _httpMessage?: ServerResponse };
@@ -11,18 +11,15 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex):
   const under = (socket as HttpSocket)._httpMessage;
   if (!socket.writable || under?.headersSent || error.code === "ECONNRESET") return void socket.destroy();
   const { status, detail } = describe(error);
-  const { STATUS_CODES } = process.getBuiltinModule("node:http");
-  const body = JSON.stringify({ type: problemType("invalid_request"), title: "Request is malformed", status, detail, code: "invalid_request" });
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${CONTENT_TYPES.problem}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-    () => socket.destroy(),
-  );
+  endWithProblem(socket, new SamovarError("invalid_request", detail), status);
 }
 
 function describe(error: NodeJS.ErrnoException): { status: number; detail: string } {
   switch (error.code) {
     case "HPE_HEADER_OVERFLOW":
-      return { status: 431, detail: "The request's headers are too large: send less" };
+      return { status: 431, detail: "The request's target and headers are too large: send less" };
+    case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
+      return { status: 413, detail: "The extensions of the body's chunks are too large: send none" };
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return { status: 408, detail: "The request's headers did not come in time" };
     default:

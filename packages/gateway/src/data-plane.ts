@@ -1,15 +1,16 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { SamovarError, show, type FunctionKind, type IdSource } from "@samovar/protocol";
 import type { FunctionEntry, FunctionTable, InputRequest } from "@samovar/scheduler";
-import { hasScope, unauthorized, type Authenticator, type Principal } from "./authenticator.ts";
+import { assertApp, hasScope, mayTouch, unauthorized, type Authenticator, type Principal } from "./authenticator.ts";
+import type { RequestHost } from "./host.ts";
 import { parsePrefer, type Preference } from "./prefer.ts";
-import { sendProblem, toSamovarError } from "./problem.ts";
+import { sendProblem, toSamovarError, type FlatHeaders } from "./problem.ts";
 import { parseParameters, parseQuery } from "./query.ts";
 import type { BodyLimits } from "./body-limits.ts";
 import { dropRest, receiveBody } from "./request-body.ts";
 import { assertPlainBody, bodyEncoding, toRequestHead, wantedAnswer, wholeEncoding } from "./request-head.ts";
 import { ResponseSink, type SinkContext } from "./response-sink.ts";
-import { describeMissing, findEntry, findMethod, parseRoute, splitTarget } from "./route.ts";
+import { describeMissing, findEntry, findMethod, parseRoute, routeOfHost, splitTarget, type Route } from "./route.ts";
 
 export interface DataPlaneContext extends SinkContext {
   readonly functions: FunctionTable;
@@ -18,6 +19,8 @@ export interface DataPlaneContext extends SinkContext {
   readonly limits: BodyLimits;
   onInternalError(error: unknown): void;
 }
+
+export type FunctionHost = Extract<RequestHost, { readonly kind: "function" }>;
 
 /** The kinds and what they are called with. A method may be called either way, as a web page's EventSource needs GET. */
 const METHODS: Readonly<Record<FunctionKind, readonly string[]>> = {
@@ -30,100 +33,140 @@ const NO_PARAMETERS: readonly unknown[] = Object.freeze([]);
 
 /**
  * One call, from its request line to the pool: route, token, method, body. What is wrong before the pool has the
- * input is answered here, and after that by the sink.
+ * input is answered here or by the caller, who gets what is thrown, and after that by the sink. `host` is the function's own.
  */
-export function handleCall(context: DataPlaneContext, req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void {
+export function handleCall(context: DataPlaneContext, host: FunctionHost | null, req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void {
   const arrivedMs = context.clock.monotonic();
-  try {
-    const call = readCall(context, req, res);
-    if (!call) return;
-    submit(context, call, req, res, arrivedMs, expectsContinue);
-  } catch (error) {
-    const problem = toSamovarError(error);
-    if (problem.code === "internal") context.onInternalError(error);
-    refuse(context, req, res, problem, expectsContinue);
-  }
-}
-
-/** Answers a call that no pool has. */
-export function refuse(context: SinkContext, req: IncomingMessage, res: ServerResponse, error: SamovarError, expectsContinue: boolean): void {
-  if (res.destroyed || res.headersSent) return void res.destroy();
-  // A client that waits for 100 has sent nothing, and after a refusal can't say so on this connection.
-  sendProblem(res, error, expectsContinue || context.draining ? { headers: ["connection", "close"] } : {});
-  if (!expectsContinue) dropRest(req, context.clock, context.lingerMs);
-}
-
-interface Call {
-  readonly entry: FunctionEntry;
-  readonly method: string | null;
-  readonly query: string;
-  readonly parameters: readonly unknown[];
-  readonly principal: Principal | undefined;
-  readonly prefer: Preference;
-}
-
-/** Everything that the head of a request decides. Undefined when it was answered already. */
-function readCall(context: DataPlaneContext, req: IncomingMessage, res: ServerResponse): Call | undefined {
   const { path, query } = splitTarget(req.url!);
-  const route = parseRoute(path);
+  const route = host ? routeOfHost(host.label, path) : parseRoute(path);
   if (!route)
     throw new SamovarError(
       "not_found",
       `Nothing is served at ${show(path)}: functions are at /endpoint/{name}, /function/{name} and /cls/{name}/{method}, the control API at /api/v1`,
     );
-  const allow = METHODS[route.kind];
-  if (req.method === "OPTIONS") {
-    res.writeHead(204, { allow: allow.join(", ") });
-    res.end();
-    return undefined;
-  }
+  if (req.method === "OPTIONS") return answerOptions(context, route, req, res, expectsContinue);
   const principal = context.authenticator.authenticate(req.headers.authorization);
+  // Before the lookup: what changes from here on is seen.
+  const generation = context.functions.generation;
+  const call: Call = { route, query, principal, arrivedMs, generation, aim: takeAim(context, route, query, principal, req) };
+  try {
+    submit(context, call, req, res, expectsContinue);
+  } catch (error) {
+    refuseCall(context, call, req, res, error, expectsContinue);
+  }
+}
+
+/** Answers what no pool has. */
+export function refuse(
+  context: SinkContext,
+  req: IncomingMessage,
+  res: ServerResponse,
+  error: SamovarError,
+  expectsContinue: boolean,
+  options: { readonly status?: number; readonly headers?: FlatHeaders } = {},
+): void {
+  if (res.destroyed || res.headersSent) return void res.destroy();
+  // A client that waits for 100 has sent nothing, and after a refusal can't say so on this connection.
+  const close = expectsContinue || context.draining ? ["connection", "close"] : [];
+  sendProblem(res, error, { ...options, headers: [...(options.headers ?? []), ...close] });
+  if (!expectsContinue) dropRest(req, context.clock, context.lingerMs);
+}
+
+interface Call {
+  readonly route: Route;
+  readonly query: string;
+  readonly principal: Principal | undefined;
+  readonly arrivedMs: number;
+  /** Of the table, when the function was looked up. */
+  readonly generation: number;
+  readonly aim: Aim;
+}
+
+/** Where a call goes. */
+interface Aim {
+  readonly entry: FunctionEntry;
+  readonly method: string | null;
+  readonly parameters: readonly unknown[];
+}
+
+/** Looks up what the route names, and throws what keeps this caller from it. */
+function takeAim(context: DataPlaneContext, route: Route, query: string, principal: Principal | undefined, req: IncomingMessage): Aim {
   const entry = findEntry(route, context.functions);
   // Without a token nobody learns which names there are.
-  if (!entry || entry.manifest.options.authorized) assertMayInvoke(principal, req.headers.authorization);
-  if (!entry) throw describeMissing(route, context.functions);
+  if (!entry || entry.manifest.options.authorized) assertMayInvoke(principal, req.headers.authorization, entry);
+  if (!entry) throw describeMissing(route, context.functions, (other) => mayTouch(principal!, other.app));
+  const allow = METHODS[entry.manifest.kind];
   if (!allow.includes(req.method!)) {
-    throw new SamovarError("method_not_allowed", `${req.method} is not served for a function of the kind ${route.kind}: use ${allow.join(", ")}`, {
+    throw new SamovarError("method_not_allowed", `${req.method} is not served for a function of the kind ${entry.manifest.kind}: use ${allow.join(", ")}`, {
       fields: { allow },
     });
   }
-  const method = findMethod(entry, route.rest);
-  return { entry, method, query, principal, parameters: readParameters(entry, query), prefer: parsePrefer(req.headers.prefer) };
+  return { entry, method: findMethod(entry, route.rest), parameters: readParameters(entry, query) };
 }
 
-function submit(context: DataPlaneContext, call: Call, req: IncomingMessage, res: ServerResponse, arrivedMs: number, expectsContinue: boolean): void {
-  const { entry, prefer, principal } = call;
+/** A name may have got another function while the body came; a version and an id are what they were. */
+function aimAgain(context: DataPlaneContext, call: Call, req: IncomingMessage): Aim {
+  const { route, query, principal } = call;
+  return route.by === "id" || route.version !== undefined ? call.aim : takeAim(context, route, query, principal, req);
+}
+
+/** A call that was let in, and that no pool has. */
+function refuseCall(context: DataPlaneContext, call: Call, req: IncomingMessage, res: ServerResponse, thrown: unknown, expectsContinue: boolean): void {
+  const error = toSamovarError(thrown);
+  if (error.code === "internal") context.onInternalError(thrown);
+  context.callEnded(call.aim.entry, error.status, context.clock.monotonic() - call.arrivedMs);
+  refuse(context, req, res, error, expectsContinue);
+}
+
+function submit(context: DataPlaneContext, call: Call, req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void {
+  const prefer = parsePrefer(req.headers.prefer);
   const { reply, stream } = wantedAnswer(req);
-  assertWaits(entry, prefer, reply);
+  assertWaits(call.aim.entry, prefer, reply);
   const hasQuery = req.method !== "POST";
   const encoding = bodyEncoding(req);
   if (!hasQuery) assertPlainBody(req, encoding);
-  const taskId = context.ids("task");
-  const stacks = entry.development || (principal !== undefined && hasScope(principal, "admin"));
-  const request = reply === "value" && entry.manifest.kind === "function" ? null : toRequestHead(req, principal !== undefined);
-  const { idempotent, headless } = entry.manifest.options;
-
   let sink: ResponseSink | null = null;
-  const start = (encoding: InputRequest["encoding"], body: Buffer | null, bodyStream: InputRequest["bodyStream"]): void => {
-    if (res.destroyed) return;
-    sink = new ResponseSink(context, { req, res, entry, taskId, stream, stacks, arrivedMs });
+
+  const give = (as: InputRequest["encoding"], body: Buffer | null, bodyStream: InputRequest["bodyStream"]): void => {
+    const isCurrent = context.functions.generation === call.generation;
+    const { entry, method, parameters } = isCurrent ? call.aim : aimAgain(context, call, req);
+    if (!isCurrent) assertWaits(entry, prefer, reply);
+    const { principal, arrivedMs } = call;
+    const { kind, options } = entry.manifest;
+    const taskId = context.ids("task");
+    const stacks = entry.development || (principal !== undefined && hasScope(principal, "admin") && mayTouch(principal, entry.app));
+    sink = new ResponseSink(context, { req, res, entry, taskId, stream, stacks, arrivedMs, ownHost: call.route.by === "host" });
     if (prefer.waitMs !== undefined && prefer.waitMs !== Infinity) sink.limitWait(prefer.waitMs);
     const input: InputRequest = {
       taskId,
-      method: call.method,
-      encoding,
+      method,
+      encoding: as,
       reply,
       stream,
-      request,
-      body,
+      request: reply === "value" && kind === "function" ? null : toRequestHead(req, principal !== undefined),
+      body: hasQuery ? queryBody(call.query, kind) : body,
       bodyStream,
-      retries: reply === "value" || idempotent,
-      headless,
+      retries: reply === "value" || options.idempotent,
+      headless: options.headless,
     };
-    sink.attach(entry.submit(call.parameters, input, sink));
+    sink.attach(entry.submit(parameters, input, sink));
+  };
+  const fail = (thrown: unknown): void => {
+    if (!sink) return refuseCall(context, call, req, res, thrown, expectsContinue);
+    const error = toSamovarError(thrown);
+    if (error.code === "internal") context.onInternalError(thrown);
+    sink.fail(error);
+  };
+  const start: typeof give = (as, body, bodyStream) => {
+    if (res.destroyed) return;
+    try {
+      give(as, body, bodyStream);
+    } catch (error) {
+      fail(error);
+    }
   };
 
-  if (hasQuery) return start("query", Buffer.from(JSON.stringify(parseQuery(call.query, entry.manifest.kind === "cls" ? "with" : undefined))), null);
+  if (hasQuery) return start("query", null, null);
   if (expectsContinue && Number(req.headers["content-length"] ?? 0) <= context.limits.maxBytes) {
     res.writeContinue();
     expectsContinue = false;
@@ -131,14 +174,48 @@ function submit(context: DataPlaneContext, call: Call, req: IncomingMessage, res
   receiveBody(req, context.limits, context.clock, encoding === "raw", {
     whole: (body) => start(body === null ? "none" : wholeEncoding(req, encoding, body), body, null),
     stream: (body) => start(encoding, null, body),
-    failed: (error) => (sink ? sink.fail(error) : refuse(context, req, res, error, expectsContinue)),
+    failed: fail,
   });
 }
 
-function assertMayInvoke(principal: Principal | undefined, authorization: string | undefined): void {
+const queryBody = (query: string, kind: FunctionKind): Buffer => Buffer.from(JSON.stringify(parseQuery(query, kind === "cls" ? "with" : undefined)));
+
+/** What may be called, and, for a web page that asks before it calls a public function, that it may. */
+function answerOptions(context: DataPlaneContext, route: Route, req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void {
+  const entry = findEntry(route, context.functions);
+  const isPublic = entry !== undefined && !entry.manifest.options.authorized;
+  // The same whether the function exists or not, unless anyone may call it.
+  const allow = METHODS[isPublic ? entry.manifest.kind : (route.kind ?? "endpoint")];
+  const headers: FlatHeaders = ["allow", allow.join(", ")];
+  if (isPublic && req.headers.origin !== undefined) headers.push(...preflightHeaders(allow));
+  if (expectsContinue || context.draining) headers.push("connection", "close");
+  res.writeHead(204, headers as string[]);
+  res.end();
+  if (!expectsContinue) dropRest(req, context.clock, context.lingerMs);
+}
+
+/**
+ * Anyone may call a public function, so a page of any origin may, without cookies. Whether it may read the answer is the
+ * handler's to say, with `access-control-allow-origin`.
+ */
+function preflightHeaders(allow: readonly string[]): FlatHeaders {
+  return [
+    "access-control-allow-origin",
+    "*",
+    "access-control-allow-methods",
+    allow.join(", "),
+    "access-control-allow-headers",
+    "*, authorization",
+    "access-control-max-age",
+    "600",
+  ];
+}
+
+function assertMayInvoke(principal: Principal | undefined, authorization: string | undefined, entry: FunctionEntry | undefined): void {
   if (!principal) throw unauthorized(authorization);
   if (!hasScope(principal, "invoke", "admin"))
     throw new SamovarError("forbidden", `The token "${principal.name}" may not call functions: it lacks the scope invoke`);
+  if (entry) assertApp(principal, entry.app, entry.name);
 }
 
 function readParameters(entry: FunctionEntry, query: string): readonly unknown[] {

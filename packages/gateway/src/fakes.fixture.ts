@@ -16,6 +16,7 @@ import {
 import type { ControlPlane, FunctionEntry, FunctionTable, InputRequest, InputSink, InputTicket, LogQuery, StartedInfo } from "@samovar/scheduler";
 import { hashToken } from "@samovar/kit";
 import type { TokenRecord } from "@samovar/storage";
+import { hostLabel } from "./host.ts";
 
 /** What a fake function does with an input. */
 export type Behaviour = (call: FakeCall) => void;
@@ -45,6 +46,7 @@ const CALLABLE = { streaming: false, batch: null, inputSchema: null, outputSchem
 export interface FakeFunctionOptions {
   readonly kind?: FunctionKind;
   readonly name?: string;
+  readonly app?: string;
   readonly version?: number;
   readonly options?: Partial<FunctionOptions>;
   readonly methods?: Readonly<Record<string, { readonly route?: string }>>;
@@ -57,7 +59,7 @@ export interface FakeFunctionOptions {
 export class FakeFunction implements FunctionEntry {
   readonly functionId: FunctionId;
   readonly name: string;
-  readonly app = "app";
+  readonly app: string;
   readonly version: number;
   readonly manifest: FunctionManifest;
   readonly development: boolean;
@@ -70,6 +72,7 @@ export class FakeFunction implements FunctionEntry {
 
   constructor(options: FakeFunctionOptions = {}) {
     this.name = options.name ?? "predict";
+    this.app = options.app ?? "app";
     this.version = options.version ?? 1;
     this.functionId = `fn_${this.name}_${this.version}` as FunctionId;
     this.development = options.development ?? false;
@@ -139,18 +142,38 @@ export class FakeFunction implements FunctionEntry {
   }
 }
 
-export function createFakeTable(...entries: readonly FakeFunction[]): FunctionTable {
+/** Functions by name; `put` gives a name another function, as a deploy does. */
+export interface FakeTable extends FunctionTable {
+  put(entry: FakeFunction): void;
+}
+
+export function createFakeTable(...given: readonly FakeFunction[]): FakeTable {
+  const entries: FakeFunction[] = [];
   const active = new Map<string, FakeFunction>();
-  for (const entry of entries) active.set(`${entry.manifest.kind}/${entry.name.toLowerCase()}`, entry);
+  let generation = 0;
+  const put = (entry: FakeFunction): void => {
+    entries.push(entry);
+    active.set(entry.name.toLowerCase(), entry);
+    generation++;
+  };
+  for (const entry of given) put(entry);
   return {
-    byName: (kind, name, version) =>
-      version === undefined
-        ? active.get(`${kind}/${name.toLowerCase()}`)
-        : entries.find((entry) => entry.manifest.kind === kind && entry.name.toLowerCase() === name.toLowerCase() && entry.version === version),
+    byName(kind, name, version) {
+      const key = name.toLowerCase();
+      const entry = version === undefined ? active.get(key) : entries.find((other) => other.name.toLowerCase() === key && other.version === version);
+      return entry?.manifest.kind === kind ? entry : undefined;
+    },
     byId: (functionId) => entries.find((entry) => entry.functionId === functionId),
-    byHost: () => undefined,
-    generation: 0,
+    byHost(label) {
+      const [, name, version] = /^(.+?)(?:--([1-9]\d*))?$/.exec(label)!;
+      const named = entries.filter((entry) => hostLabel(entry.name) === name);
+      return version === undefined ? named.at(-1) : named.find((entry) => entry.version === Number(version));
+    },
+    get generation() {
+      return generation;
+    },
     list: () => entries,
+    put,
   };
 }
 

@@ -17,7 +17,7 @@ export interface TestGateway {
 const opened: Gateway[] = [];
 
 /** A gateway on a real port, over fakes. `disposeGateways` ends all. */
-export async function startGateway(functions: readonly FakeFunction[], options: Partial<GatewayOptions> = {}): Promise<TestGateway> {
+export async function startGateway(functions: readonly FakeFunction[], options: Partial<GatewayOptions> = {}, host = "127.0.0.1"): Promise<TestGateway> {
   const control = new FakeControl();
   const gateway = createGateway({
     functions: createFakeTable(...functions),
@@ -28,7 +28,7 @@ export async function startGateway(functions: readonly FakeFunction[], options: 
     ...options,
   });
   opened.push(gateway);
-  const url = await gateway.listen("127.0.0.1", 0);
+  const url = await gateway.listen(host, 0);
   return {
     url,
     port: Number(new URL(url).port),

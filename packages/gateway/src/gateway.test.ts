@@ -4,7 +4,7 @@ import { RawClient, disposeGateways, startGateway } from "./gateway.fixture.ts";
 
 afterEach(disposeGateways);
 
-const get = (path: string): string[] => [`GET ${path} HTTP/1.1`, "host: x", `authorization: Bearer ${ADMIN_TOKEN}`];
+const get = (path: string): string[] => [`GET ${path} HTTP/1.1`, "host: 127.0.0.1", `authorization: Bearer ${ADMIN_TOKEN}`];
 const hold = (name: string): FakeFunction => new FakeFunction({ name, run: ({ sink }) => sink.started(STARTED) });
 
 describe("health", () => {
@@ -82,10 +82,10 @@ test("a port that is taken is a named error, and a free one a URL", async () => 
 describe("what is not a request", () => {
   test.each([
     ["garbage", "\x16\x03\x01garbage\r\n\r\n", 400],
-    ["a header that is too large", `GET / HTTP/1.1\r\nhost: x\r\nx-big: ${"x".repeat(40_000)}\r\n\r\n`, 431],
-    ["a request target that is no path", "GET nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", 400],
-    ["two lengths", "POST /endpoint/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n11", 400],
-    ["a length beside chunks", "POST /endpoint/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400],
+    ["a header that is too large", `GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nx-big: ${"x".repeat(40_000)}\r\n\r\n`, 431],
+    ["a request target that is no path", "GET nowhere HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n", 400],
+    ["two lengths", "POST /endpoint/predict HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n11", 400],
+    ["a length beside chunks", "POST /endpoint/predict HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400],
   ])("%s gets a problem and the connection closed", async (_, bytes, status) => {
     const { port } = await startGateway([new FakeFunction()]);
     const client = new RawClient(port);
@@ -95,14 +95,15 @@ describe("what is not a request", () => {
 
   test("headers that never end are given up on", async () => {
     const { port } = await startGateway([], { timeouts: { headersMs: 200 } });
-    const client = new RawClient(port).send("GET /livez HTTP/1.1\r\nhost: x\r\nx-slow: ");
+    const client = new RawClient(port).send("GET /livez HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: ");
     expect(await client.closed()).toMatch(/^HTTP\/1.1 408 .*did not come in time/s);
   });
 
-  test("an absolute request target is taken as its path", async () => {
+  test("a whole URL as the request's target is taken as its path, if it is for the host that Host names", async () => {
     const { port } = await startGateway([]);
-    const text = await new RawClient(port).send([`GET http://127.0.0.1:${port}/livez HTTP/1.1`, "host: x", "connection: close"]).closed();
-    expect(text).toMatch(/^HTTP\/1.1 200 /);
+    const target = `GET http://LOCALHOST:${port}/livez HTTP/1.1`;
+    expect(await new RawClient(port).send([target, `host: localhost:${port}`, "connection: close"]).closed()).toMatch(/^HTTP\/1.1 200 /);
+    expect(await new RawClient(port).send([target, "host: evil.example", "connection: close"]).closed()).toMatch(/^HTTP\/1.1 400 .*send one host/s);
   });
 });
 

@@ -1,14 +1,17 @@
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import { MAX_BODY_BYTES, SamovarError, type IdSource } from "@samovar/protocol";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { MAX_BODY_BYTES, SamovarError, show, type IdSource } from "@samovar/protocol";
 import { systemClock, type Clock, type Logger } from "@samovar/kit";
-import type { ControlPlane, FunctionTable } from "@samovar/scheduler";
+import type { ControlPlane, FunctionEntry, FunctionTable } from "@samovar/scheduler";
 import type { ControlApi } from "./api/control-api.ts";
 import type { Authenticator } from "./authenticator.ts";
 import { handleCall, refuse, type DataPlaneContext } from "./data-plane.ts";
 import { answerHealth } from "./health.ts";
+import { Hosts, withoutHost } from "./host.ts";
+import { createHttpServer } from "./http-server.ts";
+import { assertMayReadMetrics, sendMetrics, type MetricsAnswer } from "./metrics-route.ts";
 import { toSamovarError } from "./problem.ts";
-import { answerClientError } from "./client-error.ts";
-import { splitTarget } from "./route.ts";
+import { splitTarget, takeOriginForm } from "./route.ts";
+import { handleUpgrade, isExecPath, type ExecUpgrade } from "./upgrade.ts";
 
 export interface GatewayOptions {
   readonly functions: FunctionTable;
@@ -21,10 +24,20 @@ export interface GatewayOptions {
   readonly maxBodyBytes?: number;
   /** One content of `PUT /api/v1/blobs/{sha256}`. Default: 1 GiB. */
   readonly maxBlobBytes?: number;
-  /** Host names, besides localhost and the loopback addresses, that the control API answers on. */
+  /** Open at once; more are closed. Default: 4096. */
+  readonly maxConnections?: number;
+  /** Names of this server besides localhost and IP addresses, with `{function}.{name}` below each. */
   readonly hosts?: readonly string[];
   /** Why the server is not ready, for `/readyz`; null when it is. Default: always ready. */
   readonly notReady?: () => string | null;
+  /** What `/metrics` answers; without it there is nothing there. */
+  readonly metrics?: () => Promise<MetricsAnswer>;
+  /**
+   * Told once for each call that was let in, when it is over. `status` is what came of it: the answer's, of a stream that
+   * broke off that of its error, 499 when the caller left before the end.
+   */
+  readonly onCallEnded?: (entry: FunctionEntry, status: number, durationMs: number) => void;
+  readonly execUpgrade?: ExecUpgrade;
   readonly timeouts?: Partial<GatewayTimeouts>;
 }
 
@@ -37,13 +50,23 @@ export interface GatewayTimeouts {
   readonly bodyIdleMs: number;
   /** How long the rest of a body is still taken in after its answer. Default: 5 s. */
   readonly lingerMs: number;
+  /** How long a client that was sent something may take in nothing of it. Default: 5 min. */
+  readonly readerIdleMs: number;
   /** How long a connection without a request is kept. Default: 65 s, over the usual 60 s of what stands before it. */
   readonly keepAliveMs: number;
 }
 
-const DEFAULT_TIMEOUTS: GatewayTimeouts = Object.freeze({ headersMs: 15_000, gatherMs: 60_000, bodyIdleMs: 60_000, lingerMs: 5_000, keepAliveMs: 65_000 });
+const DEFAULT_TIMEOUTS: GatewayTimeouts = Object.freeze({
+  headersMs: 15_000,
+  gatherMs: 60_000,
+  bodyIdleMs: 60_000,
+  lingerMs: 5_000,
+  readerIdleMs: 300_000,
+  keepAliveMs: 65_000,
+});
 const MAX_BLOB_BYTES = 1024 * 1024 * 1024;
-const MAX_HEADER_BYTES = 32 * 1024;
+const MAX_CONNECTIONS = 4_096;
+const MAX_HEADERS = 200;
 
 export interface Gateway {
   /** Resolves with the server's address, `http://127.0.0.1:8700`. Port 0 takes a free one. Rejects with `port_in_use`. */
@@ -58,32 +81,34 @@ export interface Gateway {
 }
 
 /**
- * The front door: one `node:http` server for calls, control API and health.
+ * The front door: one `node:http` server for calls, control API, health and metrics.
  *
  * States: open → draining by `drain` → closing by `dispose` → closed when the last connection is gone.
  */
 export function createGateway(options: GatewayOptions): Gateway {
   const clock = options.clock ?? systemClock;
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
-  const maxBodyBytes = options.maxBodyBytes ?? MAX_BODY_BYTES;
   const logger = options.logger.child({ part: "gateway" });
+  const hosts = new Hosts(options.hosts ?? []);
   let draining = false;
   let closed: Promise<void> | undefined;
 
   const context: DataPlaneContext = {
     clock,
     lingerMs: timeouts.lingerMs,
+    readerIdleMs: timeouts.readerIdleMs,
     get draining() {
       return draining;
     },
     closed: () => {
       // A connection whose call ends now would otherwise idle until its keep-alive timeout.
-      if (draining) setImmediate(() => server.closeIdleConnections());
+      if (draining) setImmediate(() => server.closeIdle());
     },
+    callEnded: options.onCallEnded ?? (() => {}),
     functions: options.functions,
     authenticator: options.authenticator,
     ids: options.ids,
-    limits: { maxBytes: maxBodyBytes, gatherMs: timeouts.gatherMs, idleMs: timeouts.bodyIdleMs },
+    limits: { maxBytes: options.maxBodyBytes ?? MAX_BODY_BYTES, gatherMs: timeouts.gatherMs, idleMs: timeouts.bodyIdleMs },
     onInternalError: (error) => logger.error({ error }, "A call failed in the gateway"),
   };
   let api: ControlApi | null = null;
@@ -96,7 +121,6 @@ export function createGateway(options: GatewayOptions): Gateway {
       authenticator: options.authenticator,
       clock,
       logger,
-      hosts: options.hosts ?? [],
       maxBlobBytes: options.maxBlobBytes ?? MAX_BLOB_BYTES,
       bodyIdleMs: timeouts.bodyIdleMs,
       lingerMs: timeouts.lingerMs,
@@ -114,47 +138,74 @@ export function createGateway(options: GatewayOptions): Gateway {
     );
   };
 
-  const handle = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void => {
-    let url = req.url!;
-    if (url.charCodeAt(0) !== 0x2f) {
-      try {
-        const { path, query } = splitTarget(url);
-        url = req.url = query === "" ? path : `${path}?${query}`;
-      } catch (error) {
-        return refuse(context, req, res, toSamovarError(error), expectsContinue);
-      }
-    }
-    if (isUnder(url, "/api")) {
-      res.once("close", context.closed);
-      return administer(req, res, expectsContinue);
-    }
-    if (draining) res.once("close", context.closed);
-    if (isAt(url, "/livez")) return answerHealth(req, res, null);
-    if (isAt(url, "/readyz")) return answerHealth(req, res, draining ? "draining" : (options.notReady?.() ?? null));
-    if (draining)
-      return refuse(context, req, res, new SamovarError("shutting_down", "The server is shutting down: call again when it is back"), expectsContinue);
-    handleCall(context, req, res, expectsContinue);
+  const tellMetrics = (metrics: () => Promise<MetricsAnswer>, req: IncomingMessage, res: ServerResponse): void => {
+    metrics().then(
+      (answer) => sendMetrics(req, res, answer),
+      (error: unknown) => {
+        logger.error({ error }, "The metrics can't be told");
+        refuse(context, req, res, toSamovarError(error), false);
+      },
+    );
   };
 
-  // Not by `import`: that reads all of its exports, and those of WebSocket load fetch (40 ms and 16 MB at the start).
-  const server = process.getBuiltinModule("node:http").createServer({
-    maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: timeouts.headersMs,
-    // A call may last for hours, and so may its body; slow ones are bounded where they are read.
-    requestTimeout: 0,
-    keepAliveTimeout: timeouts.keepAliveMs,
-    connectionsCheckingInterval: Math.min(5_000, timeouts.headersMs),
+  /** By host first, as a function's own host has none of the server's paths. Throws what keeps the request out. */
+  const dispatch = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void => {
+    const url = takeOriginForm(req);
+    const host = hosts.read(req.rawHeaders);
+    const isFunctions = host !== undefined && host.kind === "function";
+    if (!isFunctions) {
+      // Whoever asks how the server is may have no name for it.
+      if (isAt(url, "/livez")) return answerHealth(req, res, null);
+      if (isAt(url, "/readyz")) return answerHealth(req, res, draining ? "draining" : (options.notReady?.() ?? null));
+      if (host === undefined) throw withoutHost();
+      if (host.kind === "foreign") throw hosts.refuse(host.name);
+      if (isUnder(url, "/api")) {
+        if (isExecPath(splitTarget(url).path)) return refuse(context, req, res, WEBSOCKET_ONLY, expectsContinue, UPGRADE_REQUIRED);
+        res.once("close", context.closed);
+        return administer(req, res, expectsContinue);
+      }
+      if (options.metrics && isAt(url, "/metrics")) {
+        assertMayReadMetrics(req, host, options.authenticator);
+        return tellMetrics(options.metrics, req, res);
+      }
+    }
+    if (draining) throw new SamovarError("shutting_down", "The server is shutting down: call again when it is back");
+    handleCall(context, isFunctions ? host : null, req, res, expectsContinue);
+  };
+
+  const handle = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void => {
+    if (draining) res.once("close", context.closed);
+    if (req.rawHeaders.length > 2 * MAX_HEADERS) return refuse(context, req, res, TOO_MANY_HEADERS, expectsContinue, { status: 431 });
+    try {
+      dispatch(req, res, expectsContinue);
+    } catch (error) {
+      const problem = toSamovarError(error);
+      if (problem.code === "internal") context.onInternalError(error);
+      refuse(context, req, res, problem, expectsContinue);
+    }
+  };
+
+  const server = createHttpServer({
+    clock,
+    logger,
+    headersMs: timeouts.headersMs,
+    keepAliveMs: timeouts.keepAliveMs,
+    maxConnections: options.maxConnections ?? MAX_CONNECTIONS,
+    handle,
+    upgrade: (req, socket, head) =>
+      handleUpgrade({ hosts, draining, execUpgrade: options.execUpgrade, onInternalError: context.onInternalError }, req, socket, head),
+    expects: (req, res) => refuse(context, req, res, odd(req), true, { status: 417 }),
   });
-  server.on("request", (req, res) => handle(req, res, false));
-  server.on("checkContinue", (req, res) => handle(req, res, true));
-  server.on("clientError", answerClientError);
 
   const drain = (): void => {
     draining = true;
   };
 
   return {
-    listen: (host, port) => listen(server, host, port),
+    listen: (host, port) => {
+      hosts.add(host);
+      return server.listen(host, port);
+    },
     drain,
     dispose: ({ graceMs }) => {
       drain();
@@ -165,42 +216,16 @@ export function createGateway(options: GatewayOptions): Gateway {
           (loaded) => loaded.endStreams(),
           () => {},
         );
-      return (closed ??= close(server, clock, graceMs));
+      return (closed ??= server.close(graceMs));
     },
   };
 }
 
-async function listen(server: Server, host: string, port: number): Promise<string> {
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EADDRINUSE") return reject(error);
-      reject(
-        new SamovarError("port_in_use", `Port ${port} on ${host} is taken: stop what listens there, or pass --port`, {
-          cause: error,
-          fields: { port, host },
-        }),
-      );
-    });
-    server.listen({ host, port }, resolve);
-  });
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new TypeError(`The server listens on no port: ${String(address)}`);
-  // An address that means "every interface" is not one to call.
-  const shown = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "[::1]" : host.includes(":") ? `[${host}]` : host;
-  return `http://${shown}:${address.port}`;
-}
-
-function close(server: Server, clock: Clock, graceMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const stopWaiting = graceMs > 0 ? clock.after(graceMs, () => server.closeAllConnections()) : undefined;
-    server.close(() => {
-      stopWaiting?.();
-      resolve();
-    });
-    if (graceMs > 0) server.closeIdleConnections();
-    else server.closeAllConnections();
-  });
-}
+const TOO_MANY_HEADERS = new SamovarError("invalid_request", `The request has more than ${MAX_HEADERS} headers: send fewer`);
+const WEBSOCKET_ONLY = new SamovarError("invalid_request", "A program in a container is run over a WebSocket: send this request as its upgrade");
+const UPGRADE_REQUIRED = { status: 426, headers: ["upgrade", "websocket", "connection", "upgrade"] };
+const odd = (req: IncomingMessage): SamovarError =>
+  new SamovarError("invalid_request", `The header Expect is ${show(req.headers.expect)}: only 100-continue can be met`);
 
 const isAt = (url: string, path: string): boolean => url.startsWith(path) && (url.length === path.length || url[path.length] === "?");
 

@@ -1,3 +1,6 @@
 export * from "./authenticator.ts";
 export * from "./gateway.ts";
+export { hostLabel } from "./host.ts";
+export type { MetricsAnswer } from "./metrics-route.ts";
 export { problemType, toProblem } from "./problem.ts";
+export type { ExecUpgrade } from "./upgrade.ts";

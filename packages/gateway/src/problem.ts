@@ -9,6 +9,8 @@ export interface ProblemOptions {
   readonly thrown?: SerializedError | null;
   /** Under `serve` and `run`, and for admins. */
   readonly stacks?: boolean;
+  /** In place of the catalogue's: for those of HTTP itself, such as 431. */
+  readonly status?: number;
 }
 
 const DEFAULT_RETRY_AFTER_S = 1;
@@ -21,7 +23,7 @@ export function toProblem(error: SamovarError, options: ProblemOptions = {}): Pr
     ...error.fields,
     type: problemType(error.code),
     title: entry.title,
-    status: entry.status,
+    status: options.status ?? entry.status,
     detail: error.message,
     code: error.code,
     ...(options.thrown ? { error: shownError(options.thrown, options.stacks ?? false) } : {}),
@@ -30,9 +32,9 @@ export function toProblem(error: SamovarError, options: ProblemOptions = {}): Pr
 
 export const problemType = (code: ErrorCode): string => `urn:samovar:error:${code}`;
 
-/** Seconds for `retry-after`, where the status wants one. */
+/** Seconds for `retry-after`, where the status has one and the same call may succeed by itself later. */
 function retryAfterSeconds(error: SamovarError): number | undefined {
-  if (error.status !== 429 && error.status !== 503) return undefined;
+  if ((error.status !== 429 && error.status !== 503) || !ERROR_CATALOGUE[error.code].retry) return undefined;
   const known = error.fields["retryAfterMs"];
   return typeof known === "number" && known > 0 ? Math.ceil(known / 1_000) : DEFAULT_RETRY_AFTER_S;
 }
@@ -61,7 +63,7 @@ export function encodeProblem(problem: ProblemDocument): Buffer {
 /** Answers with a problem. The head must not have been sent. */
 export function sendProblem(res: ServerResponse, error: SamovarError, options: ProblemOptions & { readonly headers?: FlatHeaders } = {}): void {
   const body = encodeProblem(toProblem(error, options));
-  res.writeHead(error.status, [
+  res.writeHead(options.status ?? error.status, [
     "content-type",
     CONTENT_TYPES.problem,
     "content-length",

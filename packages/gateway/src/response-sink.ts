@@ -2,10 +2,11 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { HEADERS, SamovarError, encodeItemError, toSerializedError, type AnswerHead, type SerializedError, type TaskId } from "@samovar/protocol";
 import type { Clock } from "@samovar/kit";
 import type { FunctionEntry, InputFailure, InputRequest, InputSink, InputTicket, StartedInfo } from "@samovar/scheduler";
-import { appendAnswerHeaders, declaredLength } from "./answer-headers.ts";
+import { appendAnswerHeaders, appendSharedHeaders, declaredLength } from "./answer-headers.ts";
 import { ItemBoundary } from "./item-boundary.ts";
 import { sendProblem, shownError, type FlatHeaders } from "./problem.ts";
 import { dropRest } from "./request-body.ts";
+import { functionPrefix } from "./route.ts";
 import { serverTiming } from "./server-timing.ts";
 
 /** What all calls of a gateway share. */
@@ -13,7 +14,11 @@ export interface SinkContext {
   readonly clock: Clock;
   /** How long what is left of a body may come after its answer. */
   readonly lingerMs: number;
+  /** How long a client may take in nothing of what was sent to it. */
+  readonly readerIdleMs: number;
   readonly draining: boolean;
+  /** A call that was let in is over; `status` is what came of it, 499 when the caller left. */
+  callEnded(entry: FunctionEntry, status: number, durationMs: number): void;
   /** A response is over, by its end or by the client's. */
   closed(): void;
 }
@@ -29,7 +34,13 @@ export interface SinkCall {
   readonly stacks: boolean;
   /** On the monotonic clock. */
   readonly arrivedMs: number;
+  /** The answer's origin is the function's own, not that of all paths. */
+  readonly ownHost: boolean;
 }
+
+const CALLER_LEFT = 499;
+/** An answer that isn't as long as it says is the handler's mistake. */
+const WRONG_LENGTH = 500;
 
 /**
  * Writes the answer to one input to its HTTP response.
@@ -49,6 +60,8 @@ export class ResponseSink implements InputSink {
   #cancelOwed: "disconnected" | "cancelled" | null = null;
   #cancelWait: (() => void) | null = null;
   #items: ItemBoundary | null = null;
+  #status = 0;
+  #isReaderTimed = false;
   /** Bytes that the declared length still has; Infinity where none is declared. */
   #left = Infinity;
 
@@ -89,12 +102,12 @@ export class ResponseSink implements InputSink {
     const headers = this.#ownHeaders();
     if (!bodiless) headers.push("content-length", body.length);
     if (!this.#writeHead(head, headers)) return;
-    this.#finish();
+    this.#finish(head.status);
     const { res } = this.#call;
     // Node sends a string in one piece with its head, and bytes in a second one; latin1 keeps every byte.
     if (bodiless) res.end();
     else if (body.length <= 4_096) res.end(body.toString("latin1"), "latin1");
-    else res.end(body);
+    else this.#end(body);
   }
 
   head(head: AnswerHead): void {
@@ -108,14 +121,18 @@ export class ResponseSink implements InputSink {
     }
     if (!this.#writeHead(head, headers)) return;
     if (req.method === "HEAD" || head.status === 204 || head.status === 304) {
-      this.#finish();
+      this.#finish(head.status);
       res.end();
       this.#cancel("disconnected");
       return;
     }
     this.#state = "streaming";
+    this.#status = head.status;
     if (head.items) this.#items = new ItemBoundary(stream);
-    res.on("drain", () => this.#ticket?.resume());
+    res.on("drain", () => {
+      this.#stopTimingReader();
+      this.#ticket?.resume();
+    });
     // Between a socket's end and `close` a write is an error event; `close` then says all there is to say.
     res.on("error", () => {});
     res.flushHeaders();
@@ -125,19 +142,21 @@ export class ResponseSink implements InputSink {
     const { res } = this.#call;
     if (this.#state !== "streaming" || res.destroyed) return true;
     if (chunk.length > this.#left) {
-      this.#break();
+      this.#break(WRONG_LENGTH);
       return true;
     }
     this.#left -= chunk.length;
     this.#items?.track(chunk);
-    return res.write(chunk);
+    const wantsMore = res.write(chunk);
+    if (!wantsMore) this.#timeReader();
+    return wantsMore;
   }
 
   end(): void {
     if (this.#state !== "streaming") return;
-    if (this.#left > 0 && this.#left !== Infinity) return this.#break();
-    this.#finish();
-    this.#call.res.end();
+    if (this.#left > 0 && this.#left !== Infinity) return this.#break(WRONG_LENGTH);
+    this.#finish(this.#status);
+    this.#end();
   }
 
   error(failure: InputFailure): void {
@@ -149,7 +168,7 @@ export class ResponseSink implements InputSink {
     const { res, stacks } = this.#call;
     if (this.#state === "streaming") return this.#failStream(error, thrown);
     if (!this.#answers()) return;
-    this.#finish();
+    this.#finish(error.status);
     const headers = this.#ownHeaders();
     if (!this.#started && containerId !== null) headers.push(HEADERS.containerId, containerId);
     sendProblem(res, error, { thrown, stacks, headers });
@@ -158,13 +177,13 @@ export class ResponseSink implements InputSink {
   /** A stream of items ends with the error in its own form; of any other, breaking off is the only sign there is. */
   #failStream(error: SamovarError, thrown: SerializedError | null): void {
     const { res, stream, stacks } = this.#call;
-    if (!this.#items?.isBetweenItems || res.destroyed) return this.#break();
-    this.#finish();
-    res.end(encodeItemError(stream, shownError(thrown ?? toSerializedError(error), stacks)));
+    if (!this.#items?.isBetweenItems || res.destroyed) return this.#break(error.status);
+    this.#finish(error.status);
+    this.#end(encodeItemError(stream, shownError(thrown ?? toSerializedError(error), stacks)));
   }
 
-  #break(): void {
-    this.#finish();
+  #break(status: number): void {
+    this.#finish(status);
     this.#cancel("cancelled");
     this.#call.res.destroy();
   }
@@ -175,10 +194,12 @@ export class ResponseSink implements InputSink {
   }
 
   #writeHead(head: AnswerHead, headers: FlatHeaders): boolean {
-    const { res } = this.#call;
+    const { req, res, ownHost } = this.#call;
     try {
       if (!Number.isInteger(head.status) || head.status < 200 || head.status > 599) throw new RangeError(`The status ${head.status} is not one of an answer`);
-      res.writeHead(head.status, appendAnswerHeaders(headers, head.headers) as string[]);
+      if (ownHost) appendAnswerHeaders(headers, head.headers);
+      else appendSharedHeaders(headers, head.headers, () => functionPrefix(req.url!));
+      res.writeHead(head.status, headers as string[]);
       this.#endWait();
       return true;
     } catch (error) {
@@ -201,9 +222,8 @@ export class ResponseSink implements InputSink {
     return headers;
   }
 
-  #finish(): void {
-    this.#state = "over";
-    this.#endWait();
+  #finish(status: number): void {
+    this.#over(status);
     const { req } = this.#call;
     if (!req.readableEnded && req.method === "POST") dropRest(req, this.#context.clock, this.#context.lingerMs);
   }
@@ -221,8 +241,40 @@ export class ResponseSink implements InputSink {
   #closed(): void {
     this.#context.closed();
     if (this.#state === "over") return;
+    this.#over(CALLER_LEFT);
+    this.#cancel("disconnected");
+  }
+
+  #over(status: number): void {
     this.#state = "over";
     this.#endWait();
-    this.#cancel("disconnected");
+    const { entry, arrivedMs } = this.#call;
+    this.#context.callEnded(entry, status, this.#context.clock.monotonic() - arrivedMs);
+  }
+
+  /** The last bytes of an answer; who doesn't take them in is not waited for for ever. */
+  #end(last?: Buffer): void {
+    const { res } = this.#call;
+    if (last) res.end(last);
+    else res.end();
+    if (res.writableLength === 0 || !this.#timeReader()) return;
+    // Behind Node's own listener, which has set the time to the next request, unless one is waiting already.
+    res.once("finish", () => {
+      if (res.req.socket.timeout === this.#context.readerIdleMs) this.#stopTimingReader();
+    });
+  }
+
+  /** By the socket's own timer, which starts anew with every byte that goes out. False for an answer that isn't the socket's turn. */
+  #timeReader(): boolean {
+    const { socket } = this.#call.res;
+    if (!socket) return false;
+    if (!this.#isReaderTimed) socket.setTimeout(this.#context.readerIdleMs);
+    return (this.#isReaderTimed = true);
+  }
+
+  #stopTimingReader(): void {
+    if (!this.#isReaderTimed) return;
+    this.#isReaderTimed = false;
+    this.#call.req.socket.setTimeout(0);
   }
 }

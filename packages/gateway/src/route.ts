@@ -1,24 +1,42 @@
+import type { IncomingMessage } from "node:http";
 import { KIND_SEGMENTS, SamovarError, show, type FunctionKind, type FunctionManifest } from "@samovar/protocol";
 import type { FunctionEntry, FunctionTable } from "@samovar/scheduler";
+import { hostLabel } from "./host.ts";
 import { describeNear } from "./near-names.ts";
 
-/** What a path of the data plane names, before anything is looked up. */
+/** What a call's path or host names, before anything is looked up. */
 export interface Route {
-  readonly kind: FunctionKind;
-  /** The id when `byId`, else the name. */
+  readonly by: "name" | "id" | "host";
+  /** Null by host: whatever kind the function is. */
+  readonly kind: FunctionKind | null;
+  /** The name, the id, or the host's label. */
   readonly name: string;
-  readonly byId: boolean;
   readonly version: number | undefined;
-  /** What follows the name, decoded, without the slash; empty for none. */
+  /** What follows, decoded, without the slash; empty for none. */
   readonly rest: string;
 }
 
 const KINDS = new Map(Object.entries(KIND_SEGMENTS).map(([kind, segment]) => [segment, kind as FunctionKind]));
+const SLASH = 0x2f;
 const VERSION = /^[1-9]\d{0,8}$/;
 
-/** The path of a request target, origin form or absolute form; the query stays outside. */
+/**
+ * The request's target as a path with its query. A whole URL, as proxies are sent, becomes one, if it names the host that the
+ * header Host does: what stands before this server may have gone by either.
+ */
+export function takeOriginForm(req: IncomingMessage): string {
+  const url = req.url!;
+  if (url.charCodeAt(0) === SLASH) return url;
+  const parsed = URL.parse(url);
+  if (!parsed || !/^https?:$/.test(parsed.protocol)) throw new SamovarError("invalid_request", `The request target ${show(url)} is not a path`);
+  const { host } = req.headers;
+  if (host !== undefined && URL.parse(`${parsed.protocol}//${host}`)?.host !== parsed.host)
+    throw new SamovarError("invalid_request", `The request target is for the host ${parsed.host}, and the header Host says ${show(host)}: send one host`);
+  return (req.url = parsed.pathname + parsed.search);
+}
+
+/** A target without its query, and the query. */
 export function splitTarget(url: string): { path: string; query: string } {
-  if (url.charCodeAt(0) !== 0x2f) url = toOriginForm(url);
   const at = url.indexOf("?");
   return at < 0 ? { path: url, query: "" } : { path: url.slice(0, at), query: url.slice(at + 1) };
 }
@@ -42,29 +60,48 @@ export function parseRoute(path: string): Route | undefined {
     version = Number(text);
     name = name.slice(0, at);
   }
-  const more = parts.slice(first + 1);
+  return { by: byId ? "id" : "name", kind, name, version, rest: joinRest(parts, first + 1, encoded, path) };
+}
+
+/** On a function's own host the path is the function's, from its first slash on. */
+export function routeOfHost(label: string, path: string): Route {
+  return { by: "host", kind: null, name: label, version: undefined, rest: joinRest(path.split("/"), 1, path.includes("%"), path) };
+}
+
+function joinRest(parts: readonly string[], from: number, encoded: boolean, path: string): string {
+  const more = parts.slice(from);
   // One slash at the end is the same resource; people and tools add it.
   if (more.at(-1) === "") more.pop();
-  const rest = more.length === 0 ? "" : (encoded ? more.map((part) => decodeSegment(part, path)) : more).join("/");
-  return { kind, name, byId, version, rest };
+  return more.length === 0 ? "" : (encoded ? more.map((part) => decodeSegment(part, path)) : more).join("/");
+}
+
+/** The path up to the function's own: what stands before it is the server's, what follows the function's. */
+export function functionPrefix(url: string): string {
+  const parts = splitTarget(url).path.split("/");
+  return parts.slice(0, parts[2] === "id" ? 4 : 3).join("/");
 }
 
 /** The function that a route names. */
 export function findEntry(route: Route, table: FunctionTable): FunctionEntry | undefined {
-  const entry = route.byId ? table.byId(route.name) : table.byName(route.kind, route.name, route.version);
+  if (route.by === "host") return table.byHost(route.name);
+  const entry = route.by === "id" ? table.byId(route.name) : table.byName(route.kind!, route.name, route.version);
   return entry?.manifest.kind === route.kind ? entry : undefined;
 }
 
-/** `not_found` for a route that names nothing, with what is near. */
-export function describeMissing(route: Route, table: FunctionTable): SamovarError {
+/** `not_found` for a route that names nothing, with what is near of what the caller may know of. */
+export function describeMissing(route: Route, table: FunctionTable, isShown: (entry: FunctionEntry) => boolean): SamovarError {
   const { kind, name, version } = route;
-  if (route.byId) {
-    const other = table.byId(name);
+  const entries = table.list().filter(isShown);
+  if (kind === null) {
+    const labels = entries.map((entry) => hostLabel(entry.name));
+    return new SamovarError("not_found", `No function has the host ${show(name)}${describeNear(name, [...new Set(labels)], "functions")}`);
+  }
+  if (route.by === "id") {
+    const other = entries.find((entry) => entry.functionId === name);
     return new SamovarError("not_found", `No ${kind} has the id ${show(name)}${other ? `: it is under /${KIND_SEGMENTS[other.manifest.kind]}/id/` : ""}`);
   }
   const active = version === undefined ? undefined : table.byName(kind, name);
-  if (active) return new SamovarError("not_found", `${active.name} has no version ${version}: version ${active.version} is active`);
-  const entries = table.list();
+  if (active && isShown(active)) return new SamovarError("not_found", `${active.name} has no version ${version}: version ${active.version} is active`);
   const other = entries.find((entry) => entry.name.toLowerCase() === name.toLowerCase() && entry.manifest.kind !== kind);
   if (other) return new SamovarError("not_found", `No ${kind} is named ${show(name)}, but there is /${KIND_SEGMENTS[other.manifest.kind]}/${other.name}`);
   const names = entries.filter((entry) => entry.manifest.kind === kind).map((entry) => entry.name);
@@ -87,7 +124,7 @@ export function findMethod(entry: FunctionEntry, rest: string): string | null {
   const names = Object.keys(manifest.methods);
   throw new SamovarError(
     "not_found",
-    `${entry.name} has no method ${rest === "" ? "in this path: use /cls/{name}/{method}" : show(rest)}${describeNear(rest, names, "methods")}`,
+    `${entry.name} has no method ${rest === "" ? "in this path: name one after it, as in /cls/{name}/{method}" : show(rest)}${describeNear(rest, names, "methods")}`,
   );
 }
 
@@ -98,12 +135,6 @@ function toMethodPaths(manifest: FunctionManifest): ReadonlyMap<string, string> 
     if (method.route !== null) paths.set(method.route.replace(/^\/+|\/+$/g, ""), name);
   }
   return paths;
-}
-
-function toOriginForm(url: string): string {
-  const parsed = URL.parse(url);
-  if (!parsed || !/^https?:$/.test(parsed.protocol)) throw new SamovarError("invalid_request", `The request target ${show(url)} is not a path`);
-  return parsed.pathname + parsed.search;
 }
 
 function decodeSegment(segment: string, path: string): string {

@@ -68,7 +68,7 @@ describe("who may", () => {
     ).toMatch(/^HTTP\/1.1 200 /);
   });
 
-  test.each(["evil.example", "predict.localhost:8700", "127.0.0.1.evil.example", ""])(
+  test.each(["evil.example", "127.0.0.1.evil.example"])(
     "the host %j is not: a page elsewhere can't reach the API through a name of its own",
     async (host) => {
       const { port } = await startGateway([]);

@@ -8,10 +8,9 @@ import type { ControlPlane } from "@samovar/scheduler";
 import { hasScope, unauthorized, type Authenticator, type Principal } from "../authenticator.ts";
 import { tooLarge } from "../body-limits.ts";
 import { BodyStream } from "../body-stream.ts";
-import { encodeProblem, problemHeaders, sendProblem, toProblem, toSamovarError } from "../problem.ts";
+import { encodeProblem, problemHeaders, toProblem, toSamovarError } from "../problem.ts";
 import { dropRest } from "../request-body.ts";
 import type { ApiCall, ApiContext, ApiRoute } from "./api-route.ts";
-import { createHostCheck } from "./host-check.ts";
 import { createOpenApi } from "./openapi.ts";
 import { ROUTES } from "./routes.ts";
 
@@ -20,7 +19,6 @@ export interface ControlApiOptions {
   readonly authenticator: Authenticator;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly hosts: readonly string[];
   readonly maxBlobBytes: number;
   readonly bodyIdleMs: number;
   readonly lingerMs: number;
@@ -44,7 +42,6 @@ export interface ControlApi {
 
 /** The control API as a listener of a `node:http` server. */
 export function createControlApi(options: ControlApiOptions): ControlApi {
-  const assertHost = createHostCheck(options.hosts);
   let openApi: unknown;
   const context: ApiContext = {
     control: options.control,
@@ -79,11 +76,6 @@ export function createControlApi(options: ControlApiOptions): ControlApi {
   return {
     handle(req, res, expectsContinue) {
       res.once("finish", () => dropRest(req, options.clock, options.lingerMs));
-      try {
-        assertHost(req.headers.host);
-      } catch (error) {
-        return sendProblem(res, toSamovarError(error));
-      }
       if (expectsContinue) res.writeContinue();
       void listener(req, res);
     },
