@@ -1,5 +1,6 @@
 import type { AppManifest, FunctionKind, BatchManifest } from "./manifest.ts";
 import type { Phase } from "./lifecycle.ts";
+import type { ScalingPatch } from "./options.ts";
 import type { SerializedError } from "./errors.ts";
 
 /**
@@ -108,11 +109,16 @@ export interface CallTarget {
   readonly parameters?: readonly unknown[];
 }
 
+/** A whole function: a class with all its methods and constructor arguments. */
+export type ScaleTarget = Pick<CallTarget, "kind" | "name">;
+
 export interface CallTransport {
   /** One input, one result. Rejects with the remote error. Retries follow the function's policy. */
   call(target: CallTarget, input: unknown, options: { readonly signal?: AbortSignal }): Promise<unknown>;
   /** One input, many items. Leaving the loop ends the remote generator. */
   stream(target: CallTarget, input: unknown, options: { readonly signal?: AbortSignal }): AsyncIterable<unknown>;
+  /** Changes how a function scales, in all its pools. Resolves when the server took it. */
+  scale(target: ScaleTarget, patch: ScalingPatch): Promise<void>;
 }
 
 export type { Phase, SerializedError };

@@ -12,5 +12,6 @@ export * from "./manifest.ts";
 export * from "./messages.ts";
 export * from "./network.ts";
 export * from "./options.ts";
+export * from "./scaling.ts";
 export * from "./units.ts";
 export * from "./values.ts";

@@ -170,10 +170,12 @@ export interface RequestHead {
 }
 
 /**
- * `open`, worker → server: a call to another function of the same app. The body is one value. It is answered as an
- * input with `reply: "value"` is.
+ * `open`, worker → server: a call to another function of the same app, or a change of how it scales. The body is one
+ * value: the input, or a `ScalingPatch`. It is answered as an input with `reply: "value"` is.
  */
 export interface CallHead {
+  /** Absent: `call`. `scale` has no `method` and no `parameters`: it changes the whole function, and answers with its `FunctionInfo`. */
+  readonly kind?: "call" | "scale";
   readonly functionName: string;
   readonly functionId?: string;
   readonly method?: string;

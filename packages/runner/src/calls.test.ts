@@ -58,6 +58,21 @@ test("a remote error is thrown as it was, and passed on as the handler's own", a
   await expect(answer).rejects.toMatchObject({ fromHandler: true, error: { code: "timeout", message: "too slow" } });
 });
 
+test("scaling goes the same way, with what changes as its body", async () => {
+  const { peer, answer } = await inside((t) => t.scale(target, { minContainers: 2, maxContainers: null }), { other: "fn_other" });
+  const call = await takeCall(peer);
+  expect(call.head).toEqual({ kind: "scale", functionName: "other", functionId: "fn_other", streaming: false });
+  expect(call.input).toEqual({ minContainers: 2, maxContainers: null });
+  reply(peer, call.stream, { id: "fn_other" });
+  expect((await answer).head.status).toBe(204);
+});
+
+test("a change of scaling that the server refuses is thrown", async () => {
+  const { peer, answer } = await inside((t) => t.scale(target, { minContainers: 2 }));
+  peer.say(FRAME.error, { error: { name: "SamovarError", message: "too many", code: "invalid_option" }, retryable: false }, (await takeCall(peer)).stream);
+  await expect(answer).rejects.toMatchObject({ fromHandler: true, error: { code: "invalid_option", message: "too many" } });
+});
+
 test("an input that can't be sent is refused with its path, before anything is sent", async () => {
   const { answer, peer } = await inside((t) => t.call(target, { f: () => 1 }, {}));
   await expect(answer).rejects.toMatchObject({ error: { code: "unserializable_input", message: expect.stringContaining("$.f") } });

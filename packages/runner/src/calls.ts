@@ -15,6 +15,8 @@ import {
   type CallTransport,
   type ErrorMessage,
   type Frame,
+  type ScaleTarget,
+  type ScalingPatch,
   type WindowMessage,
 } from "@samovar/protocol";
 import { ReceiveQueue, SendWindow } from "./flow.ts";
@@ -44,7 +46,7 @@ export class Calls implements CallTransport {
   }
 
   async call(target: CallTarget, input: unknown, options: { readonly signal?: AbortSignal }): Promise<unknown> {
-    const { body, begun, dispose } = this.#begin(target, input, false, options.signal);
+    const { body, begun, dispose } = this.#begin(toCallHead(target, false), input, options.signal);
     try {
       const head = await begun;
       if (head.items) throw new SamovarError("invalid_request", `${target.name} answers with a stream of items, not one value. Call it with .stream(input)`);
@@ -56,7 +58,7 @@ export class Calls implements CallTransport {
   }
 
   async *stream(target: CallTarget, input: unknown, options: { readonly signal?: AbortSignal }): AsyncGenerator<unknown> {
-    const { body, begun, dispose } = this.#begin(target, input, true, options.signal);
+    const { body, begun, dispose } = this.#begin(toCallHead(target, true), input, options.signal);
     try {
       const head = await begun;
       const type = head.headers.find(([name]) => name === "content-type")?.[1];
@@ -65,6 +67,15 @@ export class Calls implements CallTransport {
       const items = new ItemDecoder();
       for await (const chunk of body) yield* items.push(chunk);
       items.finish();
+    } finally {
+      dispose();
+    }
+  }
+
+  async scale(target: ScaleTarget, patch: ScalingPatch): Promise<void> {
+    const { begun, dispose } = this.#begin({ kind: "scale", functionName: target.name, streaming: false }, patch, undefined);
+    try {
+      await begun;
     } finally {
       dispose();
     }
@@ -107,14 +118,9 @@ export class Calls implements CallTransport {
     for (const call of calls) call.fail(new SamovarError("server_unreachable", "The connection to the server was lost during the call. Call again"));
   }
 
-  #begin(
-    target: CallTarget,
-    input: unknown,
-    streaming: boolean,
-    signal: AbortSignal | undefined,
-  ): { body: ReceiveQueue; begun: Promise<AnswerHead>; dispose: () => void } {
+  #begin(call: CallHead, input: unknown, signal: AbortSignal | undefined): { body: ReceiveQueue; begun: Promise<AnswerHead>; dispose: () => void } {
     signal?.throwIfAborted();
-    if (!this.#link.isOpen) throw new SamovarError("server_unreachable", `${target.name} can't be called: the server is away. Call again`);
+    if (!this.#link.isOpen) throw new SamovarError("server_unreachable", `${call.functionName} can't be called: the server is away. Call again`);
     const bytes = encodeValue(input, "unserializable_input");
     const stream = this.#nextStream;
     this.#nextStream += 2;
@@ -139,16 +145,9 @@ export class Calls implements CallTransport {
     };
     signal?.addEventListener("abort", onAbort, { once: true });
 
-    const functionId = this.#functionIds()[target.name];
+    const functionId = this.#functionIds()[call.functionName];
     const streamed = bytes.length > MAX_INLINE_INPUT_BYTES;
-    const head: CallHead = {
-      functionName: target.name,
-      ...(functionId === undefined ? {} : { functionId }),
-      ...(target.method === undefined ? {} : { method: target.method }),
-      ...(target.parameters === undefined ? {} : { parameters: target.parameters }),
-      streaming,
-      ...(streamed ? { streamed } : {}),
-    };
+    const head: CallHead = { ...call, ...(functionId === undefined ? {} : { functionId }), ...(streamed ? { streamed } : {}) };
     this.#link.sendHeadBody(FRAME.open, stream, encodeValue(head, "unserializable_input"), streamed ? null : bytes);
     if (streamed) void this.#upload(stream, window, bytes);
     return {
@@ -173,3 +172,10 @@ export class Calls implements CallTransport {
     this.#link.send(FRAME.end, stream, null);
   }
 }
+
+const toCallHead = ({ name, method, parameters }: CallTarget, streaming: boolean): CallHead => ({
+  functionName: name,
+  ...(method === undefined ? {} : { method }),
+  ...(parameters === undefined ? {} : { parameters }),
+  streaming,
+});

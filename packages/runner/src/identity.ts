@@ -1,5 +1,7 @@
-/** The variables that tell a runner who it is. Removed before user code is loaded: the token is not its business. */
+/** The variables that tell a runner who it is. */
 const REQUIRED = ["SAMOVAR_CONTAINER_ID", "SAMOVAR_TOKEN", "SAMOVAR_SERVER"] as const;
+/** Stays for user code, beside SAMOVAR_URL: with both of them clients reach the container's own app, until it ends. */
+const KEPT = "SAMOVAR_TOKEN";
 const WORKER_INDEX = "SAMOVAR_WORKER_INDEX";
 const CONTROL_FD = "SAMOVAR_CONTROL_FD";
 
@@ -20,7 +22,7 @@ export function takeIdentity(env: Record<string, string | undefined>): RunnerIde
     const value = env[name];
     if (!value) throw new Error(`${name} is not set. The runner is started by a Samovar server, not by hand`);
     variables[name] = value;
-    delete env[name];
+    if (name !== KEPT) delete env[name];
   }
   const workerIndex = Number(env[WORKER_INDEX] ?? 0);
   const controlFd = env[CONTROL_FD] === undefined ? null : Number(env[CONTROL_FD]);

@@ -23,5 +23,7 @@ export type {
   UnaryEndpointHandle,
   UnaryHandle,
 } from "./handles/handle-types.ts";
+export type { ScalingHandle } from "./handles/scaling-handle.ts";
 export type { BatchOptions, CommonOptions, Cpu, Memory, Network, NetworkMode, RetryOptions } from "./options/option-types.ts";
+export type { AutoscalerOptions } from "./options/scaling-options.ts";
 export { QueueDepthAutoscaler, type QueueDepthAutoscalerOptions } from "./options/queue-depth-autoscaler.ts";

@@ -1,13 +1,18 @@
 import type { CallTransport } from "@samovar/protocol";
 import type { CallOptions, Inputs, MapOptions } from "../handles/handle-types.ts";
 import { mapInputs } from "../handles/map.ts";
+import { createScalingHandle, type ScalingHandle } from "../handles/scaling-handle.ts";
 import type { AnyFunction, Remote } from "./client-types.ts";
+import { readCredentials } from "./credentials.ts";
 import { createHttpTransport, type HttpTransport } from "./http-transport.ts";
 
 export interface ClientOptions {
-  /** The server, such as `http://127.0.0.1:8700`. */
-  readonly url: string;
-  /** Not needed for functions with `authorized: false`; undefined, as from an unset variable, is none. */
+  /** The server, such as `http://127.0.0.1:8700`. Default: `SAMOVAR_URL`, which is set in containers. */
+  readonly url?: string;
+  /**
+   * Not needed for functions with `authorized: false`; undefined, as from an unset variable, is none. Where the url is
+   * `SAMOVAR_URL`'s too, the default is `SAMOVAR_TOKEN`: no other server gets to see that one.
+   */
   readonly token?: string | undefined;
 }
 
@@ -17,7 +22,8 @@ export interface ClientAppOptions {
 }
 
 /**
- * Calls functions of a server from anywhere. Connections are kept and reused; `close` ends them.
+ * Calls functions of a server from anywhere. Connections are kept and reused; `close` ends them. In a container
+ * `new Client()` reaches the functions of the container's own app; handles do the same without a network.
  *
  * @example
  * const client = new Client({ url: "http://127.0.0.1:8700", token });
@@ -28,8 +34,8 @@ export interface ClientAppOptions {
 export class Client {
   readonly #transport: HttpTransport;
 
-  constructor({ url, token }: ClientOptions) {
-    this.#transport = createHttpTransport({ url, token });
+  constructor(options: ClientOptions = {}) {
+    this.#transport = createHttpTransport(readCredentials(options));
   }
 
   /**
@@ -62,6 +68,8 @@ function createAppHandle(transport: CallTransport, suffix: string): object {
   return namedProxy((exported) =>
     namedProxy((member) => {
       const name = `${exported}${suffix}`;
+      const scaling = createScaling(transport, name);
+      if (Object.hasOwn(scaling, member)) return scaling[member as keyof ScalingHandle];
       if (member === "with") return (...parameters: unknown[]) => createMethods(transport, name, parameters);
       const calls = createCalls(transport, { kind: member === "request" ? "endpoint" : "function", name });
       const call = calls[member];
@@ -72,8 +80,16 @@ function createAppHandle(transport: CallTransport, suffix: string): object {
   );
 }
 
-const createMethods = (transport: CallTransport, name: string, parameters: readonly unknown[]): object =>
-  namedProxy((method) => createCalls(transport, { kind: "cls", name, method, parameters }));
+function createMethods(transport: CallTransport, name: string, parameters: readonly unknown[]): object {
+  const scaling = createScaling(transport, name);
+  return namedProxy((method) =>
+    Object.hasOwn(scaling, method) ? scaling[method as keyof ScalingHandle] : createCalls(transport, { kind: "cls", name, method, parameters }),
+  );
+}
+
+/** Scaling goes by the name alone, whatever kind has it. No class has methods of these names. */
+const createScaling = (transport: CallTransport, name: string): ScalingHandle =>
+  createScalingHandle({ label: () => name, target: () => ({ kind: "function", name }), transport });
 
 function createCalls(transport: CallTransport, target: Parameters<CallTransport["call"]>[0]): Record<string, AnyFunction | undefined> {
   const remote = async (input?: unknown, options?: Partial<CallOptions>): Promise<unknown> => transport.call(target, input, options ?? {});

@@ -1,7 +1,8 @@
 import type { Agent, ClientRequest, IncomingMessage } from "node:http";
 import { SamovarError } from "@samovar/protocol";
 
-export interface HttpPost {
+export interface HttpSend {
+  readonly method: "POST" | "PATCH";
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
@@ -9,7 +10,7 @@ export interface HttpPost {
 }
 
 /**
- * POSTs to one server over connections that are kept and reused. `node:http` is looked up when the first call is
+ * Requests to one server over connections that are kept and reused. `node:http` is looked up when the first call is
  * made: user code bundles this file, and a worker that calls through its own connection never pays for it.
  */
 export class HttpConnection {
@@ -25,11 +26,11 @@ export class HttpConnection {
   }
 
   /** Settles with the head of the response; its body is read by the caller, and aborting the signal ends that too. */
-  async post({ path, headers, body, signal }: HttpPost): Promise<IncomingMessage> {
+  async send({ method, path, headers, body, signal }: HttpSend): Promise<IncomingMessage> {
     signal?.throwIfAborted();
     const url = new URL(`${this.#base.pathname.replace(/\/$/, "")}${path}`, this.#base);
     return new Promise((resolve, reject) => {
-      const request: ClientRequest = this.#http.request(url, { method: "POST", agent: this.#agent, headers: { ...headers, "content-length": body.length } });
+      const request: ClientRequest = this.#http.request(url, { method, agent: this.#agent, headers: { ...headers, "content-length": body.length } });
       const abort = (): void => void request.destroy(signal!.reason as Error);
       signal?.addEventListener("abort", abort, { once: true });
       request.once("close", () => signal?.removeEventListener("abort", abort));

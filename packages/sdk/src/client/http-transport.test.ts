@@ -7,6 +7,7 @@ import { Client } from "./client.ts";
 import { createHttpTransport } from "./http-transport.ts";
 
 interface Seen {
+  readonly method: string;
   readonly url: string;
   readonly headers: IncomingMessage["headers"];
   readonly input: unknown;
@@ -27,7 +28,9 @@ async function openServer(
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
-    const one = { url: request.url!, headers: request.headers, input: decodeValue(Buffer.concat(chunks)) };
+    const body = Buffer.concat(chunks);
+    const input: unknown = request.headers["content-type"] === CONTENT_TYPES.json ? JSON.parse(body.toString()) : decodeValue(body);
+    const one = { method: request.method!, url: request.url!, headers: request.headers, input };
     seen.push(one);
     await answer(one, response);
   };
@@ -87,6 +90,19 @@ describe("a call", () => {
     await transport.call({ kind: "cls", name: "model", method: "run" }, 1, {});
     expect(seen.map((request) => request.url)).toEqual(["/function/id/fn_1", "/cls/id/fn_2/run"]);
     await expect(transport.call({ kind: "function", name: "toString" }, 1, {})).rejects.toThrow("The app has no function toString. It has square, model");
+  });
+
+  test("scales by the session's id, and throws what the server refuses", async () => {
+    const { url, seen } = await openServer((request, response) => {
+      if ((request.input as { minContainers: number }).minContainers < 9) response.writeHead(200, { "content-type": CONTENT_TYPES.json }).end("{}");
+      else sendProblem(response, { status: 400, code: "invalid_option", detail: "lower the floor" });
+    });
+    const transport = open(url, { token: "secret", functionIds: { square: "fn_1" } });
+    await transport.scale(square, { minContainers: 1, maxContainers: null });
+    expect(seen[0]).toMatchObject({ method: "PATCH", url: "/api/v1/functions/fn_1/scaling", input: { minContainers: 1, maxContainers: null } });
+    expect(seen[0]!.headers).toMatchObject({ "content-type": CONTENT_TYPES.json, authorization: "Bearer secret" });
+    await expect(transport.scale(square, { minContainers: 9 })).rejects.toMatchObject({ code: "invalid_option", message: "lower the floor" });
+    await expect(transport.scale({ kind: "function", name: "other" }, {})).rejects.toMatchObject({ code: "not_found" });
   });
 
   test("throws the handler's error again, with its stack and cause", async () => {
@@ -241,6 +257,21 @@ describe("a client", () => {
       "/cls/model/predict",
     ]);
     expect(seen.every((request) => request.headers.authorization === "Bearer t")).toBe(true);
+  });
+
+  test("changes how a function scales, by its name and whatever it is", async () => {
+    const { url, seen } = await openServer((_, response) => response.writeHead(200, { "content-type": CONTENT_TYPES.json }).end("{}"));
+    const client = new Client({ url, token: "t" });
+    cleanups.unshift(() => client.close());
+    const app = client.app<any>("models", { suffix: "-dev" }) as any;
+    await app.square.updateAutoscaler({ minContainers: 1, scaledownWindow: -1 });
+    await app.model.with("large").keepWarm(0);
+    expect(seen.map(({ method, url: path, input, headers }) => [method, path, input, headers.authorization])).toEqual([
+      ["PATCH", "/api/v1/functions/square-dev/scaling", { minContainers: 1, scaledownWindowMs: null }, "Bearer t"],
+      ["PATCH", "/api/v1/functions/model-dev/scaling", { minContainers: 0 }, "Bearer t"],
+    ]);
+    await expect(app.square.keepWarm(0.5)).rejects.toThrow("square-dev.keepWarm");
+    expect(seen).toHaveLength(2);
   });
 
   test("adds what the server added to the names, and takes a token that is not set for none", async () => {

@@ -32,11 +32,12 @@ export interface HttpTransport extends CallTransport {
 /** How handles outside of a container call: values over the same HTTP routes that everyone uses. */
 export function createHttpTransport({ url, token, functionIds }: HttpTransportOptions): HttpTransport {
   let connection: HttpConnection | undefined;
+  const open = (): HttpConnection => (connection ??= new HttpConnection(url));
+  const authorization = token ? { authorization: `Bearer ${token}` } : {};
   const post = (target: CallTarget, input: unknown, accept: string, signal: AbortSignal | undefined): Promise<IncomingMessage> => {
-    const headers = { "content-type": CONTENT_TYPES.value, accept, ...(token ? { authorization: `Bearer ${token}` } : {}) };
+    const headers = { "content-type": CONTENT_TYPES.value, accept, ...authorization };
     const body = encodeValue(input, "unserializable_input");
-    connection ??= new HttpConnection(url);
-    return connection.post({ path: toPath(target, functionIds), headers, body, signal });
+    return open().send({ method: "POST", path: toPath(target, functionIds), headers, body, signal });
   };
   return {
     async call(target, input, { signal }) {
@@ -62,14 +63,29 @@ export function createHttpTransport({ url, token, functionIds }: HttpTransportOp
         if (!response.readableEnded) response.destroy();
       }
     },
+    async scale(target, patch) {
+      const response = await open().send({
+        method: "PATCH",
+        path: `/api/v1/functions/${toSegment(target, functionIds)}/scaling`,
+        headers: { "content-type": CONTENT_TYPES.json, ...authorization },
+        body: Buffer.from(JSON.stringify(patch)),
+      });
+      const body = await broken(() => readBody(response), undefined);
+      if (response.statusCode! >= 400) throw toError(response.statusCode!, body, target);
+    },
     close: () => connection?.close(),
   };
 }
 
+/** The id of the session's function, else the name. */
+function toSegment({ name }: CallTarget, functionIds: Readonly<Record<string, string>> | undefined): string {
+  if (functionIds && !Object.hasOwn(functionIds, name))
+    throw new SamovarError("not_found", `The app has no function ${name}. It has ${Object.keys(functionIds).join(", ") || "none"}`);
+  return encodeURIComponent(functionIds ? functionIds[name]! : name);
+}
+
 function toPath(target: CallTarget, functionIds: Readonly<Record<string, string>> | undefined): string {
-  if (functionIds && !Object.hasOwn(functionIds, target.name))
-    throw new SamovarError("not_found", `The app has no function ${target.name}. It has ${Object.keys(functionIds).join(", ") || "none"}`);
-  const who = functionIds ? `id/${encodeURIComponent(functionIds[target.name]!)}` : encodeURIComponent(target.name);
+  const who = `${functionIds ? "id/" : ""}${toSegment(target, functionIds)}`;
   const method = target.method === undefined ? "" : `/${encodeURIComponent(target.method)}`;
   const parameters = target.parameters?.length ? `?with=${encodeURIComponent(JSON.stringify(target.parameters))}` : "";
   return `/${KIND_SEGMENTS[target.kind]}/${who}${method}${parameters}`;

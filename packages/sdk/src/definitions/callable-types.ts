@@ -2,6 +2,7 @@ import type { StandardSchemaV1 as Schema } from "@standard-schema/spec";
 import type { Batch, BatchError } from "../batch.ts";
 import type { BuildCtx, Ctx, DeployCtx, StartCtx, StopCtx } from "../context.ts";
 import type { EndpointHandle, FunctionHandle } from "../handles/handle-types.ts";
+import type { ScalingHandle } from "../handles/scaling-handle.ts";
 import type { BatchOptions, CommonOptions } from "../options/option-types.ts";
 
 export type MaybePromise<T> = T | Promise<T>;
@@ -85,4 +86,4 @@ export interface Define<Kind extends "endpoint" | "function"> {
   ): HandleOf<Kind, In, R, Out>;
 }
 
-type HandleOf<Kind, In, R, Out> = Kind extends "endpoint" ? EndpointHandle<In, R, Out> : FunctionHandle<InputArgs<In>, R, Out>;
+type HandleOf<Kind, In, R, Out> = (Kind extends "endpoint" ? EndpointHandle<In, R, Out> : FunctionHandle<InputArgs<In>, R, Out>) & ScalingHandle;

@@ -1,6 +1,7 @@
 import type { Batch, IsBatch } from "../batch.ts";
 import type { CommonOptions } from "../options/option-types.ts";
 import type { FunctionHandle, UnaryHandle } from "../handles/handle-types.ts";
+import type { ScalingHandle } from "../handles/scaling-handle.ts";
 import type { BatchItem, Item } from "./callable-types.ts";
 
 type AnyFunction = (...args: any[]) => any;
@@ -29,8 +30,9 @@ export type MethodHandles<T> = { readonly [K in keyof T as T[K] extends AnyFunct
 
 type WithParameters<C extends AnyClass, M> = {
   /** The same class with these constructor arguments (JSON); each set of arguments has containers of its own. */
-  with(...args: ConstructorParameters<C>): M;
-} & ([] extends ConstructorParameters<C> ? M : unknown);
+  with(...args: ConstructorParameters<C>): M & ScalingHandle;
+} & ScalingHandle &
+  ([] extends ConstructorParameters<C> ? M : unknown);
 
 /** What `app.cls` returns for a class with decorators. */
 export type ClassHandle<C extends AnyClass> = WithParameters<C, MethodHandles<InstanceType<C>>>;

@@ -1,6 +1,7 @@
 import { SamovarError, type FunctionDefinition } from "@samovar/protocol";
 import { createCallHandle, createEndpointHandle, type Callee } from "./call-handle.ts";
 import { LocalCalls } from "./local-calls.ts";
+import { createScalingHandle } from "./scaling-handle.ts";
 
 /** The handle that `endpoint` and `fn` return. */
 export function createCallableHandle(kind: "endpoint" | "function", definition: FunctionDefinition, name: () => string | null): object {
@@ -11,7 +12,8 @@ export function createCallableHandle(kind: "endpoint" | "function", definition: 
     callable: definition.handler!,
     local: new LocalCalls(definition, label),
   };
-  return kind === "endpoint" ? createEndpointHandle(callee) : createCallHandle(callee);
+  const handle = kind === "endpoint" ? createEndpointHandle(callee) : createCallHandle(callee);
+  return Object.assign(handle, createScalingHandle(callee));
 }
 
 /** Names come with the module's exports, which are known when it has loaded. */

@@ -2,6 +2,7 @@ import { encodeJson, SamovarError, type FunctionDefinition } from "@samovar/prot
 import { createCallHandle } from "./call-handle.ts";
 import { requireName } from "./callable-handle.ts";
 import { LocalCalls } from "./local-calls.ts";
+import { createScalingHandle } from "./scaling-handle.ts";
 
 export interface ClassHandleParts {
   readonly Class: Function;
@@ -10,7 +11,7 @@ export interface ClassHandleParts {
   readonly otherMethods: readonly string[];
 }
 
-/** The handle of a class: its methods, and `with` for other constructor arguments. */
+/** The handle of a class: its methods, how it scales, and `with` for other constructor arguments. */
 export function createClassHandle(definition: FunctionDefinition, parts: ClassHandleParts): object {
   const withParameters = (...args: unknown[]): object => createMethods(definition, parts, toParameters(args, parts));
   const handle = createMethods(definition, parts, []);
@@ -20,7 +21,9 @@ export function createClassHandle(definition: FunctionDefinition, parts: ClassHa
 function createMethods(definition: FunctionDefinition, { Class, name, otherMethods }: ClassHandleParts, parameters: readonly unknown[]): object {
   const label = (): string => name() ?? `cls(${Class.name})`;
   const local = new LocalCalls(definition, label, parameters);
-  const handle: Record<string, object> = {};
+  const handle: Record<string, object> = {
+    ...createScalingHandle({ label, target: () => ({ kind: "cls", name: requireName(name(), label()) }) }),
+  };
   for (const [method, callable] of definition.cls!.methods) {
     handle[method] = createCallHandle({
       label: () => `${label()}.${method}`,
@@ -30,6 +33,7 @@ function createMethods(definition: FunctionDefinition, { Class, name, otherMetho
     });
   }
   for (const method of otherMethods) {
+    if (method === "with" || Object.hasOwn(handle, method)) continue;
     // Not enumerable: looking at the handle must not throw, asking it for the method must.
     Object.defineProperty(handle, method, {
       get(): never {

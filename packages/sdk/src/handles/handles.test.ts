@@ -29,6 +29,9 @@ function openSession(): Call[] {
       calls.push({ target, input });
       yield* [1, input];
     },
+    scale: async (target, patch) => {
+      calls.push({ target: { ...target }, input: patch });
+    },
   };
   holder[RUNTIME] = { remote: true, context: () => ({ taskId: "t1" }), transport, onExit: () => {} };
   return calls;
@@ -94,6 +97,75 @@ describe("a handle in a session", () => {
     expect(calls.map(({ input }) => input)).toEqual([1, 2, 3, 4, 5]);
   });
 
+  test("scales the whole function, by the rules of its options", async () => {
+    const calls = openSession();
+    await square.updateAutoscaler({ minContainers: 1, maxContainers: null, bufferContainers: 2, scaledownWindow: "5m", tasksPerContainer: 0 });
+    await count.updateAutoscaler({ scaledownWindow: -1 });
+    await hello.keepWarm(0);
+    await model.keepWarm(2);
+    await model.with("large").updateAutoscaler({ maxContainers: 3 });
+    expect(calls).toEqual([
+      {
+        target: { kind: "function", name: "square" },
+        input: { minContainers: 1, maxContainers: null, bufferContainers: 2, scaledownWindowMs: 300_000, tasksPerContainer: 0 },
+      },
+      { target: { kind: "function", name: "count" }, input: { scaledownWindowMs: null } },
+      { target: { kind: "endpoint", name: "hello" }, input: { minContainers: 0 } },
+      { target: { kind: "cls", name: "model" }, input: { minContainers: 2 } },
+      { target: { kind: "cls", name: "model" }, input: { maxContainers: 3 } },
+    ]);
+  });
+
+  test("tells every mistake of a change of scaling, and changes nothing", async () => {
+    const calls = openSession();
+    const mistakeOf = (scaling: Promise<void>): Promise<string> =>
+      scaling.then(
+        () => "no mistake",
+        (error: SamovarError) => `${error.code}: ${error.message.replace(/ at \S+handles\.test\.ts:\d+:\d+/, " at <site>")}`,
+      );
+    expect(await mistakeOf(square.updateAutoscaler({ minContainers: 3, maxContainers: 2, scaledownWindow: 1 }))).toMatchInlineSnapshot(`
+      "invalid_option: square.updateAutoscaler at <site> has 2 mistakes:
+        - scaledownWindow is 1, but it takes 2 s or longer, or -1 for never
+        - minContainers (3) is above maxContainers (2)
+      Write:
+        await square.updateAutoscaler({ minContainers: 3, maxContainers: 3, scaledownWindow: "2s" })"
+    `);
+    expect(await mistakeOf(square.updateAutoscaler({ minContainer: 3, cpu: 2 } as never))).toMatchInlineSnapshot(`
+      "invalid_option: square.updateAutoscaler at <site> has 2 mistakes:
+        - Unknown option "minContainer": did you mean "minContainers"?
+        - Unknown option "cpu": it belongs to the definition, and changes with the next deploy
+      Write:
+        await square.updateAutoscaler({ minContainers: 3 })"
+    `);
+    expect(await mistakeOf(square.updateAutoscaler(undefined as never))).toMatchInlineSnapshot(`
+      "invalid_option: square.updateAutoscaler at <site>: The first argument is undefined, but it takes an object of minContainers, maxContainers, bufferContainers, scaledownWindow, tasksPerContainer
+      Write:
+        await square.updateAutoscaler({ minContainers: 1 })"
+    `);
+    expect(await mistakeOf(model.keepWarm(-1))).toMatchInlineSnapshot(`
+      "invalid_option: model.keepWarm at <site>: containers is -1, but it takes a whole number, 0 or more
+      Write:
+        await model.keepWarm(0)"
+    `);
+    expect(await mistakeOf(hello.keepWarm(undefined as never))).toMatchInlineSnapshot(`
+      "invalid_option: hello.keepWarm at <site>: containers is undefined, but it takes a whole number, 0 or more
+      Write:
+        await hello.keepWarm(0)"
+    `);
+    expect(calls).toEqual([]);
+  });
+
+  test("a helper of a class named like what scales it is not in the way", async () => {
+    const calls = openSession();
+    class Warm {
+      run(): void {}
+      keepWarm(): void {}
+      with(): void {}
+    }
+    await cls(Warm, { name: "warm", methods: ["run"] }).keepWarm(1);
+    expect(calls[0]!.input).toEqual({ minContainers: 1 });
+  });
+
   test("knows where it is", () => {
     expect(env.isRemote()).toBe(false);
     openSession();
@@ -114,6 +186,7 @@ describe("a handle in a session", () => {
 describe("a handle outside of a session", () => {
   test("names `samovar run` and `Client`", async () => {
     await expect(square.remote(1)).rejects.toMatchObject({ code: "no_session" });
+    await expect(square.keepWarm(1)).rejects.toThrow("square.keepWarm() has no session");
     await expect(square.remote(1)).rejects.toThrow(
       "square.remote() has no session: this file was not started by samovar. Run it with `samovar run FILE`, or call a server with `new Client({ url, token })`",
     );
@@ -144,7 +217,7 @@ describe("a handle asked for what it has not", () => {
   test("an unmarked method and a hook say why", () => {
     expect(() => (model as never as { helper: unknown }).helper).toThrow("Model.helper isn't marked: add @method() or make it protected");
     expect(() => (model as never as { load: unknown }).load).toThrow("Model.load is a hook (onStart): Samovar calls it, callers can't. Make it protected");
-    expect(Object.keys(model)).toEqual(["predict", "tokens", "with"]);
+    expect(Object.keys(model)).toEqual(["updateAutoscaler", "keepWarm", "predict", "tokens", "with"]);
   });
 
   test("constructor parameters are JSON", () => {

@@ -43,7 +43,7 @@ export class Model extends Base {
 }
 const app = new App("m");
 export const model = app.cls(Model, { cpu: 1 });
-chk<Eq<keyof typeof model, "with" | "ping" | "predict" | "opt" | "tokens" | "http" | "classify" | "arr">>();
+chk<Eq<keyof typeof model, "with" | "updateAutoscaler" | "keepWarm" | "ping" | "predict" | "opt" | "tokens" | "http" | "classify" | "arr">>();
 const p: Promise<number> = model.predict.remote(1);
 const pp: Promise<"pong"> = model.ping.remote();
 const po: Promise<number | undefined> = model.opt.remote();
@@ -68,6 +68,10 @@ const need = app.cls(Need);
 // @ts-expect-error
 need.run;
 need.with("a").run.remote(1);
+const kw: Promise<void> = need.keepWarm(1);
+need.with("a").updateAutoscaler({ maxContainers: null });
+// @ts-expect-error methods don't scale by themselves
+model.predict.keepWarm(1);
 class Bad2 {
   // @ts-expect-error two inputs
   @method() add(a: number, b: number) {
@@ -77,6 +81,7 @@ class Bad2 {
 const unset: string | undefined = undefined;
 const c = new Client({ url: "", token: unset }).app<typeof import("./classes.fixture.ts")>("models");
 const cp: Promise<number> = c.model.predict.remote(1);
+const ck: Promise<void> = c.model.keepWarm(1);
 // @ts-expect-error
 c.Model;
-export { p, pp, po, pm, st, cl, ar, h, cp, Bad2 };
+export { kw, ck, p, pp, po, pm, st, cl, ar, h, cp, Bad2 };

@@ -57,6 +57,16 @@ chk<Eq<ReturnType<typeof f.local>, Promise<string>>>();
 chk<Eq<ReturnType<typeof f.forEach>, Promise<void>>>();
 // @ts-expect-error not an option of map
 f.map([1], { order: true });
+// scaling
+chk<Eq<ReturnType<typeof f.keepWarm>, Promise<void>>>();
+e.updateAutoscaler({ minContainers: 1, maxContainers: null, bufferContainers: 1, scaledownWindow: "5m", tasksPerContainer: 2 });
+// @ts-expect-error a number
+e.keepWarm("1");
+// @ts-expect-error only what scales
+f.updateAutoscaler({ cpu: 2 });
+// @ts-expect-error no floor is null
+f.updateAutoscaler({ minContainers: null });
+
 // GPUs, disk, network
 fn({ gpu: "T4:2", disk: "10Gi", network: "isolated", allow: ["10.0.0.0/8"] }, () => 1);
 fn({ gpu: ["H100", "any"], gpuCount: 2, disk: 512, network: { mode: "isolated", allow: ["example.com"] } }, () => 1);
