@@ -1,5 +1,14 @@
 import { expect, test } from "vitest";
-import { createCountingIds, type CallHead, type ErrorMessage } from "@samovar/protocol";
+import {
+  SamovarError,
+  createCountingIds,
+  decodeValue,
+  encodeValue,
+  type CallHead,
+  type ErrorMessage,
+  type FunctionInfo,
+  type ScalingPatch,
+} from "@samovar/protocol";
 import type { CallReply, Container, FunctionRuntime } from "@samovar/scheduler";
 import { createContainerCalls } from "./container-calls.ts";
 import { FunctionRegistry } from "./apps/function-registry.ts";
@@ -17,15 +26,41 @@ const gone = functionOf("gone", { ids });
 const containerOf = (...functions: readonly FunctionRuntime[]): Container =>
   ({ plan: { load: { functionIds: Object.fromEntries(functions.map((entry) => [entry.name, entry.functionId])) } } }) as unknown as Container;
 
+const scaled: [functionId: string, patch: ScalingPatch][] = [];
+const noScaling = (): never => {
+  throw new Error("Nothing is scaled");
+};
+
 /** The error that a call from a container of `mine`, `model` and `gone` ends with: none of them gets a container. */
-function call(head: Partial<CallHead>): Promise<ErrorMessage> {
+function call(head: Partial<CallHead>, body: Buffer = Buffer.alloc(0)): Promise<ErrorMessage> {
   return new Promise((resolve, reject) => {
     const unexpected = (): never => {
       reject(new Error("It was answered"));
       throw new Error("It was answered");
     };
     const reply: CallReply = { error: resolve, result: unexpected, head: unexpected, data: unexpected, end: unexpected };
-    createContainerCalls(registry, ids)(containerOf(mine, model, gone), { functionName: "", streaming: false, ...head }, Buffer.alloc(0), reply);
+    createContainerCalls(registry, ids, noScaling)(containerOf(mine, model, gone), { functionName: "", streaming: false, ...head }, body, reply);
+  });
+}
+
+/** What a change of scaling from such a container is answered with. */
+function scale(functionName: string, patch: unknown, take: (patch: ScalingPatch) => FunctionInfo): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const unexpected = (): never => {
+      throw new Error("It was answered as a stream");
+    };
+    const reply: CallReply = {
+      error: ({ error }) => reject(Object.assign(new Error(error.message), { code: error.code })),
+      result: (head, body) => resolve([head.status, decodeValue(body)]),
+      head: unexpected,
+      data: unexpected,
+      end: unexpected,
+    };
+    const calls = createContainerCalls(registry, ids, async (functionId, change) => {
+      scaled.push([functionId, change]);
+      return take(change);
+    });
+    calls(containerOf(mine, model, gone), { kind: "scale", functionName, streaming: false }, encodeValue(patch), reply);
   });
 }
 
@@ -55,4 +90,35 @@ test("a class is called by one of its methods", async () => {
   for (const method of [undefined, "missing", "constructor"]) {
     expect(await call({ functionName: "model", ...(method === undefined ? {} : { method }) })).toMatchObject({ error: { code: "not_found" } });
   }
+});
+
+test("a function of the same deploy is scaled, a class as a whole", async () => {
+  scaled.length = 0;
+  expect(await scale("mine", { minContainers: 2, maxContainers: null }, () => mine.info())).toEqual([200, mine.info()]);
+  await scale("model", { scaledownWindowMs: null }, () => model.info());
+  expect(scaled).toEqual([
+    [mine.functionId, { minContainers: 2, maxContainers: null }],
+    [model.functionId, { scaledownWindowMs: null }],
+  ]);
+});
+
+test("functions of other deploys are not scaled, nor is anything by what is no change", async () => {
+  scaled.length = 0;
+  const refused = (functionName: string, patch: unknown): Promise<unknown> =>
+    scale(functionName, patch, () => mine.info()).catch((error: { code: string }) => error.code);
+  for (const name of ["foreign", "gone", "constructor"]) expect(await refused(name, { minContainers: 1 })).toBe("not_found");
+  for (const patch of [null, [], { minContainers: "1" }, { minContainers: 2, maxContainers: 1 }, { cpu: 2 }])
+    expect(await refused("mine", patch)).toBe("invalid_option");
+  expect(await call({ kind: "scale", functionName: "mine" })).toMatchObject({ error: { code: "invalid_option" } });
+  expect(await call({ kind: "scale", functionName: "mine" }, Buffer.from([0xc1]))).toMatchObject({ error: { code: "protocol_error" } });
+  expect(await call({ kind: "stop" as never, functionName: "mine" })).toMatchObject({ error: { code: "protocol_error" } });
+  expect(scaled).toEqual([]);
+});
+
+test("what the server says of a change reaches the caller", async () => {
+  const refusal = new SamovarError("invalid_option", "minContainers is 3 and maxContainers is 1: lower the floor, or raise the ceiling");
+  const answer = scale("mine", { minContainers: 3 }, () => {
+    throw refusal;
+  });
+  await expect(answer).rejects.toMatchObject({ code: "invalid_option", message: refusal.message });
 });
