@@ -40,6 +40,11 @@ export class ContainerCgroup {
     });
   }
 
+  /** What a process writes itself to in order to move here. */
+  get procsFiles(): readonly string[] {
+    return this.#groups.map((group) => join(group.dir, "cgroup.procs"));
+  }
+
   async pids(): Promise<number[]> {
     const lists = await Promise.all(this.#groups.map((group) => readText(join(group.dir, "cgroup.procs"))));
     return [...new Set(lists.flatMap((text) => text.split("\n").filter(Boolean).map(Number)))].filter((pid) => pid > 0);

@@ -1,10 +1,13 @@
 import type { ChildProcess } from "node:child_process";
 import type { Logger } from "@samovar/kit";
-import { SamovarError } from "@samovar/protocol";
 import type { ContainerCgroup } from "./container-cgroup.ts";
 import { endTree, nextTurn, signal } from "./container-ending.ts";
 import { removeFolder, type ContainerFolder } from "./container-folder.ts";
 import type { ContainerEvents, ContainerSpec, ContainerStats, ExecCommand, ExecProcess, RunningContainer } from "./driver.ts";
+import { ExecSet } from "./exec/exec-set.ts";
+import { placeInGroups } from "./exec/placed-command.ts";
+import { planProcessExec } from "./exec/plan-process-exec.ts";
+import { startExec } from "./exec/start-exec.ts";
 import { toExitStatus } from "./exit-status.ts";
 import type { MemoryWatch } from "./memory-watch.ts";
 import { OomCount } from "./oom-count.ts";
@@ -14,6 +17,8 @@ export interface ProcessContainerOptions {
   readonly spec: ContainerSpec;
   readonly child: ChildProcess & { readonly pid: number };
   readonly folder: ContainerFolder;
+  /** What its process was started with. */
+  readonly environment: Readonly<Record<string, string>>;
   /** Settles when the process is in its group; null when there is none. Never rejects. */
   readonly placed: Promise<ContainerCgroup | null>;
   readonly events: ContainerEvents;
@@ -36,6 +41,7 @@ export class ProcessContainer implements RunningContainer {
   readonly codeDir: string;
   readonly #options: ProcessContainerOptions;
   readonly #oom: OomCount;
+  readonly #execs = new ExecSet();
   /** The main process exited and `mainExited` was called. */
   readonly #ended: Promise<void>;
   #isEnded = false;
@@ -87,8 +93,12 @@ export class ProcessContainer implements RunningContainer {
     signal(pid);
   }
 
-  exec(_command: ExecCommand): Promise<ExecProcess> {
-    return Promise.reject(new SamovarError("unsupported", "The process driver can't run programs in its containers yet"));
+  exec(command: ExecCommand): Promise<ExecProcess> {
+    const { environment, spec, placed } = this.#options;
+    return this.#execs.start(async () => {
+      const launch = await planProcessExec(command, { containerId: spec.containerId, environment, codePath: this.codePath });
+      return startExec(placeInGroups(launch, (await placed)?.procsFiles ?? []));
+    });
   }
 
   async stats(): Promise<ContainerStats> {
@@ -131,6 +141,7 @@ export class ProcessContainer implements RunningContainer {
     if (!this.#isEnded) this.#killedByUs = true;
     this.#signalGroup();
     const cgroup = await this.#options.placed;
+    await this.#execs.end();
     await endTree(this.#options.spec.containerId, this.#ended, () => (cgroup ? cgroup.signalAll() : this.#signalFamily()));
     this.#stopWatching();
     await this.#oom.close();

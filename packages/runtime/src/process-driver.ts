@@ -139,6 +139,7 @@ class ProcessDriver implements RuntimeDriver {
       spec,
       child,
       folder,
+      environment: toEnvironment(spec, folder, this.#options.nodePath),
       events,
       logger,
       placed: grouped.then((cgroup) => this.#place(spec, child, cgroup)),

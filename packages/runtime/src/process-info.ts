@@ -24,7 +24,7 @@ export function toProcessInfo(plan: CgroupPlan, platform: NodeJS.Platform, switc
       gpu: false,
       diskLimit: "none",
       userNamespace: false,
-      exec: false,
+      exec: true,
     },
     missing: [
       "Containers see the host's files and run as the server's user: run only code that you trust",

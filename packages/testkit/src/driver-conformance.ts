@@ -5,7 +5,9 @@ import { disposeAll } from "@samovar/kit";
 import type { DriverCapabilities, ExitStatus } from "@samovar/protocol";
 import type { ContainerLimits, ContainerSpec, RunningContainer, RuntimeDriver } from "@samovar/runtime";
 import { afterEach, beforeEach, describe, expect, test, type TestContext } from "vitest";
+import { describeExec } from "./exec-cases.ts";
 import { failOnLeaks, findLeaks, isRunning } from "./leak-check.ts";
+import { toHostPid } from "./host-pids.ts";
 import { ProbeServer, type Probe } from "./probe-server.ts";
 
 export interface DriverSetting {
@@ -20,6 +22,8 @@ export interface DriverUnderTest {
   make(setting: DriverSetting): Promise<RuntimeDriver>;
   /** Why containers have no real processes, where they have none: cases about processes, files and environment are skipped. */
   readonly withoutProcesses?: string;
+  /** What this machine lacks for the driver: all cases are skipped by it. */
+  readonly missing?: string | null;
 }
 
 const HOME = "containers";
@@ -40,8 +44,8 @@ interface Started {
 }
 
 /** What every driver does. Cases that need a capability are skipped by its name where the driver lacks it. */
-export function describeDriver(name: string, { make, withoutProcesses }: DriverUnderTest): void {
-  describe(`driver ${name}`, () => {
+export function describeDriver(name: string, { make, withoutProcesses, missing = null }: DriverUnderTest): void {
+  describe.skipIf(missing !== null)(`driver ${name}${missing === null ? "" : ` (${missing})`}`, () => {
     const folder = failOnLeaks({ empty: [HOME] });
     let driver: RuntimeDriver;
     let probes: ProbeServer;
@@ -61,6 +65,8 @@ export function describeDriver(name: string, { make, withoutProcesses }: DriverU
       const has = driver.info.capabilities[capability];
       if (!values.includes(has)) context.skip(`needs ${capability} ${values.join(" or ")}, has ${String(has)}`);
     };
+    /** Processes that the probe told of, as this machine numbers them. */
+    const onHost = (container: RunningContainer, pids: readonly number[]): Promise<number[]> => Promise.all(pids.map((pid) => toHostPid(container, pid)));
     const specify = (limits: Partial<ContainerLimits> = {}, env: Record<string, string> = {}): ContainerSpec => ({
       containerId: `ct_${++count}`,
       functionName: "probe",
@@ -82,7 +88,10 @@ export function describeDriver(name: string, { make, withoutProcesses }: DriverU
 
     test("a container starts, connects and knows its id and token", async () => {
       const { spec, probe, container } = await start();
-      expect(probe.hello).toMatchObject({ containerId: spec.containerId, token: spec.token, pid: container.pid });
+      expect(probe.hello).toMatchObject({ containerId: spec.containerId, token: spec.token });
+      // In a pid namespace of its own it goes by another number.
+      if (withoutProcesses === undefined) expect(await toHostPid(container, probe.hello.pid)).toBe(container.pid);
+      else expect(probe.hello.pid).toBe(container.pid);
     });
 
     test("what it writes is pushed, by stream", async () => {
@@ -181,7 +190,11 @@ export function describeDriver(name: string, { make, withoutProcesses }: DriverU
       needProcesses(context);
       need(context, "killTree", true);
       const { container, probe } = await start();
-      const pids = [await probe.order<number>("child", false), await probe.order<number>("child", true), await probe.order<number>("orphan")];
+      const pids = await onHost(container, [
+        await probe.order<number>("child", false),
+        await probe.order<number>("child", true),
+        await probe.order<number>("orphan"),
+      ]);
       expect(await Promise.all(pids.map(isRunning))).toEqual([true, true, true]);
       await container.kill();
       expect(await Promise.all(pids.map(isRunning))).toEqual([false, false, false]);
@@ -191,7 +204,11 @@ export function describeDriver(name: string, { make, withoutProcesses }: DriverU
       needProcesses(context);
       need(context, "killTree", true);
       const { container, probe, exit } = await start();
-      const pids = [await probe.order<number>("child", false), await probe.order<number>("child", true), await probe.order<number>("orphan")];
+      const pids = await onHost(container, [
+        await probe.order<number>("child", false),
+        await probe.order<number>("child", true),
+        await probe.order<number>("orphan"),
+      ]);
       probe.order("exit", 0).catch(() => {});
       await exit;
       expect(await Promise.all(pids.map(isRunning))).toEqual([true, true, true]);
@@ -206,7 +223,8 @@ export function describeDriver(name: string, { make, withoutProcesses }: DriverU
       await container.killProcess(one);
       await container.killProcess(process.pid);
       await probe.order("print", "stdout", "here");
-      expect(await isRunning(two)).toBe(true);
+      const [, hostTwo] = await onHost(container, [one, two]).catch(() => onHost(container, [two, two]));
+      expect(await isRunning(hostTwo!)).toBe(true);
       expect((await container.stats()).processes).toBe(2);
     });
 
@@ -330,6 +348,8 @@ export function describeDriver(name: string, { make, withoutProcesses }: DriverU
       await Promise.all(started.map(({ container }) => container.kill()));
       expect(started.map(({ exits }) => exits.length)).toEqual([1, 1, 1, 1, 1, 1]);
     });
+
+    describeExec({ driver: () => driver, start: async (env) => (await start({}, env)).container });
 
     test("dispose ends all, refuses new starts and ends those on their way", async () => {
       const { probe, exits } = await start();
