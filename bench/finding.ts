@@ -4,7 +4,8 @@ import type { Spread } from "./statistics.ts";
 export interface Finding {
   readonly id: string;
   readonly title: string;
-  readonly unit: "calls/s" | "ms" | "µs" | "MB";
+  /** Empty for plain numbers. */
+  readonly unit: "calls/s" | "ms" | "µs" | "MB" | "";
   /** By target, over the rounds. `samovar` is always one of them. */
   readonly figures: Readonly<Record<string, Spread>>;
   /** What is held against the aim: a ratio or a difference within each round, or the figure itself. */

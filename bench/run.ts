@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { parseArgs, styleText } from "node:util";
 import { judge, type Finding } from "./finding.ts";
 import { describeSetting } from "./machine.ts";
+import { measureDeploys } from "./measure/deploys.ts";
+import { measureStepLoad } from "./measure/step-load.ts";
 import { measureColdStart } from "./measure/cold-start.ts";
 import { measureIdleMemory } from "./measure/idle-memory.ts";
 import { measureReload } from "./measure/reload.ts";
@@ -14,6 +16,8 @@ const MEASUREMENTS: Readonly<Record<string, (scope: Scope, progress: Progress) =
   calls: measureWarmCalls,
   cold: measureColdStart,
   reload: measureReload,
+  step: measureStepLoad,
+  deploys: measureDeploys,
   memory: measureIdleMemory,
 };
 

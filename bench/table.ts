@@ -7,7 +7,7 @@ const HEAD = ["", "samovar", "bare Node", "functions-framework", "judged (least 
 export function renderTable(findings: readonly Finding[], paint: (verdict: "met" | "missed", text: string) => string = (_, text) => text): string {
   const rows = findings.map((finding) => {
     const { title, unit, figures, judged, aim } = finding;
-    const figure = (target: string): string => (figures[target] ? `${formatNumber(figures[target].median)} ${unit}` : "");
+    const figure = (target: string): string => (figures[target] ? `${formatNumber(figures[target].median)} ${unit}`.trimEnd() : "");
     return [
       title,
       figure("samovar"),
