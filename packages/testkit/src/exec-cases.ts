@@ -210,7 +210,8 @@ export function describeExec({ driver, start }: ExecSetting): void {
   test("exec: Ctrl-C typed into a terminal interrupts what runs there", async (context) => {
     need(context);
     const container = await start();
-    const exec = await container.exec(sh("trap 'echo interrupted; exit 5' INT; echo ready; while :; do sleep 600; done", { terminal: SIZE }));
+    const script = "process.on('SIGINT', () => { console.log('interrupted'); process.exit(5) }); console.log('ready'); setInterval(() => {}, 1e6)";
+    const exec = await container.exec(command(["node", "-e", script], { terminal: SIZE }));
     await firstLine(exec);
     exec.stdin.write("\x03");
     expect(await text(exec.stdout)).toContain("interrupted");
