@@ -4,22 +4,25 @@ import type { NetworkPolicy } from "@samovar/protocol";
 export interface ContainerNetworks {
   /** What `create` can make here: `isolated` only where the machine has the programs and rights for it. */
   readonly modes: readonly NetworkPolicy["mode"][];
-  /** One sentence for each mode that is lacking, with the command that helps. */
+  /** One sentence for each thing that is lacking or in the way, with the command that helps. */
   readonly missing: readonly string[];
   /**
    * Makes the network of one container of the modes `isolated` and `none`; it is to be disposed after the container's
    * last process has ended. Rejects with a SamovarError, and leaves nothing behind then.
    */
   create(containerId: string, policy: NetworkPolicy): Promise<ContainerNetwork>;
-  /** Removes what an earlier server of the same home left, but for the networks of `liveIds`. Call it before the first `create`. */
+  /**
+   * Removes what an earlier server of the same home left, but for the networks of `liveIds`: those keep what they may
+   * reach, without new answers for names. May be called again when fewer live.
+   */
   clearStale(liveIds: ReadonlySet<string>): Promise<void>;
   /** Removes all networks, also those not disposed, and takes back what was changed on the host. Idempotent. */
   dispose(): Promise<void>;
 }
 
 export interface ContainerNetwork {
-  /** A pinned network namespace, as `path` of an OCI configuration takes it. */
-  readonly netnsPath: string;
+  /** A pinned network namespace, as `path` of an OCI configuration takes it; null: a new one that the runtime makes. */
+  readonly netnsPath: string | null;
   /** A file to stand at /etc/resolv.conf; null: the host's own. */
   readonly resolvConf: string | null;
   /** Idempotent. */

@@ -1,0 +1,166 @@
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { disposeAll, type Clock, type Logger } from "@samovar/kit";
+import { formatIpv4, formatIpv4Range, SamovarError, type Ipv4Range, type NetworkPolicy } from "@samovar/protocol";
+import { gatewayOf, listFreeBlocks, listTaken } from "./address-block.ts";
+import { toAllowList } from "./allow-list.ts";
+import { parseList, runCommand } from "./commands.ts";
+import type { ContainerNetwork } from "./container-network.ts";
+import { DnsForwarder } from "./dns-forwarder.ts";
+import { closeRules, grantRules, openRules, removeTableRules, tableRules } from "./firewall-rules.ts";
+import { Grants } from "./grants.ts";
+import { chooseInstance, gatewayLink, homePrefix, homeSeed, instanceOf } from "./instance-name.ts";
+import { turnForwardingOn } from "./ip-forwarding.ts";
+import type { Kernel } from "./kernel.ts";
+import { takeForwardingBackIfLast } from "./leftovers.ts";
+import { Slots } from "./slots.ts";
+
+export interface InstanceOptions {
+  readonly home: string;
+  readonly range: Ipv4Range;
+  readonly stock: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly kernel: Kernel;
+  readonly resolvers?: () => readonly string[];
+}
+
+/**
+ * All that one server has on the host for its isolated containers: a gateway with an address, a block of addresses, a
+ * table of the firewall, the name server, and the containers' slots. Made when the first isolated container is.
+ *
+ * States: open → disposed.
+ */
+export class Instance {
+  readonly #options: InstanceOptions;
+  readonly name: string;
+  readonly #folder: string;
+  readonly #forwarder: DnsForwarder;
+  readonly #slots: Slots;
+  #disposing: Promise<void> | null = null;
+
+  private constructor(options: InstanceOptions, name: string, forwarder: DnsForwarder, slots: Slots) {
+    this.#options = options;
+    this.name = name;
+    this.#folder = instanceFolder(options.home, name);
+    this.#forwarder = forwarder;
+    this.#slots = slots;
+  }
+
+  static async open(options: InstanceOptions): Promise<Instance> {
+    const { kernel, home } = options;
+    const [routes, links] = await Promise.all([
+      runCommand("ip", ["-json", "route", "show", "table", "all"]).then(parseList),
+      runCommand("ip", ["-json", "addr", "show"]).then(parseList),
+    ]);
+    const prefix = homePrefix(home);
+    const name = chooseInstance(prefix, namesOf(links, prefix), process.pid);
+    const forwarder = new DnsForwarder({ clock: options.clock, logger: options.logger, ...(options.resolvers ? { resolvers: options.resolvers } : {}) });
+    try {
+      const block = await reserveBlock(kernel, name, listFreeBlocks(options.range, listTaken(routes, links), homeSeed(home)));
+      const gateway = formatIpv4(gatewayOf(block));
+      const { udpPort, tcpPort } = await forwarder.listen(gateway);
+      await kernel.rules(tableRules({ instance: name, block, dnsUdpPort: udpPort, dnsTcpPort: tcpPort }));
+      await turnForwardingOn();
+      await mkdir(join(instanceFolder(home, name), "containers"), { recursive: true, mode: 0o755 });
+      await writeFile(join(instanceFolder(home, name), "resolv.conf"), `nameserver ${gateway}\n`);
+      const slots = new Slots({ instance: name, block, mtu: uplinkMtu(routes, links), stock: options.stock, kernel, logger: options.logger });
+      return new Instance(options, name, forwarder, slots);
+    } catch (error) {
+      forwarder.dispose();
+      await removeInstance(kernel, home, name);
+      throw new SamovarError("start_failed", `The network for isolated containers can't be made: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  async create(containerId: string, policy: NetworkPolicy): Promise<ContainerNetwork> {
+    const { kernel, clock, logger } = this.#options;
+    const list = toAllowList(policy.allow);
+    if (list.ipv6.length > 0) logger.warn({ containerId, ranges: list.ipv6 }, "IPv6 ranges of an allow list open nothing: isolated containers have IPv4 only");
+    const mark = join(this.#folder, "containers", containerId);
+    const slot = await this.#slots.take();
+    let disposing: Promise<void> | null = null;
+    let opened = false;
+    const dispose = (): Promise<void> =>
+      (disposing ??= disposeAll([
+        () => this.#forwarder.remove(slot.address),
+        () => this.#slots.release(slot, opened ? closeRules(this.name, slot, list) : ""),
+        () => rm(mark, { force: true }),
+      ]));
+    try {
+      await Promise.all([writeFile(mark, slot.link), kernel.rules(openRules(this.name, slot, list)).then(() => (opened = true))]);
+    } catch (error) {
+      await dispose().catch((failure: unknown) => logger.warn({ containerId, error: failure }, "What was made of a container's network can't be removed"));
+      throw new SamovarError("start_failed", `The container's network can't be opened for its allow list: ${(error as Error).message}`, { cause: error });
+    }
+    const grants = new Grants();
+    this.#forwarder.add(slot.address, {
+      containerId,
+      list,
+      grant: async (addresses, ttlS) => {
+        const wanted = grants.plan(addresses, ttlS, clock.monotonic());
+        if (wanted.length === 0) return;
+        if (!grants.hasRoomFor(wanted)) throw new Error("The container has too many addresses open");
+        await kernel.rules(grantRules(this.name, slot.index, wanted));
+        grants.made(wanted, clock.monotonic());
+      },
+    });
+    return { netnsPath: slot.netnsPath, resolvConf: join(this.#folder, "resolv.conf"), dispose };
+  }
+
+  dispose(): Promise<void> {
+    const { kernel, home } = this.#options;
+    this.#disposing ??= disposeAll([
+      () => this.#forwarder.dispose(),
+      // Rules last: until its links are gone they hold what a container may do.
+      () => this.#slots.dispose(),
+      () => removeInstance(kernel, home, this.name),
+    ]);
+    return this.#disposing;
+  }
+}
+
+export function instanceFolder(home: string, name: string): string {
+  return join(home, name);
+}
+
+/** The address of the gateway on a link of its own, and the block's route, which makes it this server's: a second one with the same block fails. */
+async function reserveBlock(kernel: Kernel, name: string, blocks: readonly Ipv4Range[]): Promise<Ipv4Range> {
+  const link = gatewayLink(name);
+  await kernel.link([`link add ${link} type bridge`, `link set ${link} addrgenmode none`, `link set ${link} up`]);
+  let problem = "its range has no block that no route or address of this host meets";
+  for (const block of blocks) {
+    try {
+      await kernel.link([`route add ${formatIpv4Range(block)} dev ${link}`]);
+      await kernel.link([`addr add ${formatIpv4(gatewayOf(block))}/32 dev ${link}`]);
+      return block;
+    } catch (error) {
+      problem = (error as Error).message;
+    }
+  }
+  throw new Error(problem);
+}
+
+/** What an instance has on the host besides its slots. */
+async function removeInstance(kernel: Kernel, home: string, name: string): Promise<void> {
+  await disposeAll([
+    () => kernel.rules(removeTableRules(name)).catch(() => {}),
+    () => kernel.link([`link del ${gatewayLink(name)}`]).catch(() => {}),
+    () => rm(instanceFolder(home, name), { recursive: true, force: true }),
+    () => takeForwardingBackIfLast(),
+  ]);
+}
+
+function namesOf(links: readonly unknown[], prefix: string): Set<string> {
+  return new Set(links.flatMap((link) => instanceOf(String((link as { ifname?: unknown }).ifname), prefix) ?? []));
+}
+
+/** Of the links that default routes use: a packet that fits the container's link then fits the way out. */
+function uplinkMtu(routes: readonly unknown[], links: readonly unknown[]): number {
+  const uplinks = new Set(routes.filter((route) => (route as { dst?: unknown }).dst === "default").map((route) => (route as { dev?: unknown }).dev));
+  const mtus = links.flatMap((link) => {
+    const { ifname, mtu } = link as { ifname?: unknown; mtu?: unknown };
+    return uplinks.has(ifname) && typeof mtu === "number" ? mtu : [];
+  });
+  return Math.max(576, Math.min(1_500, ...mtus));
+}

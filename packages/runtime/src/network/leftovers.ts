@@ -1,0 +1,62 @@
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { parseList, runCommand } from "./commands.ts";
+import { instanceOf, isInstanceName } from "./instance-name.ts";
+import { takeForwardingBack } from "./ip-forwarding.ts";
+import type { Kernel } from "./kernel.ts";
+import { NETNS_DIR } from "./slots.ts";
+
+export interface LeftoverOptions {
+  readonly home: string;
+  /** What the names of the home's instances begin with. */
+  readonly prefix: string;
+  /** The instance of this server, if it has one. */
+  readonly own: string | null;
+  readonly liveIds: ReadonlySet<string>;
+  readonly kernel: Kernel;
+}
+
+/**
+ * Removes instances of dead servers of this home of which no container lives. They are found by their names on the
+ * host, and not by what the home says: it may be gone while they are there.
+ */
+export async function removeLeftovers({ home, prefix, own, liveIds, kernel }: LeftoverOptions): Promise<void> {
+  const [links, namespaces, tables, folders] = await Promise.all([listLinks(), listNamespaces(), listTables(), namesIn(home)]);
+  const ofInstance = (names: readonly string[], instance: string): string[] => names.filter((name) => instanceOf(name, prefix) === instance);
+  const found = new Set([...links, ...namespaces, ...tables, ...folders].flatMap((name) => instanceOf(name, prefix) ?? []));
+  let removed = false;
+  for (const instance of found) {
+    if (instance === own || (await namesIn(join(home, instance, "containers"))).some((id) => liveIds.has(id))) continue;
+    removed = true;
+    // Links first: until they are gone their rules must hold.
+    await kernel.link([
+      ...ofInstance(links, instance).map((name) => `link del ${name}`),
+      ...ofInstance(namespaces, instance).map((name) => `netns del ${name}`),
+    ]);
+    for (const table of ofInstance(tables, instance)) await kernel.rules(`delete table inet ${table}\n`);
+    await rm(join(home, instance), { recursive: true, force: true });
+  }
+  if (removed) await takeForwardingBackIfLast();
+}
+
+/** Turns forwarding off again, where it was Samovar that turned it on and no server of this machine needs it any more. */
+export async function takeForwardingBackIfLast(): Promise<void> {
+  if (!(await listTables()).some(isInstanceName)) await takeForwardingBack();
+}
+
+async function listLinks(): Promise<string[]> {
+  return parseList(await runCommand("ip", ["-json", "link", "show"])).map((link) => String((link as { ifname?: unknown }).ifname));
+}
+
+async function listNamespaces(): Promise<string[]> {
+  return namesIn(NETNS_DIR);
+}
+
+async function listTables(): Promise<string[]> {
+  const result = await runCommand("nft", ["list", "tables", "inet"]);
+  return result.code === 0 ? result.stdout.split("\n").flatMap((line) => /^table inet (\S+)$/.exec(line.trim())?.[1] ?? []) : [];
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch(() => []);
+}
