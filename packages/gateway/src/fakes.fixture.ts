@@ -10,11 +10,13 @@ import {
   type FunctionOptions,
   type LogLine,
   type MethodManifest,
+  type ScalingPatch,
   type ServerInfo,
   type SessionEvent,
 } from "@samovar/protocol";
 import type { ControlPlane, FunctionEntry, FunctionTable, InputRequest, InputSink, InputTicket, LogQuery, StartedInfo } from "@samovar/scheduler";
 import { hashToken } from "@samovar/kit";
+import { FakeDeployments, createFakeTokens } from "./api/fake-deployments.fixture.ts";
 import type { TokenRecord } from "@samovar/storage";
 import { hostLabel } from "./host.ts";
 
@@ -236,11 +238,9 @@ const SERVER: ServerInfo = {
 
 /** A control plane that keeps what it was asked. */
 export class FakeControl implements ControlPlane {
-  readonly deployments = null as never;
-  readonly tokens = null as never;
-  readonly exec = null as never;
-  readonly scale = null as never;
   readonly asked: unknown[] = [];
+  readonly deployments = new FakeDeployments(this.asked);
+  readonly tokens = createFakeTokens(this.asked);
   readonly blobs = new Map<string, Buffer>();
   readonly closedHolds: string[] = [];
   sessionListener: ((event: SessionEvent) => void) | null = null;
@@ -300,6 +300,13 @@ export class FakeControl implements ControlPlane {
   stopContainer(containerId: string, options: { readonly force: boolean }): boolean {
     this.asked.push(["stopContainer", containerId, options]);
     return containerId === CONTAINER.id;
+  }
+  exec(containerId: string): Promise<never> {
+    return Promise.reject(new SamovarError("unsupported", `Nothing runs in ${containerId} here`));
+  }
+  async scale(idOrName: string, patch: ScalingPatch) {
+    this.asked.push(["scale", idOrName, patch]);
+    return new FakeFunction().info();
   }
   logNames() {
     return ["predict", "hello-dev"];

@@ -118,6 +118,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const { createControlApi } = await import("./api/control-api.ts");
     return (api = createControlApi({
       control: options.control,
+      functions: options.functions,
       authenticator: options.authenticator,
       clock,
       logger,

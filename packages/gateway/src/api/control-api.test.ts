@@ -1,45 +1,14 @@
 import { createHash } from "node:crypto";
 import { afterEach, describe, expect, test } from "vitest";
-import { DEFAULT_OPTIONS, type AppRequest, type LogLine } from "@samovar/protocol";
+import type { LogLine } from "@samovar/protocol";
 import { ADMIN_TOKEN, CONTAINER, DEPLOY_TOKEN, INVOKE_TOKEN, LINE } from "../fakes.fixture.ts";
 import { RawClient, disposeGateways, startGateway } from "../gateway.fixture.ts";
+import { APP, linesOf } from "./api.fixture.ts";
 import { ROUTES } from "./routes.ts";
 
 afterEach(disposeGateways);
 
 const json = (value: unknown): RequestInit => ({ method: "POST", body: JSON.stringify(value), headers: { "content-type": "application/json" } });
-
-const APP: AppRequest = {
-  manifest: {
-    manifestVersion: 1,
-    app: "demo",
-    hasMain: false,
-    functions: [
-      {
-        name: "model",
-        kind: "cls",
-        exportName: "model",
-        options: DEFAULT_OPTIONS,
-        hooks: { onBuild: [], onDeploy: [], onStart: [{ name: "load", cacheKey: "" }], onStop: [] },
-        handler: null,
-        methods: { predict: { streaming: false, batch: null, inputSchema: null, outputSchema: null, route: null, timeoutMs: undefined } },
-        requiresParameters: false,
-        builds: [[]],
-      },
-    ],
-  },
-  code: { codeId: "c1", files: [{ path: "dist/app.js", sha256: "0".repeat(64), sizeBytes: 3, mode: 0o644 }], entry: "dist/app.js", nodeModules: [] },
-};
-
-/** The lines of an NDJSON answer as they come. */
-async function* linesOf(response: Response): AsyncGenerator<unknown> {
-  let rest = "";
-  for await (const chunk of response.body!) {
-    const lines = (rest + Buffer.from(chunk).toString()).split("\n");
-    rest = lines.pop()!;
-    for (const line of lines) yield JSON.parse(line);
-  }
-}
 
 describe("who may", () => {
   test("every route asks for a token, and for its scope", async () => {
@@ -54,10 +23,11 @@ describe("who may", () => {
         "Bearer",
         "application/problem+json",
       ]);
-      expect([path, (await request(path, { method, headers: { authorization: `Bearer ${INVOKE_TOKEN}` } })).status]).toEqual([path, 403]);
-      const deploy = await request(path, { method, headers: { authorization: `Bearer ${DEPLOY_TOKEN}` } });
-      expect([path, deploy.status === 403]).toEqual([path, !route.scopes.includes("deploy")]);
-      await deploy.body?.cancel();
+      for (const [scope, token] of [["invoke", INVOKE_TOKEN] as const, ["deploy", DEPLOY_TOKEN] as const]) {
+        const response = await request(path, { method, headers: { authorization: `Bearer ${token}` } });
+        expect([path, scope, response.status === 403]).toEqual([path, scope, !route.scopes.includes(scope)]);
+        await response.body?.cancel();
+      }
     }
   });
 
@@ -68,16 +38,13 @@ describe("who may", () => {
     ).toMatch(/^HTTP\/1.1 200 /);
   });
 
-  test.each(["evil.example", "127.0.0.1.evil.example"])(
-    "the host %j is not: a page elsewhere can't reach the API through a name of its own",
-    async (host) => {
-      const { port } = await startGateway([]);
-      const text = await new RawClient(port)
-        .send(["GET /api/v1/server HTTP/1.1", `host: ${host}`, `authorization: Bearer ${ADMIN_TOKEN}`, "connection: close"])
-        .closed();
-      expect(text).toMatch(/^HTTP\/1.1 403 .*application\/problem\+json.*"code":"forbidden"/s);
-    },
-  );
+  test.each(["evil.example", "127.0.0.1.evil.example"])("the host %j is not: a page elsewhere can't reach the API through a name of its own", async (host) => {
+    const { port } = await startGateway([]);
+    const text = await new RawClient(port)
+      .send(["GET /api/v1/server HTTP/1.1", `host: ${host}`, `authorization: Bearer ${ADMIN_TOKEN}`, "connection: close"])
+      .closed();
+    expect(text).toMatch(/^HTTP\/1.1 403 .*application\/problem\+json.*"code":"forbidden"/s);
+  });
 });
 
 describe("routes", () => {

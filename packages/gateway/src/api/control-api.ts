@@ -4,18 +4,19 @@ import { Hono, type Context } from "hono";
 import type { z } from "zod";
 import { CONTENT_TYPES, SamovarError } from "@samovar/protocol";
 import type { Clock, Logger } from "@samovar/kit";
-import type { ControlPlane } from "@samovar/scheduler";
+import type { ControlPlane, FunctionTable } from "@samovar/scheduler";
 import { hasScope, unauthorized, type Authenticator, type Principal } from "../authenticator.ts";
 import { tooLarge } from "../body-limits.ts";
 import { BodyStream } from "../body-stream.ts";
 import { encodeProblem, problemHeaders, toProblem, toSamovarError } from "../problem.ts";
 import { dropRest } from "../request-body.ts";
-import type { ApiCall, ApiContext, ApiRoute } from "./api-route.ts";
+import { MAX_JSON_BYTES, type ApiCall, type ApiContext, type ApiRoute } from "./api-route.ts";
 import { createOpenApi } from "./openapi.ts";
 import { ROUTES } from "./routes.ts";
 
 export interface ControlApiOptions {
   readonly control: ControlPlane;
+  readonly functions: FunctionTable;
   readonly authenticator: Authenticator;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -27,8 +28,6 @@ export interface ControlApiOptions {
 
 type Env = { Bindings: { incoming: IncomingMessage; outgoing: ServerResponse } };
 
-/** Of JSON bodies. An app's manifest and file list are the largest. */
-const MAX_JSON_BYTES = 16 * 1024 * 1024;
 const BASE = "/api/v1";
 
 /** What Hono's adapter takes as "the handler has answered by itself". */
@@ -45,7 +44,9 @@ export function createControlApi(options: ControlApiOptions): ControlApi {
   let openApi: unknown;
   const context: ApiContext = {
     control: options.control,
+    functions: options.functions,
     clock: options.clock,
+    logger: options.logger,
     sessions: new Map(),
     streams: new Set(),
     isDraining: options.isDraining,
@@ -87,14 +88,12 @@ export function createControlApi(options: ControlApiOptions): ControlApi {
 
 async function serve(route: ApiRoute, c: Context<Env>, context: ApiContext, options: ControlApiOptions): Promise<Response> {
   const principal = authenticate(c, options.authenticator);
-  if (!hasScope(principal, ...route.scopes)) {
-    throw new SamovarError("forbidden", `The token "${principal.name}" may not do this: it lacks the scope ${route.scopes.join(" or ")}`);
-  }
+  assertMay(principal, route);
   const { incoming: req, outgoing: res } = c.env;
   const params = route.params ? validate(route.params, c.req.param(), "path") : undefined;
   const query = route.query ? validate(route.query, c.req.query(), "query") : undefined;
   const body = route.body ? await readBody(route, req, options) : undefined;
-  const answer = await route.handle(context, { params, query, body, req, res } as ApiCall<never, never, never>);
+  const answer = await route.handle(context, { principal, params, query, body, req, res } as ApiCall<never, never, never>);
   if (answer === "streaming") return new Response(null, { headers: ALREADY_SENT });
   if (answer.json === null) return new Response(null, { status: answer.status });
   return new Response(JSON.stringify(answer.json), { status: answer.status, headers: { "content-type": CONTENT_TYPES.json, "cache-control": "no-store" } });
@@ -107,9 +106,19 @@ function authenticate(c: Context<Env>, authenticator: Authenticator): Principal 
   return principal;
 }
 
+function assertMay(principal: Principal, route: ApiRoute): void {
+  const isContainers = principal.kind === "container" && route.containers === true;
+  if (!isContainers && !hasScope(principal, ...route.scopes)) {
+    throw new SamovarError("forbidden", `The token "${principal.name}" may not do this: it lacks the scope ${route.scopes.join(" or ")}`);
+  }
+  if (principal.app !== null && !route.ofOneApp) {
+    throw new SamovarError("forbidden", `The token "${principal.name}" is for the app "${principal.app}" only, and this concerns all apps`);
+  }
+}
+
 async function readBody(route: ApiRoute, req: IncomingMessage, options: ControlApiOptions): Promise<unknown> {
   const bytes = route.body === "bytes";
-  const maxBytes = bytes ? options.maxBlobBytes : MAX_JSON_BYTES;
+  const maxBytes = bytes ? options.maxBlobBytes : (route.maxBodyBytes ?? MAX_JSON_BYTES);
   const declared = Number(req.headers["content-length"] ?? 0);
   if (declared > maxBytes) throw tooLarge(declared, maxBytes);
   const stream = new BodyStream(req, { maxBytes, gatherMs: options.bodyIdleMs, idleMs: options.bodyIdleMs }, options.clock, [], () => {});

@@ -1,20 +1,32 @@
 import { z } from "zod";
 import { CONTENT_TYPES, type ErrorCode, ERROR_CATALOGUE } from "@samovar/protocol";
 import type { ApiRoute } from "./api-route.ts";
-import { appRequest, appResponse, containerInfo, functionInfo, logLine, phaseEvent, problem, serverInfo, sessionEvent, sessionRequest } from "./schemas.ts";
+import { appRequest, appResponse } from "./app-schemas.ts";
+import { deployEvent, deployRequest, deploymentDetail, deploymentInfo, scalingPatch, versionInfo } from "./deployment-schemas.ts";
+import { containerInfo, functionInfo, logLine, phaseEvent, problem, serverInfo, sessionEvent, sessionRequest } from "./schemas.ts";
+import { createdToken, tokenInfo, tokenRequest } from "./token-schemas.ts";
 
 /** Schemas that have a name in the document. */
 const NAMED = {
   AppRequest: appRequest,
   AppResponse: appResponse,
   ContainerInfo: containerInfo,
+  CreatedToken: createdToken,
+  DeployEvent: deployEvent,
+  DeployRequest: deployRequest,
+  DeploymentDetail: deploymentDetail,
+  DeploymentInfo: deploymentInfo,
   FunctionInfo: functionInfo,
   LogLine: logLine,
   PhaseEvent: phaseEvent,
   Problem: problem,
+  ScalingPatch: scalingPatch,
   ServerInfo: serverInfo,
   SessionEvent: sessionEvent,
   SessionRequest: sessionRequest,
+  TokenInfo: tokenInfo,
+  TokenRequest: tokenRequest,
+  VersionInfo: versionInfo,
 };
 
 type JsonSchema = Record<string, unknown>;
@@ -46,7 +58,7 @@ function toOperation(route: ApiRoute): JsonSchema {
   return {
     operationId: route.operationId,
     summary: route.summary,
-    description: `Needs a token with the scope ${route.scopes.join(" or ")}.`,
+    description: `Needs a token with the scope ${route.scopes.join(" or ")}${route.ofOneApp ? "; tokens of one app reach what is that app's" : ""}.`,
     ...(route.params || route.query ? { parameters: [...toParameters(route.params, "path"), ...toParameters(route.query, "query")] } : {}),
     ...(route.body ? { requestBody: toRequestBody(route) } : {}),
     responses: { [answer.status]: { description: answer.description, ...content }, ...problemResponses(route) },

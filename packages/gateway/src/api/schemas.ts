@@ -1,33 +1,6 @@
 import { z } from "zod";
-import type {
-  AppRequest,
-  AppResponse,
-  ContainerInfo,
-  FunctionInfo,
-  LogLine,
-  PhaseEvent,
-  ServerInfo,
-  SessionEvent,
-  SessionRequest,
-  StopReason,
-} from "@samovar/protocol";
-
-/**
- * The bodies of the control API as schemas. Each is held against its type in the protocol, both ways: a field
- * that is added there and not here, or the other way round, doesn't compile.
- */
-type Immutable<T> = T extends object ? { readonly [K in keyof T]: Immutable<T[K]> } : T;
-
-const schemaOf =
-  <T>() =>
-  <S extends z.ZodType<T>>(schema: [T] extends [Immutable<z.output<S>>] ? S : never): S =>
-    schema;
-
-const count = z.int().nonnegative();
-const durationMs = z.number().nonnegative();
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "must be a SHA-256, 64 hex digits in lower case");
-const functionKind = z.enum(["endpoint", "function", "cls"]);
-const jsonObject = z.record(z.string(), z.unknown());
+import type { ContainerInfo, FunctionInfo, LogLine, PhaseEvent, ServerInfo, SessionEvent, SessionRequest, StopReason } from "@samovar/protocol";
+import { count, durationMs, functionKind, schemaOf, sha256 } from "./schema-of.ts";
 
 export const stopReason = schemaOf<StopReason>()(
   z.enum([
@@ -157,94 +130,6 @@ export const sessionEvent = schemaOf<SessionEvent>()(
     z.strictObject({ type: z.literal("activity"), atMs: z.number() }),
     z.strictObject({ type: z.literal("closing"), reason: stopReason }),
   ]),
-);
-
-const hook = z.strictObject({ name: z.string(), cacheKey: z.string() });
-const callable = {
-  streaming: z.boolean(),
-  batch: z.strictObject({ maxBatchSize: z.int().positive(), waitMs: durationMs }).nullable(),
-  inputSchema: jsonObject.nullable(),
-  outputSchema: jsonObject.nullable(),
-};
-
-const functionOptions = z.strictObject({
-  cpuMillis: z.number().positive(),
-  cpuRequestMillis: z.number().positive(),
-  memoryMib: z.number().positive(),
-  memoryRequestMib: z.number().positive(),
-  gpu: z.array(z.string().min(1)),
-  gpuCount: count,
-  diskMib: z.number().positive(),
-  network: z.strictObject({ mode: z.enum(["host", "isolated", "none"]), allow: z.array(z.string().min(1)) }),
-  env: z.record(z.string(), z.string()),
-  timeoutMs: z.number().positive().nullable(),
-  startupTimeoutMs: z.number().positive(),
-  stopGracePeriodMs: durationMs,
-  queueTimeoutMs: durationMs,
-  drainTimeoutMs: durationMs,
-  retries: z.strictObject({ maxRetries: count, initialDelayMs: durationMs, backoff: z.number().positive(), maxDelayMs: durationMs, jitter: z.boolean() }),
-  workers: z.int().positive(),
-  concurrencyMax: z.int().positive(),
-  concurrencyTarget: z.int().positive(),
-  maxInputsPerWorker: z.int().positive().nullable(),
-  singleUse: z.boolean(),
-  minContainers: count,
-  maxContainers: count.nullable(),
-  bufferContainers: count,
-  scaledownWindowMs: durationMs.nullable(),
-  tasksPerContainer: z.number().nonnegative(),
-  maxPendingTasks: count,
-  authorized: z.boolean(),
-  idempotent: z.boolean(),
-  headless: z.boolean(),
-});
-
-const functionManifest = z.strictObject({
-  name: z.string(),
-  kind: functionKind,
-  exportName: z.string(),
-  options: functionOptions,
-  hooks: z.strictObject({ onBuild: z.array(hook), onDeploy: z.array(hook), onStart: z.array(hook), onStop: z.array(hook) }),
-  handler: z.strictObject(callable).nullable(),
-  methods: z.record(
-    z.string(),
-    // JSON leaves out what is undefined, and here that means "as the class".
-    z
-      .strictObject({ ...callable, route: z.string().nullable(), timeoutMs: z.number().positive().nullable().optional() })
-      .transform(({ timeoutMs, ...rest }) => ({ ...rest, timeoutMs })),
-  ),
-  requiresParameters: z.boolean(),
-  builds: z.array(z.array(z.unknown())),
-});
-
-const codePath = z
-  .string()
-  .min(1)
-  .refine(
-    (path) =>
-      !path.startsWith("/") && !path.includes("\\") && !path.includes("\0") && !path.split("/").some((part) => part === ".." || part === "." || part === ""),
-    "must be relative, with forward slashes, and never leave its folder",
-  );
-
-export const appRequest = schemaOf<AppRequest>()(
-  z.strictObject({
-    manifest: z.strictObject({ manifestVersion: z.literal(1), app: z.string(), functions: z.array(functionManifest), hasMain: z.boolean() }),
-    code: z.strictObject({
-      codeId: z.string(),
-      files: z.array(z.strictObject({ path: codePath, sha256, sizeBytes: count, mode: count })),
-      entry: codePath,
-      nodeModules: z.array(z.string()),
-    }),
-    forceBuild: z.boolean().exactOptional(),
-    deployKey: z.string().exactOptional(),
-  }),
-);
-
-export const appResponse = schemaOf<AppResponse>()(
-  z.strictObject({
-    app: z.string(),
-    functions: z.array(z.strictObject({ name: z.string(), kind: functionKind, version: count, id: z.string(), url: z.string() })),
-  }),
 );
 
 export const blobList = z.strictObject({ sha256: z.array(sha256).max(100_000) });
