@@ -2,6 +2,7 @@ import type { CallHead, ContainerId, DoneMessage, LoadMessage, LogLine, NetworkP
 import type { Clock, Logger } from "@samovar/kit";
 import type { CodeMount, ContainerLimits, RuntimeDriver } from "@samovar/runtime";
 import type { Container } from "./container.ts";
+import type { HostCapacity } from "./host-capacity.ts";
 import type { WorkerHub } from "./worker-hub.ts";
 import type { CallControl, CallReply } from "./worker-peer.ts";
 
@@ -9,6 +10,8 @@ import type { CallControl, CallReply } from "./worker-peer.ts";
 export interface ContainerHost {
   readonly driver: RuntimeDriver;
   readonly hub: WorkerHub;
+  /** What the host has room for: asked before every start. */
+  readonly capacity: HostCapacity;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly serverAddress: string;

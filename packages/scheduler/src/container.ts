@@ -8,10 +8,11 @@ import {
   type ExitStatus,
   type FailedMessage,
   type HelloMessage,
+  type Phase,
   type PhaseEvent,
   type StopReason,
 } from "@samovar/protocol";
-import type { RunningContainer } from "@samovar/runtime";
+import type { ExecCommand, ExecProcess, RunningContainer } from "@samovar/runtime";
 import { ContainerRecord } from "./container-record.ts";
 import type { ContainerHost, ContainerOwner, ContainerPlan, StartFailure } from "./container-types.ts";
 import { nextContainerState, type ContainerEvent, type ContainerState } from "./states.ts";
@@ -91,6 +92,11 @@ export class Container {
     return this.#state === "starting" || (this.#failure !== null && this.#state !== "ended");
   }
 
+  /** Where its start stands: of worker 0, or of the worker whose hook began last. */
+  get startPosition(): { readonly phase: Phase; readonly hook: string | null } {
+    return this.#record.startPosition;
+  }
+
   get heldCount(): number {
     let count = 0;
     for (const worker of this.workers) count += worker.held.size;
@@ -99,6 +105,13 @@ export class Container {
 
   get pid(): number | null {
     return this.#running?.pid ?? null;
+  }
+
+  /** Runs another program in it, in whatever state it is. Rejects with `not_found` while it has no process, or none any more. */
+  async exec(command: ExecCommand): Promise<ExecProcess> {
+    if (!this.#running || this.#state === "ended")
+      throw new SamovarError("not_found", `The container ${this.id} has no process to run a program beside: it is ${this.#state}`);
+    return this.#running.exec(command);
   }
 
   /** Where its code lies as this machine sees it; null before it was placed. */

@@ -8,6 +8,9 @@ import { isPreferredContainer } from "./decisions/preferred-container.ts";
 import { decideScaleDown } from "./decisions/scale-down.ts";
 import { toScaling, type Scaling } from "./decisions/scaling.ts";
 import { startsNow } from "./decisions/starts-now.ts";
+import { waitReason } from "./decisions/wait-reason.ts";
+import { FleetRoom, type RoomUser } from "./fleet-room.ts";
+import { toImpossibleError, type RoomHold } from "./host-capacity.ts";
 import type { FloorPolicy, PoolServices, PoolSpec } from "./pool-types.ts";
 import { StartRecord } from "./start-record.ts";
 import { WarmUps, type WarmUpFleet } from "./warm-ups.ts";
@@ -32,7 +35,8 @@ const MEAN_WEIGHT = 0.2;
  * `reconcile` is called after whatever may change how many are wanted, and never by time, but for two deadlines: an
  * idle container's window, and the next try after a failed start.
  */
-export class Fleet implements ContainerOwner, WarmUpFleet {
+export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
+  readonly room: FleetRoom;
   readonly #spec: PoolSpec;
   readonly #services: PoolServices;
   readonly #deadlines: Deadlines;
@@ -40,6 +44,8 @@ export class Fleet implements ContainerOwner, WarmUpFleet {
   readonly #containers = new Set<Container>();
   readonly #starts: StartRecord;
   readonly #warmUps: WarmUps;
+  /** The ceiling where the function sets none. */
+  readonly #hostCeiling: number;
   #patch: ScalingPatch;
   #scaling: Scaling;
   #floorPolicy: FloorPolicy;
@@ -60,6 +66,11 @@ export class Fleet implements ContainerOwner, WarmUpFleet {
     this.#scaling = toScaling(spec.manifest.options, spec.scaling);
     this.#floorPolicy = spec.floor;
     this.#warmUps = new WarmUps(spec.load.functionName, spec.manifest.options.startupTimeoutMs, this, services.host.clock, deadlines);
+    const { capacity } = services.host;
+    this.#hostCeiling = Math.max(1, capacity.ceiling(this.#options));
+    const impossible = capacity.describeImpossible(this.#options);
+    if (impossible !== null) this.#starts.refuse(toImpossibleError(spec.load.functionName, impossible));
+    this.room = new FleetRoom(this, this.#options, capacity);
   }
 
   get #options(): FunctionOptions {
@@ -86,12 +97,12 @@ export class Fleet implements ContainerOwner, WarmUpFleet {
   }
 
   /** As many are kept whether work comes or not. */
-  get #floor(): number {
+  get floor(): number {
     return Math.max(this.#floorPolicy === "kept" ? this.#scaling.minContainers : 0, Math.min(this.#warmUps.floor, this.ceiling));
   }
 
   get ceiling(): number {
-    return this.#scaling.maxContainers ?? Math.max(this.#scaling.minContainers, this.#spec.hostCeiling);
+    return this.#scaling.maxContainers ?? Math.max(this.#scaling.minContainers, this.#hostCeiling);
   }
 
   /** Something is starting, or its failed start is about to be told, and nothing is ready yet. */
@@ -156,6 +167,7 @@ export class Fleet implements ContainerOwner, WarmUpFleet {
     this.#meanStartMs = mean(this.#meanStartMs, (container.readyAtMs ?? 0) - container.startedAtMs);
     this.#warmUps.check();
     this.watchIdle();
+    this.room.idleChanged();
     this.reconcile();
   }
 
@@ -169,6 +181,7 @@ export class Fleet implements ContainerOwner, WarmUpFleet {
 
   ended(container: Container, failure: StartFailure | null): void {
     this.#containers.delete(container);
+    this.room.ended(container);
     if (failure) {
       this.#starts.failed(failure, () => this.#tryAgain());
       this.#client.startFailed();
@@ -182,7 +195,7 @@ export class Fleet implements ContainerOwner, WarmUpFleet {
 
   /** A failing pool has no inputs that would ask for a container: it heals by trying on. */
   #tryAgain(): void {
-    if (this.isFailing && !this.#closed && this.#containers.size === 0) this.#startContainer();
+    if (this.isFailing && !this.#closed && this.#containers.size === 0) this.#start(1, 1);
     else this.reconcile();
   }
 
@@ -190,29 +203,38 @@ export class Fleet implements ContainerOwner, WarmUpFleet {
 
   /** Starts what is missing. */
   reconcile(): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#starts.refusal) return;
     const counts = this.counts();
-    const desired = this.#desired();
-    if (desired <= counts.starting + counts.ready) return this.watchIdle();
+    const desired = this.#desired(this.#scaling.bufferContainers);
+    if (desired <= counts.starting + counts.ready) {
+      if (this.room.isWaiting) this.room.waitNoMore();
+      return this.watchIdle();
+    }
     if (this.#starts.lastFailure) {
       // After a failure one container shows whether it is over, when its time has come.
-      if (this.#starts.mayTry && counts.starting === 0) this.#startContainer();
+      if (this.#starts.mayTry && counts.starting === 0) this.#start(1, 1);
       return;
     }
     const starts = startsNow({
       desired,
-      minContainers: this.#floor,
+      minContainers: this.floor,
       ...counts,
       queued: this.#client.queued,
       slotsPerContainer: this.#options.workers * this.#options.concurrencyMax,
       meanDurationMs: this.#meanDurationMs,
       meanStartMs: this.#meanStartMs,
     });
-    for (let i = 0; i < starts; i++) this.#startContainer();
+    const needed = this.#desired(0) - counts.starting - counts.ready;
+    this.#start(starts, Math.max(0, Math.min(starts, needed)));
   }
 
-  #desired(): number {
-    const { bufferContainers, scaledownWindowMs, tasksPerContainer } = this.#scaling;
+  #start(count: number, needed: number): void {
+    if (count > 0) this.room.start(count, needed, (hold) => this.#startContainer(hold));
+    else if (this.room.isWaiting) this.room.waitNoMore();
+  }
+
+  #desired(bufferContainers: number): number {
+    const { scaledownWindowMs, tasksPerContainer } = this.#scaling;
     const sinceUseMs = this.#services.host.clock.monotonic() - this.#lastUsedMs;
     // What a container that is on its way out still holds asks for no other.
     let running = 0;
@@ -220,7 +242,7 @@ export class Fleet implements ContainerOwner, WarmUpFleet {
     const busy = this.#client.queued + running > 0;
     return desiredContainers(
       { queued: this.#client.queued, running, active: busy || (scaledownWindowMs !== null ? sinceUseMs < scaledownWindowMs : this.#lastUsedMs > 0) },
-      { minContainers: this.#floor, maxContainers: this.ceiling, bufferContainers, tasksPerContainer },
+      { minContainers: this.floor, maxContainers: this.ceiling, bufferContainers, tasksPerContainer },
     );
   }
 
@@ -236,7 +258,7 @@ export class Fleet implements ContainerOwner, WarmUpFleet {
     return { starting, ready, draining };
   }
 
-  #startContainer(): void {
+  #startContainer(hold: RoomHold): Container {
     const { host, newContainerId } = this.#services;
     const options = this.#options;
     const container = new Container(host, this, {
@@ -246,12 +268,13 @@ export class Fleet implements ContainerOwner, WarmUpFleet {
       env: options.env,
       limits: { cpuMillis: options.cpuMillis, memoryMib: options.memoryMib, maxProcesses: 1_024, diskMib: options.diskMib, workers: options.workers },
       network: options.network,
-      gpus: [],
+      gpus: hold.gpuIds,
       startupTimeoutMs: options.startupTimeoutMs,
       drainTimeoutMs: options.drainTimeoutMs,
     });
     this.#containers.add(container);
     container.start();
+    return container;
   }
 
   /** One deadline watches for idle containers; a warm call costs nothing here while it is set. */
@@ -270,7 +293,7 @@ export class Fleet implements ContainerOwner, WarmUpFleet {
       nowMs: clock.now(),
       idle: ready.filter((container) => container.heldCount === 0),
       active: this.counts().starting + ready.length,
-      keep: this.#desired(),
+      keep: this.#desired(this.#scaling.bufferContainers),
       windowMs: this.#scaling.scaledownWindowMs,
     });
     for (const container of ready) if (decision.stop.includes(container.id)) container.drain("idle", null);
@@ -289,13 +312,34 @@ export class Fleet implements ContainerOwner, WarmUpFleet {
     return this.counts().starting;
   }
 
+  /** Why it is not serving, or what its inputs wait for; null when nothing waits. */
   get waitReason(): string | null {
-    return this.info().reason;
+    if (this.#starts.reason !== null) return this.#starts.reason;
+    const { starting, ready } = this.counts();
+    const first = [...this.#containers].find((container) => container.state === "starting");
+    return waitReason({
+      queued: this.#client.queued,
+      starting,
+      ready,
+      startPosition: first?.startPosition ?? null,
+      ceiling: this.ceiling,
+      ceilingIsSet: this.#scaling.maxContainers !== null,
+      room: this.room.waitReason,
+    });
+  }
+
+  get queued(): number {
+    return this.#client.queued;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
   }
 
   /** Resolves when so many are ready at the same time (at most the ceiling): see `WarmUps`. */
   async warmUp(count: number, signal: AbortSignal): Promise<void> {
     if (this.#closed) throw new SamovarError("shutting_down", `${this.#spec.load.functionName} is stopping`);
+    if (this.#starts.refusal) throw this.#starts.refusal;
     if (this.#starts.lastFailure) this.#starts.forgive();
     await this.#warmUps.wait(count, signal);
   }
@@ -319,6 +363,7 @@ export class Fleet implements ContainerOwner, WarmUpFleet {
     this.#enforceCeiling();
     this.#warmUps.check();
     this.reconcile();
+    this.room.idleChanged();
     this.#deadlines.delete(this.#idleDeadline);
     this.#scaleDown();
   }
@@ -343,12 +388,13 @@ export class Fleet implements ContainerOwner, WarmUpFleet {
       if (limitMs === 0) container.stop(reason);
       else container.drain(reason, limitMs);
     }
+    this.room.leave();
     if (this.#containers.size > 0) await new Promise<void>((wake) => this.#whenEmpty.push(wake));
   }
 
   info(): Pick<FunctionInfo, "state" | "reason" | "containers"> {
     const containers = this.counts();
-    return { state: this.#stateName(containers), reason: this.#starts.reason ?? this.#waitReason(containers.ready), containers };
+    return { state: this.#stateName(containers), reason: this.waitReason, containers };
   }
 
   #stateName(counts: { starting: number; ready: number }): PoolState {
@@ -356,11 +402,6 @@ export class Fleet implements ContainerOwner, WarmUpFleet {
     if (this.isFailing) return "failing";
     if (counts.ready > 0) return "ready";
     return counts.starting > 0 || this.#starts.lastFailure !== null ? "starting" : "idle";
-  }
-
-  #waitReason(ready: number): string | null {
-    if (this.#client.queued === 0) return null;
-    return ready === 0 ? "waiting for the first container to start" : `all slots of ${ready} containers are taken`;
   }
 }
 

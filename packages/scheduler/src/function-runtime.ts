@@ -28,7 +28,6 @@ export interface FunctionSpec {
   readonly load: Omit<LoadMessage, "mode" | "bundlePath" | "parameters">;
   readonly session: string | null;
   readonly development: boolean;
-  readonly hostCeiling: number;
   readonly startPolicy: StartPolicy;
   /**
    * Whether the floor is kept warm from the start on. A `run` may never call the function: there it begins with the first
@@ -125,10 +124,10 @@ export class FunctionRuntime implements FunctionEntry {
     if (parameters.length > 0 && this.manifest.kind !== "cls")
       throw new SamovarError("invalid_request", `${this.name} is not a class: it takes no constructor arguments`);
     if (this.#pools.size >= MAX_POOLS) this.#dropIdlePool();
-    const { manifest, load, hostCeiling, startPolicy } = this.spec;
+    const { manifest, load, startPolicy } = this.spec;
     const code = this.spec.builtCode.get(key) ?? this.spec.code;
     const floor = this.#state === "active" ? "kept" : "none";
-    const pool = new Pool({ manifest, code, load: { ...load, parameters }, hostCeiling, startPolicy, floor, scaling: this.#scaling }, this.#services);
+    const pool = new Pool({ manifest, code, load: { ...load, parameters }, startPolicy, floor, scaling: this.#scaling }, this.#services);
     this.#pools.set(key, pool);
     return pool;
   }

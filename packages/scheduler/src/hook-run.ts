@@ -2,6 +2,7 @@ import { BUILD_TIMEOUT_MS, SamovarError, type ContainerId, type DoneMessage, typ
 import type { CodeMount } from "@samovar/runtime";
 import { Container } from "./container.ts";
 import type { ContainerHost, ContainerOwner, StartFailure } from "./container-types.ts";
+import { waitForRoom } from "./room-wait.ts";
 
 export interface HookRunSpec {
   readonly containerId: ContainerId;
@@ -15,13 +16,15 @@ export interface HookRunSpec {
 }
 
 /**
- * Runs a version's build or deploy hooks in a container of their own, to its end. Resolves with what they returned;
- * rejects with `build_failed` or `deploy_failed`, which names the hook and carries its last lines.
+ * Runs a version's build or deploy hooks in a container of their own, to its end, once the host has room for it. Resolves
+ * with what they returned; rejects with `build_failed` or `deploy_failed`, which names the hook and carries its last lines,
+ * or with `no_capacity` where there was no room within `startupTimeout`.
  */
 export async function runHooks(host: ContainerHost, spec: HookRunSpec): Promise<unknown> {
   const { mode, manifest, load } = spec;
   const run = new HookRun(spec.keep);
   const options = manifest.options;
+  const room = await waitForRoom(host, manifest, load.functionName, spec.signal);
   const container = new Container(host, run, {
     containerId: spec.containerId,
     load: { ...load, mode, workers: 1, bundlePath: "" },
@@ -29,12 +32,14 @@ export async function runHooks(host: ContainerHost, spec: HookRunSpec): Promise<
     env: options.env,
     limits: { cpuMillis: options.cpuMillis, memoryMib: options.memoryMib, maxProcesses: 1_024, diskMib: options.diskMib, workers: 1 },
     network: options.network,
+    // Hooks get no GPUs: those are for what serves.
     gpus: [],
     startupTimeoutMs: BUILD_TIMEOUT_MS,
     drainTimeoutMs: 0,
   });
   const abort = (): void => container.stop("interrupt");
   spec.signal?.addEventListener("abort", abort, { once: true });
+  room.isLeaving = () => container.state === "stopping";
   container.start();
   try {
     const done = await run.done.promise;
@@ -53,6 +58,7 @@ export async function runHooks(host: ContainerHost, spec: HookRunSpec): Promise<
     spec.signal?.removeEventListener("abort", abort);
     container.stop("done");
     await run.over.promise;
+    room.release();
   }
 }
 

@@ -1,12 +1,13 @@
 export { Container } from "./container.ts";
 export * from "./container-types.ts";
 export * from "./control-plane.ts";
-export { hostCeiling } from "./decisions/host-ceiling.ts";
 export { toScaling, type Scaling } from "./decisions/scaling.ts";
 export { FAILURES_UNTIL_FAILING } from "./decisions/start-backoff.ts";
 export * from "./function-runtime.ts";
 export * from "./function-table.ts";
 export * from "./hook-run.ts";
+export { HostCapacity } from "./host-capacity.ts";
+export type { HostSize } from "./decisions/room.ts";
 export * from "./input.ts";
 export type { Pool } from "./pool.ts";
 export type { FloorPolicy, PoolServices, PoolSpec, StartPolicy } from "./pool-types.ts";

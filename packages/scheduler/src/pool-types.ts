@@ -11,8 +11,6 @@ export interface PoolSpec {
   readonly manifest: FunctionManifest;
   readonly code: CodeMount;
   readonly load: Omit<LoadMessage, "mode" | "bundlePath">;
-  /** Ceiling where the function sets none: what the host can hold of it. */
-  readonly hostCeiling: number;
   readonly startPolicy: StartPolicy;
   /** `none`: no floor, whatever the options say. A version that is no longer active is kept so. */
   readonly floor: FloorPolicy;

@@ -147,10 +147,20 @@ export class Pool implements FleetClient {
       input.overdue = true;
       return;
     }
+    // Told as it was while this one still waited.
+    const failure = this.#fleet.startError() ?? this.#noCapacity(input);
     this.#queue = this.#queue.filter((waiting) => waiting !== input);
-    const noRoom = new SamovarError("no_capacity", `No container of ${this.spec.load.functionName} had room within ${queueTimeoutMs / 1_000} s (queueTimeout)`);
-    this.#answer(input, this.#fleet.startError() ?? noRoom);
+    this.#answer(input, failure);
     this.#fleet.reconcile();
+  }
+
+  #noCapacity(input: PoolInput): SamovarError {
+    const reason = this.#fleet.waitReason ?? "all slots were taken";
+    return new SamovarError(
+      "no_capacity",
+      `No container of ${this.spec.load.functionName} had room within ${this.#options.queueTimeoutMs / 1_000} s (queueTimeout): ${reason}`,
+      { fields: { reason, waitedMs: this.#services.host.clock.monotonic() - input.waitsSinceMs, queued: this.#queue.length } },
+    );
   }
 
   #give(input: PoolInput, worker: Worker): void {
@@ -210,6 +220,7 @@ export class Pool implements FleetClient {
     if (container.state !== "ready") container.checkDrained();
     else if (worker.state === "retiring") container.checkDrained();
     else if (container.heldCount === 0) container.idleSinceMs = this.#services.host.clock.now();
+    if (this.#fleet.room.isWanted) this.#fleet.room.inputEnded(container);
     if (this.#queue.length > 0) this.#pump();
     else this.#fleet.watchIdle();
   }

@@ -17,6 +17,7 @@ export class StartRecord {
   #lastFailure: StartFailure | null = null;
   #notBeforeMs = 0;
   #retryDeadline: Deadline | null = null;
+  #refusal: SamovarError | null = null;
 
   constructor(spec: PoolSpec, clock: Clock, deadlines: Deadlines) {
     this.#spec = spec;
@@ -29,12 +30,21 @@ export class StartRecord {
   }
 
   get isFailing(): boolean {
-    return this.#failures >= this.#spec.startPolicy.failuresUntilFailing;
+    return this.#refusal !== null || this.#failures >= this.#spec.startPolicy.failuresUntilFailing;
   }
 
   /** The back-off is over, and inputs that wait may ask for a container. */
   get mayTry(): boolean {
     return this.#spec.startPolicy.retries && !this.isFailing && this.#clock.monotonic() >= this.#notBeforeMs;
+  }
+
+  /** No container of it could ever start here. Nothing is tried, and that is for good. */
+  refuse(error: SamovarError): void {
+    this.#refusal = error;
+  }
+
+  get refusal(): SamovarError | null {
+    return this.#refusal;
   }
 
   failed(failure: StartFailure, tryAgain: () => void): void {
@@ -59,13 +69,17 @@ export class StartRecord {
 
   /** As `samovar ps` tells it. */
   get reason(): string | null {
+    if (this.#refusal) return this.#refusal.message;
     if (!this.#lastFailure) return null;
     const { phase, hook, error } = this.#lastFailure;
-    return `${hook ?? phase}: ${error.message}`;
+    const inMs = this.#notBeforeMs - this.#clock.monotonic();
+    const next = this.#spec.startPolicy.retries && inMs > 0 ? ` (the next try is in ${Math.ceil(inMs / 1_000)} s)` : "";
+    return `${hook ?? phase}: ${error.message}${next}`;
   }
 
   /** As callers are told. */
   error(): SamovarError | undefined {
+    if (this.#refusal) return this.#refusal;
     const failure = this.#lastFailure;
     if (!failure) return undefined;
     const { phase, hook, error, lastLines } = failure;

@@ -2,12 +2,12 @@ import { rmSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { createServer as createSocketServer, type Server as SocketServer } from "node:net";
 import { join } from "node:path";
-import { createAuthenticator, createGateway, type Gateway } from "@samovar/gateway";
+import { createAuthenticator, createExecUpgrade, createGateway, type Gateway } from "@samovar/gateway";
 import { disposeAll, hashToken, systemClock, type Clock, type Logger } from "@samovar/kit";
 import { createIdSource, type ServerInfo, type StopReason } from "@samovar/protocol";
 import { keptRunner } from "@samovar/runner";
 import { createProcessDriver, type RuntimeDriver } from "@samovar/runtime";
-import { WorkerHub, type Container, type ContainerHost } from "@samovar/scheduler";
+import { HostCapacity, WorkerHub, type Container, type ContainerHost } from "@samovar/scheduler";
 import { openSqliteStorage, type Storage } from "@samovar/storage";
 import { BlobStore } from "./code/blob-store.ts";
 import { BuildStore } from "./code/build-store.ts";
@@ -15,11 +15,13 @@ import { CodeStore } from "./code/code-store.ts";
 import type { ServerConfig } from "./config.ts";
 import { createContainerCalls } from "./container-calls.ts";
 import { Control } from "./control.ts";
+import { Execs } from "./exec.ts";
 import { ensureAdminToken } from "./home/admin-token.ts";
 import { acquireHomeLock, type HomeLock } from "./home/lock.ts";
 import { toHomeFailure } from "./home/home-failure.ts";
 import { createHome, type HomePaths } from "./home/paths.ts";
 import { Retention, clearDeadCode } from "./home/retention.ts";
+import { hostSize } from "./host-size.ts";
 import { hostImageId } from "./image-id.ts";
 import { LogStore } from "./logs/log-store.ts";
 import { AppMaker } from "./apps/app-maker.ts";
@@ -112,6 +114,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     const host: ContainerHost = {
       driver,
       hub,
+      capacity: new HostCapacity(hostSize(driver.info.gpus), clock),
       clock,
       logger,
       serverAddress: home.workerSocket,
@@ -173,11 +176,26 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       driver: driver.info,
     });
     const tokens = new Tokens({ store: storage.tokens, records, authenticator, ids, clock, ownToken: adminToken });
-    const control = new Control({ info, tokens, shutdown: (reason) => server.shutdown(reason), blobs, sessions, deployments, registry, logs, storage, living });
+    const execs = new Execs({ living });
+    undo.unshift(() => execs.dispose());
+    const control = new Control({
+      info,
+      execs,
+      tokens,
+      shutdown: (reason) => server.shutdown(reason),
+      blobs,
+      sessions,
+      deployments,
+      registry,
+      logs,
+      storage,
+      living,
+    });
     const gateway: Gateway = createGateway({
       functions: registry,
       control,
       authenticator,
+      execUpgrade: createExecUpgrade({ control, authenticator, clock, logger }),
       clock,
       logger,
       ids,

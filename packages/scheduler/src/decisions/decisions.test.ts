@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import { desiredContainers } from "./desired-containers.ts";
-import { hostCeiling } from "./host-ceiling.ts";
 import { isPreferredContainer } from "./preferred-container.ts";
 import { decideScaleDown } from "./scale-down.ts";
 import { startBackoffMs } from "./start-backoff.ts";
@@ -89,10 +88,4 @@ describe("decideScaleDown", () => {
 
 test("failed starts are tried again after 1, 2, 4 … 60 s", () => {
   expect([1, 2, 3, 4, 5, 6, 7, 8, 50].map(startBackoffMs)).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]);
-});
-
-test("the host's ceiling is the scarcer of memory and cpu, and at least one", () => {
-  expect(hostCeiling({ memoryMib: 10_240, cpuMillis: 2_000 }, { memoryMib: 512, cpuMillis: 1_000 })).toBe(8);
-  expect(hostCeiling({ memoryMib: 1_024, cpuMillis: 64_000 }, { memoryMib: 256, cpuMillis: 1_000 })).toBe(3);
-  expect(hostCeiling({ memoryMib: 512, cpuMillis: 1_000 }, { memoryMib: 4_096, cpuMillis: 9_000 })).toBe(1);
 });

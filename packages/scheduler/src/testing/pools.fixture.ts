@@ -16,6 +16,8 @@ import {
 } from "@samovar/protocol";
 import { createFakeDriver, type ContainerSpec, type FakeDriver, type FakeWorkerControl } from "@samovar/runtime";
 import type { ContainerHost } from "../container-types.ts";
+import type { HostSize } from "../decisions/room.ts";
+import { HostCapacity } from "../host-capacity.ts";
 import type { InputTicket } from "../input.ts";
 import { Pool } from "../pool.ts";
 import type { PoolServices, PoolSpec } from "../pool-types.ts";
@@ -45,6 +47,7 @@ export interface PoolsUnderTest {
   readonly clock: FakeClock;
   readonly driver: FakeDriver;
   readonly services: PoolServices;
+  readonly capacity: HostCapacity;
   /** Of those that live, oldest first. */
   readonly containers: Map<string, ScriptedContainer>;
   /** Whether containers become ready by themselves; default true. */
@@ -58,7 +61,10 @@ export interface PoolsUnderTest {
   dispose(): Promise<void>;
 }
 
-export function createPools(): PoolsUnderTest {
+/** A host of four cores and 10 GiB: room for 16 containers of one core and 512 MiB. */
+const HOST: HostSize = { memoryMib: 10_240, cpuMillis: 4_000, gpus: [] };
+
+export function createPools(size: Partial<HostSize> = {}): PoolsUnderTest {
   const clock = new FakeClock();
   const hub = new WorkerHub({ clock, logger: silentLogger });
   const ids = createCountingIds();
@@ -76,9 +82,11 @@ export function createPools(): PoolsUnderTest {
       control.ended.addEventListener("abort", () => containers.delete(spec.containerId));
     },
   });
+  const capacity = new HostCapacity({ ...HOST, ...size }, clock);
   const host: ContainerHost = {
     driver,
     hub,
+    capacity,
     clock,
     logger: silentLogger,
     serverAddress: "in-memory",
@@ -94,6 +102,7 @@ export function createPools(): PoolsUnderTest {
     clock,
     driver,
     services,
+    capacity,
     containers,
     autoReady: true,
     pool(name, options = {}, spec = {}) {
@@ -103,7 +112,6 @@ export function createPools(): PoolsUnderTest {
           manifest,
           code: { codeId: "code", sourceDir: "/nowhere", entry: "app.mjs", nodeModules: [] },
           load: loadOf(manifest),
-          hostCeiling: 8,
           startPolicy: { failuresUntilFailing: 3, retries: true },
           floor: "kept",
           scaling: {},

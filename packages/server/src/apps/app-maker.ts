@@ -1,7 +1,6 @@
-import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import type { AppRequest, FunctionManifest, IdSource } from "@samovar/protocol";
-import { FunctionRuntime, canonicalJson, hostCeiling, runHooks, type ContainerHost, type FunctionSpec, type PoolServices } from "@samovar/scheduler";
+import { FunctionRuntime, canonicalJson, runHooks, type ContainerHost, type FunctionSpec, type PoolServices } from "@samovar/scheduler";
 import type { CodeMount } from "@samovar/runtime";
 import type { BuildStore } from "../code/build-store.ts";
 import type { CodeHold, CodeStore } from "../code/code-store.ts";
@@ -74,7 +73,6 @@ export class AppMaker {
   /** The function itself, which starts containers as they are needed. */
   create(made: MadeFunction, mode: ServingMode, onUse: () => void = () => {}): FunctionRuntime {
     const { manifest, functionId, name, app, version, code, builtCode } = made;
-    const host = { memoryMib: totalmem() / 1024 / 1024, cpuMillis: availableParallelism() * 1_000 };
     const spec: FunctionSpec = {
       functionId,
       name,
@@ -85,7 +83,6 @@ export class AppMaker {
       builtCode,
       load: toLoad(made, mode.development, this.#compileCacheDir(code)),
       ...mode,
-      hostCeiling: hostCeiling(host, { memoryMib: manifest.options.memoryRequestMib, cpuMillis: manifest.options.cpuRequestMillis }),
     };
     return new FunctionRuntime(spec, this.#pools, onUse);
   }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { FakeClock, silentLogger } from "@samovar/kit";
 import { DEFAULT_OPTIONS, createCountingIds, type AppRequest, type FunctionKind, type FunctionManifest, type IdSource } from "@samovar/protocol";
 import { createFakeDriver } from "@samovar/runtime";
-import { FunctionRuntime, WorkerHub, type ContainerHost } from "@samovar/scheduler";
+import { FunctionRuntime, HostCapacity, WorkerHub, type ContainerHost } from "@samovar/scheduler";
 import { BlobStore } from "../code/blob-store.ts";
 import { BuildStore } from "../code/build-store.ts";
 import { CodeStore } from "../code/code-store.ts";
@@ -32,6 +32,7 @@ function createHost(): ContainerHost {
   return {
     driver: { ...driver, info: driver.info, start: () => Promise.reject(new Error("No containers here")) },
     hub: new WorkerHub({ clock, logger: silentLogger }),
+    capacity: new HostCapacity({ memoryMib: 1_024, cpuMillis: 1_000, gpus: [] }, clock),
     clock,
     logger: silentLogger,
     serverAddress: "",
@@ -77,7 +78,6 @@ export function functionOf(name: string, options: { readonly app?: string; reado
       },
       session: null,
       development: true,
-      hostCeiling: 1,
       keepsFloor: true,
       startPolicy: { failuresUntilFailing: 1, retries: false },
     },

@@ -91,7 +91,7 @@ export function poolCases(at: CaseContext): void {
       const first = app.call("work", "a");
       await app.event("begins a");
       const second = app.call("work", "b");
-      expect(app.get("work").info()).toMatchObject({ pending: 1, running: 1, reason: "all slots of 1 containers are taken" });
+      expect(app.get("work").info()).toMatchObject({ pending: 1, running: 1, reason: "maxContainers is 1 and it is busy" });
       expect(app.infos()).toHaveLength(1);
       first.cancel();
       second.cancel();

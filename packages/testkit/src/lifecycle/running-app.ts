@@ -14,9 +14,11 @@ import {
 import { silentLogger } from "@samovar/kit";
 import {
   FunctionRuntime,
+  HostCapacity,
   runHooks,
   type Container,
   type ContainerHost,
+  type HostSize,
   type InputFailure,
   type InputSink,
   type StartPolicy,
@@ -48,6 +50,9 @@ export interface TestCall {
 /** Policy of deployed functions: tries again by itself. */
 export const RETRYING: StartPolicy = { failuresUntilFailing: 3, retries: true };
 
+/** What the cases' containers share: room for 16 of one core and 512 MiB, whatever this machine has. */
+const HOST = { memoryMib: 10_240, cpuMillis: 4_000 };
+
 /** An app that is served in a setting, without HTTP: calls go straight to its pools. */
 export class RunningApp {
   readonly setting: LifecycleSetting;
@@ -60,12 +65,13 @@ export class RunningApp {
   readonly #ids = createCountingIds();
   readonly #waiters = new Set<() => void>();
 
-  private constructor(setting: LifecycleSetting, built: BuiltApp) {
+  private constructor(setting: LifecycleSetting, built: BuiltApp, size: Partial<HostSize>) {
     this.setting = setting;
     this.#built = built;
     this.#host = {
       driver: setting.driver,
       hub: setting.hub,
+      capacity: new HostCapacity({ ...HOST, gpus: setting.driver.info.gpus, ...size }, setting.clock),
       clock: setting.clock,
       logger: silentLogger,
       serverAddress: setting.serverAddress,
@@ -89,11 +95,11 @@ export class RunningApp {
   static async start(
     setting: LifecycleSetting,
     source: string,
-    options: { readonly startPolicy?: StartPolicy; readonly override?: Partial<FunctionOptions> } = {},
+    options: { readonly startPolicy?: StartPolicy; readonly override?: Partial<FunctionOptions>; readonly host?: Partial<HostSize> } = {},
   ): Promise<RunningApp> {
     const built = await buildApp(source);
     setting.setApp(built);
-    const app = new RunningApp(setting, built);
+    const app = new RunningApp(setting, built, options.host ?? {});
     for (const original of built.manifest.functions)
       await app.#deploy({ ...original, options: { ...original.options, ...options.override } }, options.startPolicy ?? RETRYING);
     return app;
@@ -139,7 +145,6 @@ export class RunningApp {
           load,
           session: null,
           development: true,
-          hostCeiling: 8,
           keepsFloor: true,
           startPolicy,
         },

@@ -1,0 +1,86 @@
+import { fits, pickGpus, usableGpus, withRoomOf, without, type Room, type RoomNeed } from "./room.ts";
+
+/** Somebody who waits for room. The line is in the order in which they are served. */
+export interface RoomWaiter {
+  readonly owner: unknown;
+  readonly need: RoomNeed;
+  /** How many containers it waits for. */
+  readonly wanted: number;
+  /** It waited for so long that room is gathered for it bit by bit. */
+  readonly isPatient: boolean;
+  /** What others always keep leaves no room for it, however long it waits: nothing is set aside for it. */
+  readonly isBlocked: boolean;
+}
+
+/** An idle container above its pool's floor. */
+export interface RoomOffer {
+  readonly owner: unknown;
+  readonly idleSinceMs: number;
+  readonly room: Room;
+}
+
+/** What of the free room is open to somebody who is served after these: nobody passes another on what that one needs. */
+export function openTo(free: Room, earlier: readonly RoomWaiter[]): Room {
+  let open = free;
+  for (const waiter of earlier) if (!waiter.isBlocked) open = without(open, waiter.need);
+  return open;
+}
+
+/**
+ * Which idle containers give way so that those who wait get room: the longest idle first, whosever they are, and none
+ * that would not help. `coming` is the room that is free, or will be since its container is told to go.
+ *
+ * The line is gone through in rounds, one container each. Where even all offers are not enough none is taken, but for
+ * a patient waiter, who would else never see enough of them idle at the same moment.
+ */
+export function givingWay<T extends RoomOffer>(coming: Room, line: readonly RoomWaiter[], offers: readonly T[]): readonly T[] {
+  const byIdle = [...offers].sort((a, b) => a.idleSinceMs - b.idleSinceMs);
+  const taken = new Set<T>();
+  const short = new Set<RoomWaiter>();
+  let left = coming;
+  for (let round = 1; line.some((waiter) => waiter.wanted >= round && !short.has(waiter)); round++) {
+    for (const waiter of line) {
+      if (waiter.wanted < round || short.has(waiter)) continue;
+      const { need } = waiter;
+      if (!fits(need, left)) {
+        const open = byIdle.filter((offer) => !taken.has(offer) && offer.owner !== waiter.owner);
+        const chosen = choose(left, need, open, waiter.isPatient && round === 1 && !waiter.isBlocked);
+        for (const offer of chosen) taken.add(offer);
+        const rooms = chosen.map((offer) => offer.room);
+        left = withRoomOf(left, rooms);
+      }
+      const isServed = fits(need, left);
+      if (!isServed) short.add(waiter);
+      if (isServed || (round === 1 && !waiter.isBlocked)) left = without(left, need);
+    }
+  }
+  return [...taken];
+}
+
+/** None when they are not enough; unless `gather`: then all that help. */
+function choose<T extends RoomOffer>(left: Room, need: RoomNeed, byIdle: readonly T[], gather: boolean): readonly T[] {
+  const chosen: T[] = [];
+  let room = left;
+  for (const offer of byIdle) {
+    if (fits(need, room)) break;
+    if (!helps(need, room, offer.room)) continue;
+    chosen.push(offer);
+    room = withRoomOf(room, [offer.room]);
+  }
+  if (!fits(need, room)) return gather ? chosen : [];
+  // The first ones may have been too small to matter once a larger one was found.
+  const kept = new Set(chosen);
+  for (const offer of chosen.toReversed()) {
+    const rooms = [...kept].filter((other) => other !== offer).map((other) => other.room);
+    if (fits(need, withRoomOf(left, rooms))) kept.delete(offer);
+  }
+  return [...kept];
+}
+
+function helps(need: RoomNeed, room: Room, offer: Room): boolean {
+  return (
+    (need.memoryMib > room.memoryMib && offer.memoryMib > 0) ||
+    (need.cpuMillis > room.cpuMillis && offer.cpuMillis > 0) ||
+    (pickGpus(need, room.gpus) === null && usableGpus(need, offer.gpus).length > 0)
+  );
+}
