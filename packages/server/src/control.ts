@@ -13,8 +13,10 @@ import {
 } from "@samovar/protocol";
 import { describeNear } from "@samovar/kit";
 import type { Container, ControlPlane, LogQuery, SessionHold, TokenControl } from "@samovar/scheduler";
+import type { ExecCommand, ExecProcess } from "@samovar/runtime";
 import type { Storage } from "@samovar/storage";
 import type { BlobStore } from "./code/blob-store.ts";
+import type { Execs } from "./exec.ts";
 import type { LogStore } from "./logs/log-store.ts";
 import type { FunctionRegistry } from "./apps/function-registry.ts";
 import type { Deployments } from "./deployments/deployments.ts";
@@ -28,6 +30,7 @@ export interface ControlOptions {
   readonly deployments: Deployments;
   readonly tokens: TokenControl;
   readonly registry: FunctionRegistry;
+  readonly execs: Execs;
   readonly logs: LogStore;
   readonly storage: Storage;
   /** Containers that live, hook runs included, by id. */
@@ -39,8 +42,6 @@ const LISTED = 200;
 
 /** The control plane of this server: each call goes to the one part that owns the matter. */
 export class Control implements ControlPlane {
-  // Follow with the parts that own them.
-  readonly exec = null as never;
   readonly #options: ControlOptions;
 
   constructor(options: ControlOptions) {
@@ -100,6 +101,10 @@ export class Control implements ControlPlane {
     if (entry) return entry.scale(patch);
     const names = registry.list().map(({ name }) => name);
     throw new SamovarError("not_found", `No function has the name or id ${JSON.stringify(idOrName)}${describeNear(idOrName, names, "functions")}`);
+  }
+
+  exec(containerId: string, command: ExecCommand): Promise<ExecProcess> {
+    return this.#options.execs.start(containerId, command);
   }
 
   async containers({ all }: { readonly all: boolean }): Promise<readonly ContainerInfo[]> {
