@@ -20,7 +20,7 @@ export function parseTokenRequest(request: TokenRequest, nowMs: number): Checked
   if (nameProblem !== undefined) throw invalid(`A token can't have this name: ${nameProblem}`);
   if (name.toLowerCase().startsWith(ID_PREFIX)) throw invalid(`A token can't be named "${name}": ids begin with ${ID_PREFIX}, choose another name`);
   const unknown = scopes.find((scope) => !SCOPES.includes(scope));
-  if (unknown !== undefined) throw invalid(`"${String(unknown)}" is not a scope: use ${SCOPES.join(", ")}`);
+  if (unknown !== undefined) throw invalid(`"${unknown}" is not a scope: use ${SCOPES.join(", ")}`);
   if (scopes.length === 0) throw invalid(`A token without a scope may do nothing: give it ${SCOPES.join(", ")}`);
   if (app !== null) {
     const appProblem = describeNameProblem(app);
