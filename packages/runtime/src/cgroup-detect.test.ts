@@ -31,7 +31,7 @@ describe("v2", () => {
     ]);
     expect(await detectCgroups(view)).toEqual({
       layout: "v2",
-      hierarchies: [{ version: 2, parentDir: slice, controllers: ["memory", "pids", "cpu"], enable: [] }],
+      hierarchies: [{ version: 2, mountPoint: top, parentDir: slice, controllers: ["memory", "pids", "cpu"], enable: [] }],
     });
   });
 
@@ -45,7 +45,7 @@ describe("v2", () => {
 
   test("a group that may be written but hands nothing on still serves to end processes", async () => {
     const view = machine(files, [`${top}${own}`, `${top}${own}/cgroup.procs`]);
-    expect((await detectCgroups(view)).hierarchies).toEqual([{ version: 2, parentDir: `${top}${own}`, controllers: [], enable: [] }]);
+    expect((await detectCgroups(view)).hierarchies).toEqual([{ version: 2, mountPoint: top, parentDir: `${top}${own}`, controllers: [], enable: [] }]);
   });
 
   test("at the true root controllers are handed on by us", async () => {
@@ -59,7 +59,7 @@ describe("v2", () => {
       [top, `${top}/cgroup.procs`],
     );
     expect((await detectCgroups(view)).hierarchies).toEqual([
-      { version: 2, parentDir: top, controllers: ["memory", "pids", "cpu"], enable: ["memory", "pids"] },
+      { version: 2, mountPoint: top, parentDir: top, controllers: ["memory", "pids", "cpu"], enable: ["memory", "pids"] },
     ]);
   });
 
@@ -87,11 +87,17 @@ describe("v1", () => {
     expect(await detectCgroups(machine(files, dirs))).toEqual({
       layout: "v1",
       hierarchies: [
-        { version: 1, parentDir: dirs[1], controllers: ["memory"], enable: [] },
-        { version: 1, parentDir: dirs[0], controllers: ["cpu"], enable: [] },
-        { version: 1, parentDir: dirs[2], controllers: ["pids"], enable: [] },
+        { version: 1, mountPoint: "/sys/fs/cgroup/memory", parentDir: dirs[1], controllers: ["memory"], enable: [] },
+        { version: 1, mountPoint: "/sys/fs/cgroup/cpu,cpuacct", parentDir: dirs[0], controllers: ["cpu"], enable: [] },
+        { version: 1, mountPoint: "/sys/fs/cgroup/pids", parentDir: dirs[2], controllers: ["pids"], enable: [] },
       ],
     });
+  });
+
+  test("trees without a controller of use are taken where every one is asked for", async () => {
+    const dirs = ["/sys/fs/cgroup/cpu,cpuacct/jobs/a", "/sys/fs/cgroup/memory/jobs/a", "/sys/fs/cgroup/pids/jobs/a", "/sys/fs/cgroup/systemd"];
+    const plan = await detectCgroups(machine({ ...files, "/sys/fs/cgroup/systemd/cgroup.procs": "" }, dirs), { every: true });
+    expect(plan.hierarchies.map(({ parentDir, controllers }) => [parentDir, controllers])).toContainEqual(["/sys/fs/cgroup/systemd", []]);
   });
 
   test("trees that may not be written are left out", async () => {
@@ -141,8 +147,8 @@ test("hybrid: limits in the v1 trees, the v2 tree beside them to end a group at 
   expect(await detectCgroups(view)).toEqual({
     layout: "hybrid",
     hierarchies: [
-      { version: 1, parentDir: "/sys/fs/cgroup/memory", controllers: ["memory"], enable: [] },
-      { version: 2, parentDir: "/sys/fs/cgroup/unified", controllers: [], enable: [] },
+      { version: 1, mountPoint: "/sys/fs/cgroup/memory", parentDir: "/sys/fs/cgroup/memory", controllers: ["memory"], enable: [] },
+      { version: 2, mountPoint: "/sys/fs/cgroup/unified", parentDir: "/sys/fs/cgroup/unified", controllers: [], enable: [] },
     ],
   });
 });

@@ -16,6 +16,7 @@ export interface FileView {
 /** One tree in which containers get a folder. */
 export interface CgroupHierarchy {
   readonly version: 1 | 2;
+  readonly mountPoint: string;
   /** The existing group under which ours are made. */
   readonly parentDir: string;
   /** The controllers whose limits are set in this tree; may be none: then it serves to find and end processes. */
@@ -33,10 +34,11 @@ export interface CgroupPlan {
 const WANTED: readonly Controller[] = ["memory", "pids", "cpu"];
 export const NO_CGROUPS: CgroupPlan = { layout: "none", hierarchies: [] };
 
-export async function detectCgroups(view: FileView): Promise<CgroupPlan> {
+/** `every`: also v1 trees of no use to us, for runtimes that insist on a group in each. */
+export async function detectCgroups(view: FileView, { every = false }: { readonly every?: boolean } = {}): Promise<CgroupPlan> {
   const memberships = parseMemberships((await view.read("/proc/self/cgroup")) ?? "");
   const mounts = parseCgroupMounts((await view.read("/proc/self/mountinfo")) ?? "");
-  const v1 = await findV1(view, memberships, mounts);
+  const v1 = await findV1(view, memberships, mounts, every);
   const held = new Set(v1.flatMap((hierarchy) => hierarchy.controllers));
   const v2 = await findV2(
     view,
@@ -90,15 +92,15 @@ export function parseCgroupMounts(text: string): CgroupMount[] {
   });
 }
 
-async function findV1(view: FileView, memberships: readonly Membership[], mounts: readonly CgroupMount[]): Promise<CgroupHierarchy[]> {
+async function findV1(view: FileView, memberships: readonly Membership[], mounts: readonly CgroupMount[], every: boolean): Promise<CgroupHierarchy[]> {
   const found: CgroupHierarchy[] = [];
   for (const membership of memberships) {
     const controllers = WANTED.filter((controller) => membership.controllers.includes(controller));
     const mount = mounts.find((candidate) => candidate.version === 1 && membership.controllers.some((name) => candidate.controllers.includes(name)));
-    if (controllers.length === 0 || !mount) continue;
+    if ((controllers.length === 0 && !every) || !mount) continue;
     const parentDir = dirOf(mount, membership.path);
     if ((await view.read(`${parentDir}/cgroup.procs`)) !== null && (await view.writable(parentDir)))
-      found.push({ version: 1, parentDir, controllers, enable: [] });
+      found.push({ version: 1, mountPoint: mount.mountPoint, parentDir, controllers, enable: [] });
   }
   return found;
 }
@@ -127,7 +129,8 @@ async function findV2(
       const isRoot = (await view.read(`${dir}/cgroup.type`)) === null;
       const controllers = needed.filter((name) => handedOn.includes(name) || (isRoot && available.includes(name)));
       const enable = controllers.filter((name) => !handedOn.includes(name));
-      if (best === null || controllers.length > best.controllers.length) best = { version: 2, parentDir: dir, controllers, enable };
+      if (best === null || controllers.length > best.controllers.length)
+        best = { version: 2, mountPoint: mount.mountPoint, parentDir: dir, controllers, enable };
     }
     if (dir === mount.mountPoint || dir.length <= mount.mountPoint.length) return best;
   }

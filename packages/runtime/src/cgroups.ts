@@ -57,6 +57,13 @@ export class Cgroups {
     return { cgroups: new Cgroups(usable, name), plan: { layout: plan.layout, hierarchies: usable } };
   }
 
+  /** A container's group as OCI runtimes are told of it: v1 trees are looked up below the group that this process is in. */
+  toRuntimePath(containerId: string): string {
+    const [{ parentDir, mountPoint, version }] = this.#hierarchies as [CgroupHierarchy];
+    const path = join(this.#name, containerId);
+    return version === 2 ? join("/", parentDir.slice(mountPoint.length), path) : path;
+  }
+
   async create(containerId: string, limits: ContainerLimits): Promise<ContainerCgroup> {
     const groups = this.#hierarchies.map((hierarchy) => ({ ...hierarchy, dir: join(hierarchy.parentDir, this.#name, containerId) }));
     const cgroup = new ContainerCgroup(groups, (move) => this.#enqueue(move));

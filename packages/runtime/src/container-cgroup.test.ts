@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { ContainerCgroup, limitWrites } from "./container-cgroup.ts";
 
 const limits = { cpuMillis: 1_500, memoryMib: 128, maxProcesses: 64, diskMib: 1_024, workers: 1 };
-const all = { parentDir: "/x", enable: [], controllers: ["memory", "pids", "cpu"] } as const;
+const all = { mountPoint: "/x", parentDir: "/x", enable: [], controllers: ["memory", "pids", "cpu"] } as const;
 
 test("v1 gets the memory limit before the limit with swap, which may not be below it", () => {
   expect(limitWrites({ ...all, version: 1 }, limits)).toEqual([

@@ -2,14 +2,14 @@ import { dirname } from "node:path";
 import type { ContainerFolder } from "./container-folder.ts";
 import type { ContainerLimits, ContainerSpec } from "./driver.ts";
 
-const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+export const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** Below this V8 does not get through loading an app. */
 const HEAP_MIN_MIB = 32;
 /** The rest is for code, stacks, buffers and V8's young generation, which are not in the old space. */
 const HEAP_SHARE = 0.75;
 
 /** The whole environment of a container's processes. */
-export function toEnvironment(spec: ContainerSpec, folder: ContainerFolder, nodePath: string): Record<string, string> {
+export function toEnvironment(spec: ContainerSpec, folder: Pick<ContainerFolder, "home" | "tmp">, nodePath: string): Record<string, string> {
   return {
     PATH: `${dirname(nodePath)}:${SYSTEM_PATH}`,
     HOME: folder.home,

@@ -37,6 +37,11 @@ export interface ContainerSpec {
   readonly env: Readonly<Record<string, string>>;
   /** The server's HTTP address, for clients in the container that use its token. */
   readonly serverUrl: string;
+  /**
+   * A folder of this machine, or one that is to be made, that containers of this code may write to and find again: at the
+   * same path inside. Null: none.
+   */
+  readonly cacheDir?: string | null;
   readonly limits: ContainerLimits;
   /** One of the driver's `networkModes`: others are refused with `unsupported`. */
   readonly network: NetworkPolicy;
@@ -76,6 +81,7 @@ export interface ContainerEvents {
 }
 
 export interface RunningContainer {
+  /** The main process as this machine numbers it. In there, and so in its HELLO, it may go by another number. */
   readonly pid: number | null;
   /** Path of the code as processes in the container see it: where `entry` is found. */
   readonly codePath: string;

@@ -28,6 +28,8 @@ export interface ProcessDriverOptions {
   readonly logger: Logger;
   /** `off`: limits are watched and processes found without control groups, as on machines that have none. Default `auto`. */
   readonly cgroups?: "auto" | "off";
+  /** Said in front of what this driver lacks: why it was taken and not a better one. */
+  readonly missing?: readonly string[];
 }
 
 /**
@@ -45,7 +47,8 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
     logger: options.logger,
     clearGroups: () => removeStaleCgroups(plan),
   });
-  return new ProcessDriver(options, toProcessInfo(plan, process.platform, options.cgroups === "off"), opened?.cgroups ?? null, stale);
+  const info = toProcessInfo(plan, process.platform, options.cgroups === "off");
+  return new ProcessDriver(options, { ...info, missing: [...(options.missing ?? []), ...info.missing] }, opened?.cgroups ?? null, stale);
 }
 
 /** States: open → disposed, as of its ledger. */

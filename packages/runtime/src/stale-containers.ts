@@ -42,7 +42,7 @@ export class StaleContainers {
   }
 
   static async clear(options: StaleContainersOptions): Promise<StaleContainers> {
-    const stale = new StaleContainers(options, new Set(await readdir(options.containersDir)));
+    const stale = new StaleContainers(options, new Set((await readdir(options.containersDir)).filter((name) => !name.startsWith("."))));
     await stale.#look(false);
     stale.#wait(0);
     return stale;

@@ -136,6 +136,7 @@ export class Container {
           serverAddress: this.#host.serverAddress,
           token: this.#token,
           code: this.plan.code,
+          cacheDir: this.plan.load.compileCacheDir,
           env: this.plan.env,
           serverUrl: this.#host.serverUrl(),
           limits: this.plan.limits,

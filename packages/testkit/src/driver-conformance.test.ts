@@ -1,7 +1,9 @@
+import { dirname } from "node:path";
 import { silentLogger, systemClock } from "@samovar/kit";
-import { createFakeDriver, createProcessDriver } from "@samovar/runtime";
+import { createFakeDriver, createOciDriver, createProcessDriver } from "@samovar/runtime";
 import { describeDriver } from "./driver-conformance.ts";
-import { playProbe, probeFile } from "./driver-probe.ts";
+import { needDebianPackage } from "./debian-packages.ts";
+import { playProbe, probeFile, writeProbe } from "./driver-probe.ts";
 
 describeDriver("fake", {
   make: async ({ accept }) => createFakeDriver({ clock: systemClock, accept, runWorker: playProbe }),
@@ -11,5 +13,20 @@ describeDriver("fake", {
 for (const cgroups of ["auto", "off"] as const) {
   describeDriver(`process, control groups ${cgroups}`, {
     make: ({ home }) => createProcessDriver({ home, cgroups, nodePath: process.execPath, runnerFile: probeFile, clock: systemClock, logger: silentLogger }),
+  });
+}
+
+for (const runtime of ["crun", "runc"] as const) {
+  describeDriver(`oci, ${runtime}`, {
+    make: async ({ home }) =>
+      createOciDriver({
+        home,
+        nodePath: process.execPath,
+        runnerFile: await writeProbe(dirname(home)),
+        clock: systemClock,
+        logger: silentLogger,
+        runtimes: [runtime],
+      }),
+    missing: await needDebianPackage(runtime),
   });
 }

@@ -248,7 +248,7 @@ export function describeDriver(name: string, { make, withoutProcesses, missing =
       const { probe, spec } = await start({}, { GREETING: "hello", SAMOVAR_TOKEN: "forged" });
       delete process.env["SAMOVAR_TEST_INHERITED"];
       const { env } = await probe.order<{ env: Record<string, string> }>("place");
-      expect(Object.keys(env).sort()).toEqual(["GREETING", "HOME", "LANG", "PATH", "SAMOVAR_CONTAINER_ID", "SAMOVAR_SERVER", "SAMOVAR_TOKEN", "TMPDIR", "TZ"]);
+      expect(Object.keys(env).sort()).toEqual(["GREETING", "HOME", "LANG", "PATH", "SAMOVAR_CONTAINER_ID", "SAMOVAR_SERVER", "SAMOVAR_TOKEN", "SAMOVAR_URL", "TMPDIR", "TZ"]);
       expect(env).toMatchObject({ GREETING: "hello", LANG: "C.UTF-8", TZ: "UTC", SAMOVAR_TOKEN: spec.token });
       await probe.order("write", `${env["TMPDIR"]}/t`, "");
       await probe.order("write", `${env["HOME"]}/h`, "");
@@ -344,7 +344,7 @@ export function describeDriver(name: string, { make, withoutProcesses, missing =
 
     test("many containers start and end at once", async () => {
       const started = await Promise.all(Array.from({ length: 6 }, () => start()));
-      expect(new Set(started.map(({ probe }) => probe.hello.pid)).size).toBe(6);
+      expect(new Set(started.map(({ container }) => container.pid)).size).toBe(6);
       await Promise.all(started.map(({ container }) => container.kill()));
       expect(started.map(({ exits }) => exits.length)).toEqual([1, 1, 1, 1, 1, 1]);
     });

@@ -1,6 +1,9 @@
 import { spawn } from "node:child_process";
 import { readFileSync, readdirSync, writeFileSync, writeSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { stripTypeScriptTypes } from "node:module";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Duplex } from "node:stream";
 
@@ -25,6 +28,13 @@ export type ProbeActions = Readonly<Record<string, (...args: never[]) => unknown
 
 /** The probe as a program: the `runnerFile` of a driver under test. */
 export const probeFile: string = import.meta.filename;
+
+/** The same for drivers whose containers know the runner by another name: a file of plain JavaScript in `folder`. */
+export async function writeProbe(folder: string): Promise<string> {
+  const file = join(folder, "probe.mjs");
+  await writeFile(file, stripTypeScriptTypes(await readFile(probeFile, "utf8")));
+  return file;
+}
 
 /** Obeys until the connection ends. */
 export function obey(connection: Duplex, hello: ProbeHello, actions: ProbeActions): void {
@@ -136,7 +146,7 @@ const processActions: ProbeActions = {
   },
 };
 
-if (process.argv[1] === probeFile && process.env["SAMOVAR_SERVER"] !== undefined) {
+if (import.meta.main && process.env["SAMOVAR_SERVER"] !== undefined) {
   process.on("SIGTERM", () => process.stdout.write("terminating\n", () => process.exit(0)));
   const connection = connect(process.env["SAMOVAR_SERVER"]);
   // Without its server it has no business.

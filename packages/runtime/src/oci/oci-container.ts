@@ -1,0 +1,238 @@
+import type { ChildProcess } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import type { Logger } from "@samovar/kit";
+import { SamovarError } from "@samovar/protocol";
+import type { ContainerCgroup } from "../container-cgroup.ts";
+import { endTree, nextTurn, signal } from "../container-ending.ts";
+import { removeFolder } from "../container-folder.ts";
+import type { ContainerEvents, ContainerSpec, ContainerStats, ExecCommand, ExecProcess, RunningContainer } from "../driver.ts";
+import { toExitStatus } from "../exit-status.ts";
+import type { MemoryWatch } from "../memory-watch.ts";
+import { OomCount } from "../oom-count.ts";
+import { findByContainerId, readProcessTable, type ProcessEntry } from "../process-table.ts";
+import type { Lifeline, MainEnd } from "./lifeline.ts";
+import { PidNamespace, insidePid } from "./pid-namespace.ts";
+import { INSIDE, type OciFolder } from "./root-folder.ts";
+
+export interface OciContainerOptions {
+  readonly spec: ContainerSpec;
+  /** The runtime's process, which stays while the container is there. */
+  readonly runtime: ChildProcess & { readonly pid: number };
+  readonly lifeline: Lifeline;
+  readonly folder: OciFolder;
+  /** Null where there are no control groups. Never rejects. */
+  readonly grouped: Promise<ContainerCgroup | null>;
+  readonly events: ContainerEvents;
+  readonly watch: MemoryWatch;
+  readonly memoryEnforced: boolean;
+  readonly logger: Logger;
+  /** Takes away what stands outside of the folder, when no process is left. */
+  release(): Promise<void>;
+  onGone(): void;
+}
+
+interface Processes {
+  readonly namespace: PidNamespace;
+  readonly mainPid: number;
+}
+
+/**
+ * One container of the oci driver.
+ *
+ * States: creating (the runtime works) → running (`begin` let the main program go) → ended (it exited; told by
+ * `mainExited`; its init and other processes may live) → gone (`kill` has removed all). `kill` leads from any state to
+ * gone, by way of ended.
+ */
+export class OciContainer implements RunningContainer {
+  readonly codePath = INSIDE.code;
+  readonly codeDir: string;
+  readonly #options: OciContainerOptions;
+  readonly #oom: OomCount;
+  readonly #ended: Promise<void>;
+  /** The runtime exited and the lifeline is closed: nothing runs. */
+  readonly #over: Promise<void>;
+  #processes: Processes | null = null;
+  #isEnded = false;
+  #isOver = false;
+  #killedByUs = false;
+  #killing: Promise<void> | null = null;
+  #gone = false;
+  #stopWatching: () => void = () => {};
+
+  constructor(options: OciContainerOptions) {
+    this.#options = options;
+    this.codeDir = options.folder.work;
+    this.#oom = new OomCount(options.grouped);
+    const { runtime, lifeline } = options;
+    runtime.stdout!.on("data", (chunk: Buffer) => this.#output("stdout", chunk));
+    runtime.stderr!.on("data", (chunk: Buffer) => {
+      this.#oom.heap.push(chunk);
+      this.#output("stderr", chunk);
+    });
+    // A pipe that breaks ends like one that closes.
+    for (const stream of [runtime.stdout!, runtime.stderr!]) stream.on("error", () => {});
+    const exited = new Promise<void>((resolve) => runtime.once("exit", () => resolve()));
+    this.#over = Promise.all([exited, lifeline.closed]).then(() => void (this.#isOver = true));
+    this.#ended = lifeline.ended.then((end) => this.#onEnd(end));
+  }
+
+  get pid(): number | null {
+    return this.#processes?.mainPid ?? null;
+  }
+
+  /**
+   * Lets the main program run, as soon as init is there and both are in their control group. Rejects when the runtime
+   * could not make the container, with what it said.
+   */
+  async begin(): Promise<void> {
+    const { lifeline, folder, grouped, spec } = this.#options;
+    try {
+      await lifeline.ready;
+      const namespace = await PidNamespace.below(this.#options.runtime.pid);
+      const mainPid = await namespace?.firstChild();
+      if (!namespace || mainPid == null) throw new Error("its main process is gone");
+      this.#processes = { namespace, mainPid };
+      const cgroup = await grouped;
+      await cgroup?.place(namespace.initPid);
+      await cgroup?.place(mainPid);
+      if (!(cgroup && this.#options.memoryEnforced)) this.#watchMemory(mainPid);
+      lifeline.go();
+    } catch (error) {
+      const said = (await readFile(folder.logFile, "utf8").catch(() => "")).trim();
+      throw new SamovarError("start_failed", `Container ${spec.containerId} can't be started: ${said || (error as Error).message}`, { cause: error });
+    }
+  }
+
+  async terminate(): Promise<void> {
+    if (!this.#isEnded && this.#processes) signal(this.#processes.mainPid, "SIGTERM");
+  }
+
+  kill(): Promise<void> {
+    this.#killing ??= this.#kill().catch((error: unknown) => {
+      // Another call may try again.
+      this.#killing = null;
+      throw error;
+    });
+    return this.#killing;
+  }
+
+  async killProcess(pid: number): Promise<void> {
+    if (this.#gone || !this.#processes) return;
+    for (const hostPid of await this.#pids()) {
+      if (hostPid === this.#processes.namespace.initPid || (await insidePid(hostPid)) !== pid) continue;
+      if (hostPid === this.#processes.mainPid) this.#killedByUs = true;
+      signal(hostPid);
+    }
+  }
+
+  exec(_command: ExecCommand): Promise<ExecProcess> {
+    return Promise.reject(new SamovarError("unsupported", "The oci driver can't run programs in its containers yet"));
+  }
+
+  /** Of all but init, which is ours. */
+  async stats(): Promise<ContainerStats> {
+    if (this.#gone || !this.#processes) return { memoryBytes: 0, cpuMs: 0, processes: 0 };
+    const cgroup = await this.#options.grouped;
+    const [all, memoryBytes, cpuMs] = await Promise.all([this.#pids(), cgroup?.memoryBytes() ?? null, cgroup?.cpuMs() ?? null]);
+    const { initPid } = this.#processes.namespace;
+    const pids = all.filter((pid) => pid !== initPid);
+    if (memoryBytes !== null && cpuMs !== null) return { memoryBytes, cpuMs, processes: pids.length };
+    const table = await readProcessTable();
+    const entries = pids.flatMap((pid) => table.get(pid) ?? []);
+    return {
+      memoryBytes: memoryBytes ?? entries.reduce((sum, entry) => sum + entry.memoryBytes, 0),
+      cpuMs: cpuMs ?? entries.reduce((sum, entry) => sum + entry.cpuMs, 0),
+      processes: pids.length,
+    };
+  }
+
+  tookOom(): Promise<boolean> {
+    return this.#oom.rose();
+  }
+
+  #output(stream: "stdout" | "stderr", chunk: Buffer): void {
+    if (!this.#gone) this.#tell(() => this.#options.events.output(stream, chunk));
+  }
+
+  async #onEnd(end: MainEnd | null): Promise<void> {
+    this.#isEnded = true;
+    const killedByUs = this.#killedByUs;
+    // What the process wrote is in the pipes by now, and a whole turn of the event loop reads them. Their end can't be
+    // waited for: other processes may hold them open.
+    await nextTurn();
+    await nextTurn();
+    const status = toExitStatus({
+      // Nobody but the kernel or we can end the first process, and then it takes all others along.
+      ...(end ?? { code: null, signal: "SIGKILL" }),
+      killedByUs,
+      oomKills: await this.#oom.kills(),
+      heapExhausted: this.#oom.heap.count > 0,
+    });
+    this.#tell(() => this.#options.events.mainExited(status));
+  }
+
+  async #kill(): Promise<void> {
+    // In this order: what runs is ended before anything is taken away from it, counts are read before their group
+    // goes, and the folder goes last, when nobody can write to it any more.
+    if (!this.#isEnded) this.#killedByUs = true;
+    const { spec, grouped, lifeline, runtime, folder } = this.#options;
+    const cgroup = await grouped;
+    await endTree(spec.containerId, this.#over, () => this.#signalAll(cgroup));
+    await this.#ended;
+    this.#stopWatching();
+    await this.#oom.close();
+    await cgroup?.remove();
+    this.#gone = true;
+    lifeline.destroy();
+    runtime.stdout!.destroy();
+    runtime.stderr!.destroy();
+    await this.#options.release();
+    await removeFolder(folder.root);
+    this.#options.onGone();
+  }
+
+  /** The end of init is the end of its namespace. A runtime that has not got so far yet is found by its environment. */
+  async #signalAll(cgroup: ContainerCgroup | null): Promise<number> {
+    const { spec, runtime } = this.#options;
+    const { containerId } = spec;
+    // While it has not been reaped, init's number is init's.
+    if (this.#processes && !this.#isOver) {
+      signal(this.#processes.namespace.initPid);
+      return (await cgroup?.signalAll()) ?? 0;
+    }
+    if (!this.#isOver) signal(runtime.pid);
+    const left = (await findByContainerId(new Set([containerId]))).get(containerId) ?? [];
+    for (const pid of left) signal(pid);
+    return left.length + ((await cgroup?.signalAll()) ?? 0);
+  }
+
+  async #pids(): Promise<number[]> {
+    const cgroup = await this.#options.grouped;
+    return cgroup ? cgroup.pids() : this.#processes!.namespace.pids();
+  }
+
+  #watchMemory(mainPid: number): void {
+    if (this.#isEnded || this.#killing) return;
+    const { watch, spec, logger } = this.#options;
+    this.#stopWatching = watch.add({
+      pid: mainPid,
+      limitBytes: spec.limits.memoryMib * 1024 * 1024,
+      onOverLimit: (largest: ProcessEntry) => {
+        this.#oom.watchKilled();
+        logger.info(
+          { containerId: spec.containerId, pid: largest.pid, memoryBytes: largest.memoryBytes },
+          "A process is ended: its container is over its memory limit",
+        );
+        signal(largest.pid);
+      },
+    });
+  }
+
+  #tell(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#options.logger.error({ containerId: this.#options.spec.containerId, error }, "A listener of container events threw");
+    }
+  }
+}

@@ -1,0 +1,244 @@
+import { chmod, mkdir } from "node:fs/promises";
+import { isAbsolute, join } from "node:path";
+import { disposeAll, type Clock, type Logger } from "@samovar/kit";
+import { SamovarError, type DriverInfo } from "@samovar/protocol";
+import { NO_CGROUPS, detectCgroups } from "../cgroup-detect.ts";
+import { Cgroups, openGroup, realFiles, removeStaleCgroups } from "../cgroups.ts";
+import { CodePlans } from "../code-plans.ts";
+import { fillFolder, removeFolder, type CodePlan } from "../container-folder.ts";
+import { ContainerLedger } from "../container-ledger.ts";
+import { toArguments, toEnvironment } from "../container-process.ts";
+import type { ContainerEvents, ContainerSpec, RunningContainer, RuntimeDriver } from "../driver.ts";
+import { MemoryWatch } from "../memory-watch.ts";
+import { StaleContainers } from "../stale-containers.ts";
+import { chooseRuntime, type Choice } from "./choose-runtime.ts";
+import { toModuleBinds } from "./code-binds.ts";
+import { openHostAccess, type HostAccess } from "./host-access.ts";
+import { toInitArguments } from "./lifeline.ts";
+import { toOciConfig, type Bind } from "./oci-config.ts";
+import { OciContainer } from "./oci-container.ts";
+import { toOciInfo } from "./oci-info.ts";
+import { INSIDE, giveFolder, makeRoot, prepareHostRoot, toOciFolder, type HostRoot, type OciFolder } from "./root-folder.ts";
+import { runContainer } from "./run-container.ts";
+import { RUNTIMES, findRuntimes, type RuntimeName } from "./runtime-program.ts";
+import { toSeccompProfile, type SeccompProfile } from "./seccomp.ts";
+import { toUserMapping, type UserMapping } from "./user-mapping.ts";
+
+export interface OciDriverOptions {
+  /** Where containers get their folders. Belongs to this driver alone: what it finds there is left from a dead server. */
+  readonly home: string;
+  /** The `node` that containers run. */
+  readonly nodePath: string;
+  /** The runner, one file. */
+  readonly runnerFile: string;
+  /** Arguments of `node` before the runner's file. */
+  readonly nodeArguments?: readonly string[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Which runtimes are tried, in this order. Default: all, the quickest first. */
+  readonly runtimes?: readonly RuntimeName[];
+}
+
+interface Parts {
+  readonly access: HostAccess;
+  readonly host: HostRoot;
+  readonly choice: Choice;
+  readonly seccomp: SeccompProfile | null;
+  readonly cgroups: Cgroups | null;
+  readonly stale: StaleContainers;
+  readonly info: DriverInfo;
+}
+
+/** Of the driver itself, among the containers' folders; no container's id begins with a dot. */
+const OWN_FOLDER = ".oci";
+/** Init, which stands beside what a container may start. */
+const OWN_PROCESSES = 1;
+
+/**
+ * The driver whose containers are what the word means: namespaces, a root and a user of their own, no capabilities, denied
+ * system calls. Rejects with `unsupported`, and what each runtime said, where none can start a container. Clears what
+ * a dead server left in `home`.
+ */
+export async function createOciDriver(options: OciDriverOptions): Promise<RuntimeDriver> {
+  const programs = process.platform === "linux" ? await findRuntimes(options.runtimes ?? RUNTIMES) : [];
+  if (programs.length === 0)
+    throw new SamovarError("unsupported", "Neither crun nor runc is installed: `apt-get install crun` or `apt-get install runc`, or run the server on Linux");
+  await mkdir(options.home, { recursive: true, mode: 0o700 });
+  const ids = { uid: process.getuid!(), gid: process.getgid!() };
+  const own = join(options.home, OWN_FOLDER);
+  await removeFolder(own);
+  const undo: (() => Promise<void>)[] = [() => removeFolder(own)];
+  try {
+    const [host, access] = await Promise.all([prepareHostRoot(own), openHostAccess(options.home, ids.uid === 0)]).catch((error: unknown) => {
+      throw new SamovarError("unsupported", `Containers can't be isolated here: ${(error as Error).message}. Run the server as root on Linux`, {
+        cause: error,
+      });
+    });
+    undo.unshift(() => access.dispose());
+    const seccomp = toSeccompProfile(process.arch);
+    const choice = await chooseRuntime({ programs, access, host, seccomp, ids, folder: own });
+    if ("failures" in choice) throw new SamovarError("unsupported", `No container can be started here: ${choice.failures.join("; ")}`);
+    const detected = await detectCgroups(realFiles, { every: choice.program.name === "runc" && ids.uid === 0 });
+    const opened = detected.hierarchies.length > 0 ? await Cgroups.open(detected, options.logger) : null;
+    const plan = opened?.plan ?? NO_CGROUPS;
+    const stale = await StaleContainers.clear({
+      containersDir: options.home,
+      clock: options.clock,
+      logger: options.logger,
+      clearGroups: () => removeStaleCgroups(plan),
+    });
+    const info = toOciInfo({
+      plan,
+      isRoot: ids.uid === 0,
+      userNamespace: choice.userNamespace,
+      seccomp: seccomp !== null,
+      networkModes: ["host", "none"],
+      diskLimit: false,
+      missing: [],
+    });
+    options.logger.debug({ runtime: choice.program.file }, "Containers are started by a runtime");
+    return new OciDriver(options, { access, host, choice, seccomp, cgroups: opened?.cgroups ?? null, stale, info });
+  } catch (error) {
+    await disposeAll(undo);
+    throw error;
+  }
+}
+
+/** States: open → disposed, as of its ledger. */
+class OciDriver implements RuntimeDriver {
+  readonly info: DriverInfo;
+  readonly #options: OciDriverOptions;
+  readonly #parts: Parts;
+  readonly #watch: MemoryWatch;
+  readonly #ledger = new ContainerLedger<OciContainer>();
+  readonly #plans = new CodePlans();
+  readonly #binds = new WeakMap<CodePlan, Promise<readonly Bind[]>>();
+  #disposing: Promise<void> | null = null;
+
+  constructor(options: OciDriverOptions, parts: Parts) {
+    this.info = parts.info;
+    this.#options = options;
+    this.#parts = parts;
+    this.#watch = new MemoryWatch(options.clock, options.logger);
+  }
+
+  start(spec: ContainerSpec, events: ContainerEvents): Promise<RunningContainer> {
+    return this.#ledger.begin(spec, () => this.#start(spec, events));
+  }
+
+  dispose(): Promise<void> {
+    const { stale, cgroups, access } = this.#parts;
+    this.#disposing ??= disposeAll([
+      () => stale.dispose(),
+      () => this.#ledger.close(),
+      // These last, since containers lie in them.
+      () => cgroups?.dispose(),
+      () => access.dispose(),
+      () => removeFolder(join(this.#options.home, OWN_FOLDER)),
+    ]);
+    return this.#disposing;
+  }
+
+  async #start(spec: ContainerSpec, events: ContainerEvents): Promise<RunningContainer> {
+    if (!this.info.capabilities.networkModes.includes(spec.network.mode))
+      throw new SamovarError("unsupported", `The oci driver can't give a container the network ${JSON.stringify(spec.network.mode)} here`);
+    const folder = toOciFolder(this.#options.home, spec.containerId);
+    const user = this.#userOf(spec);
+    const planned = this.#plans.get(spec.code);
+    const grouped = openGroup(
+      this.#parts.cgroups,
+      spec.containerId,
+      { ...spec.limits, maxProcesses: spec.limits.maxProcesses + OWN_PROCESSES },
+      this.#options.logger,
+    );
+    // Awaited below; until then a failure must not count as unhandled.
+    planned.catch(() => {});
+    let container: OciContainer | null = null;
+    try {
+      await Promise.all([makeRoot(folder, this.#parts.host, user.owner), spec.cacheDir ? giveFolder(spec.cacheDir, user.owner) : null]);
+      const plan = await planned;
+      const config = await this.#configure(spec, folder, user, plan);
+      const { runtime, lifeline } = await runContainer(this.#parts.choice.program, this.#parts.access, folder, {
+        containerId: spec.containerId,
+        config,
+        keepsGroup: this.#runtimePath(spec.containerId) !== null,
+      });
+      const adopted: OciContainer = new OciContainer({
+        spec,
+        runtime,
+        lifeline,
+        folder,
+        events,
+        grouped,
+        watch: this.#watch,
+        memoryEnforced: this.info.capabilities.memoryLimit === "enforced",
+        logger: this.#options.logger,
+        release: async () => {},
+        onGone: () => this.#ledger.remove(adopted, spec.containerId),
+      });
+      container = adopted;
+      this.#ledger.add(container);
+      // The code is copied while the runtime works and Node boots: start() resolves when all is there.
+      const [filled, begun] = await Promise.allSettled([fillFolder(folder.work, spec.code.sourceDir, plan, user.owner), container.begin()]);
+      for (const part of [filled, begun]) if (part.status === "rejected") throw part.reason;
+      this.#ledger.assertOpen();
+      return container;
+    } catch (error) {
+      if (container) await container.kill();
+      else {
+        await (await grouped)?.remove();
+        await removeFolder(folder.root);
+      }
+      throw error;
+    }
+  }
+
+  #userOf(spec: ContainerSpec): UserMapping {
+    return toUserMapping(spec.code.codeId, { uid: process.getuid!(), gid: process.getgid!(), userNamespace: this.#parts.choice.userNamespace });
+  }
+
+  async #configure(spec: ContainerSpec, folder: OciFolder, user: UserMapping, plan: CodePlan): Promise<object> {
+    const { access, host, seccomp } = this.#parts;
+    const { nodePath, nodeArguments = [], runnerFile, home } = this.#options;
+    const isLocal = isAbsolute(spec.serverAddress);
+    // The folder it stands in keeps others of this machine from it.
+    if (isLocal) await chmod(spec.serverAddress, 0o666);
+    const binds: Bind[] = [
+      ...host.binds,
+      ...(host.resolvConf === null ? [] : [{ source: host.resolvConf, destination: "/etc/resolv.conf" }]),
+      { source: folder.work, destination: INSIDE.code, writable: true },
+      { source: folder.home, destination: INSIDE.home, writable: true },
+      { source: folder.tmp, destination: INSIDE.tmp, writable: true },
+      { source: nodePath, destination: INSIDE.node },
+      { source: runnerFile, destination: INSIDE.runner },
+      ...(isLocal ? [{ source: spec.serverAddress, destination: INSIDE.socket }] : []),
+      ...(await this.#modulesOf(plan)),
+      ...(spec.cacheDir ? [{ source: spec.cacheDir, destination: spec.cacheDir, writable: true }] : []),
+    ];
+    const inside = { ...spec, serverAddress: isLocal ? INSIDE.socket : spec.serverAddress };
+    return toOciConfig({
+      rootPath: access.inside(folder.rootfs),
+      hostname: spec.containerId.replaceAll("_", "-"),
+      argv: toInitArguments([INSIDE.node, ...toArguments(spec, nodeArguments, INSIDE.runner)]),
+      env: toEnvironment(inside, INSIDE, INSIDE.node),
+      cwd: INSIDE.code,
+      binds: binds.map((bind) => ({ ...bind, source: bind.source.startsWith(`${home}/`) ? access.inside(bind.source) : bind.source })),
+      user,
+      seccomp,
+      network: spec.network.mode === "host" ? null : "own",
+      cgroupsPath: this.#runtimePath(spec.containerId),
+    });
+  }
+
+  /** crun leaves control groups to us; runc makes one in every tree, and then it had better be ours. */
+  #runtimePath(containerId: string): string | null {
+    const { choice, cgroups } = this.#parts;
+    return choice.program.name === "runc" && process.getuid!() === 0 ? (cgroups?.toRuntimePath(containerId) ?? null) : null;
+  }
+
+  #modulesOf(plan: CodePlan): Promise<readonly Bind[]> {
+    let binds = this.#binds.get(plan);
+    if (!binds) this.#binds.set(plan, (binds = toModuleBinds(plan.modules)));
+    return binds;
+  }
+}

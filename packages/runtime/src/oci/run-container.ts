@@ -1,0 +1,48 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import type { Duplex } from "node:stream";
+import { SYSTEM_PATH } from "../container-process.ts";
+import type { HostAccess } from "./host-access.ts";
+import { LIFELINE_FD, Lifeline } from "./lifeline.ts";
+import type { OciFolder } from "./root-folder.ts";
+import { toRunArguments, type RuntimeProgram } from "./runtime-program.ts";
+
+export interface RunOptions {
+  readonly containerId: string;
+  readonly config: object;
+  /** The container's control group is ours, and the runtime is to leave it. */
+  readonly keepsGroup: boolean;
+}
+
+export interface StartedRuntime {
+  readonly runtime: ChildProcess & { readonly pid: number };
+  readonly lifeline: Lifeline;
+}
+
+/** Starts the runtime over a folder that has its root. Rejects when the program itself can't be started. */
+export async function runContainer(
+  program: RuntimeProgram,
+  access: HostAccess,
+  folder: OciFolder,
+  { containerId, config, keepsGroup }: RunOptions,
+): Promise<StartedRuntime> {
+  await writeFile(folder.config, JSON.stringify(config), { mode: 0o600 });
+  const paths = {
+    containerId,
+    keepsGroup,
+    bundle: access.inside(folder.root),
+    state: access.inside(folder.state),
+    logFile: access.inside(folder.logFile),
+  };
+  const [file, ...args] = [...access.prefix, ...toRunArguments(program, paths)];
+  const child = spawn(file!, args, {
+    cwd: "/",
+    // By the container's id whoever clears up finds it, and what it has started before that has an environment of its own.
+    env: { PATH: SYSTEM_PATH, SAMOVAR_CONTAINER_ID: containerId },
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+    // A process group of its own, so that a Ctrl-C at the server's terminal is not for it.
+    detached: true,
+  });
+  if (child.pid === undefined) throw await new Promise((resolve) => child.once("error", resolve));
+  return { runtime: child as StartedRuntime["runtime"], lifeline: new Lifeline(child.stdio[LIFELINE_FD] as unknown as Duplex) };
+}
