@@ -75,9 +75,20 @@ function runAsChild(node, args) {
   });
 }
 
+/** Completion of shells asks for names at every press of a key: not worth a second process where this Node will do. */
+function findCompletion() {
+  var packageDir = path.dirname(__dirname);
+  return entry.flags.length > 0
+    ? path.join(packageDir, "src", "completion", "complete-main.ts")
+    : path.join(packageDir, "dist", "completion", "complete-main.js");
+}
+
 var node = findNode();
 var entry = findEntry();
 var nodeArguments = entry.flags.concat(entry.file, process.argv.slice(2));
-if (node === process.execPath && entry.flags.length === 0) void import(url.pathToFileURL(entry.file).href);
+if (process.argv[2] === "__complete" && node === process.execPath) {
+  require("node:module").enableCompileCache();
+  void import(url.pathToFileURL(findCompletion()).href);
+} else if (node === process.execPath && entry.flags.length === 0) void import(url.pathToFileURL(entry.file).href);
 else if (typeof process.execve === "function") process.execve(node, [node].concat(nodeArguments), process.env);
 else runAsChild(node, nodeArguments);

@@ -1,4 +1,5 @@
 import type { TokenScope } from "@samovar/protocol";
+import type { TemplateName } from "./init/templates.ts";
 
 /** What the options of the commands come to: read in program/, used in commands/. */
 export interface AppFlags {
@@ -58,4 +59,7 @@ export interface TokenFlags extends JsonFlag {
   readonly app?: string;
   /** Milliseconds. */
   readonly expires?: number;
+}
+export interface InitFlags extends JsonFlag {
+  readonly template: TemplateName;
 }

@@ -5,7 +5,7 @@ import { delimiter, join } from "node:path";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
-import { CLI_VERSION } from "./run-cli.ts";
+import { CLI_VERSION } from "./version.ts";
 
 const LAUNCHER = fileURLToPath(new URL("../bin/samovar.js", import.meta.url));
 const folders: string[] = [];

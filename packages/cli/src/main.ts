@@ -3,6 +3,9 @@ import { enableCompileCache } from "node:module";
 // First, so that it covers every import below: the rest of the command is loaded from V8's cache.
 enableCompileCache();
 
+// A press of a key waits for this one.
+if (process.argv[2] === "__complete") await import("./completion/complete-main.ts");
+
 const { createProcessIo } = await import("./process-io.ts");
 const { runCli } = await import("./run-cli.ts");
 

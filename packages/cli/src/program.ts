@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { addAppCommands } from "./program/app-commands.ts";
+import { addCompletionCommands } from "./program/completion-commands.ts";
 import { addContainerCommands } from "./program/container-commands.ts";
 import { addDeploymentCommands } from "./program/deployment-commands.ts";
 import type { Choose } from "./program/invocation.ts";
@@ -41,5 +42,6 @@ Environment:
   addContainerCommands(program, choose);
   addDeploymentCommands(program, choose);
   addTokenCommands(program, choose);
+  addCompletionCommands(program, choose);
   return program;
 }

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "vitest";
-import { CLI_VERSION, runCli } from "./run-cli.ts";
+import { runCli } from "./run-cli.ts";
 import { createTestIo, type TestIo, type TestIoOptions } from "./test-io.fixture.ts";
+import { CLI_VERSION } from "./version.ts";
 
 const made: TestIo[] = [];
 const create = (options?: TestIoOptions): TestIo => {

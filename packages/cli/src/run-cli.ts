@@ -1,5 +1,4 @@
 import { CommanderError } from "commander";
-import { createRequire } from "node:module";
 import type { CommandContext } from "./command-context.ts";
 import { createInterrupt, InterruptedError, orAborted } from "./interrupt.ts";
 import type { CliIo } from "./io.ts";
@@ -8,9 +7,7 @@ import { Screen } from "./output/screen.ts";
 import type { Invocation } from "./program/invocation.ts";
 import { createProgram } from "./program.ts";
 import { parseSettings } from "./settings.ts";
-
-/** This package's own version. */
-export const CLI_VERSION: string = (createRequire(import.meta.url)("../package.json") as { version: string }).version;
+import { CLI_VERSION } from "./version.ts";
 
 /**
  * Runs one command line in this process and returns its exit code. Never throws: whatever goes wrong is told on

@@ -1,6 +1,5 @@
-import { userInfo } from "node:os";
-import { join, resolve } from "node:path";
 import { SamovarError } from "@samovar/protocol";
+import { homeOf } from "./home.ts";
 import type { CliIo } from "./io.ts";
 
 /** What the environment says to the command, read once. */
@@ -19,7 +18,7 @@ export interface Settings {
 export function parseSettings(io: Pick<CliIo, "env" | "cwd">): Settings {
   const { env } = io;
   return {
-    home: resolve(io.cwd, env.SAMOVAR_HOME || join(env.HOME || userInfo().homedir, ".samovar")),
+    home: homeOf(env, io.cwd),
     url: env.SAMOVAR_URL ? parseServerUrl(env.SAMOVAR_URL) : null,
     token: env.SAMOVAR_TOKEN || null,
     debug: isOn(env.SAMOVAR_DEBUG),

@@ -1,5 +1,16 @@
 import { basename } from "node:path";
-import { collectFiles, collectPackages, createAppBundler, createCode, HashCache, startAppHost, type AppBundler, type AppHost, type Bundle, type Code } from "@samovar/bundler";
+import {
+  collectFiles,
+  collectPackages,
+  createAppBundler,
+  createCode,
+  HashCache,
+  startAppHost,
+  type AppBundler,
+  type AppHost,
+  type Bundle,
+  type Code,
+} from "@samovar/bundler";
 import { describeNameProblem, SamovarError } from "@samovar/protocol";
 import type { CliIo } from "../io.ts";
 import { sdkEntry } from "./sdk-entry.ts";

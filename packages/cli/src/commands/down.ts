@@ -2,7 +2,8 @@ import { SamovarError } from "@samovar/protocol";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { ControlClient } from "../client/control-client.ts";
 import { orAborted } from "../interrupt.ts";
-import { findServer, isAlive, type ServerAddress } from "../server-link/find-server.ts";
+import { findServer, type ServerAddress } from "../server-link/find-server.ts";
+import { isAlive } from "../server-link/server-file.ts";
 
 /** How often a process is looked for: Node can't be told of the end of one that it did not start. */
 const LOOK_EVERY_MS = 20;

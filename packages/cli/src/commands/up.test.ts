@@ -4,7 +4,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { runCli } from "../run-cli.ts";
-import { findServer, isAlive } from "../server-link/find-server.ts";
+import { findServer } from "../server-link/find-server.ts";
+import { isAlive } from "../server-link/server-file.ts";
 import { parseSettings } from "../settings.ts";
 import { createTestIo, type TestIo } from "../test-io.fixture.ts";
 

@@ -1,11 +1,23 @@
 import type { Command } from "commander";
 import { Option } from "commander";
-import type { DeployFlags, RunFlags, ServeFlags } from "../flags.ts";
+import type { DeployFlags, InitFlags, RunFlags, ServeFlags } from "../flags.ts";
+import { TEMPLATES } from "../init/templates.ts";
 import type { Choose } from "./invocation.ts";
 import { appOption, driverOption, envOption, forceBuildOption, jsonOption, toDurationMs } from "./options.ts";
 
-/** What a module's author types: run, serve, deploy. */
+/** What a module's author types: init, run, serve, deploy. */
 export function addAppCommands(program: Command, choose: Choose): void {
+  program
+    .command("init")
+    .description("make a new app that runs, in this folder or a new one; nothing is overwritten")
+    .argument("[folder]", "where (default: this folder)")
+    .addOption(new Option("--template <name>", "what it begins with").choices(Object.keys(TEMPLATES)).default("hello"))
+    .addOption(jsonOption())
+    .addHelpText("after", "\nExamples:\n  samovar init my-app && cd my-app && samovar run app.ts\n  samovar init --template map")
+    .action((folder: string | undefined, options: InitFlags) =>
+      choose(async (context) => (await import("../commands/init.ts")).init(context, { folder, ...options })),
+    );
+
   program
     .command("run")
     .description("run a module's main, or call one of its functions once; everything ends with it")

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { parseSettings } from "../settings.ts";
-import { findServer, isAlive } from "./find-server.ts";
+import { findServer } from "./find-server.ts";
+import { isAlive } from "./server-file.ts";
 
 const home = mkdtempSync(join(tmpdir(), "samovar-find-"));
 afterEach(() => rmSync(home, { recursive: true, force: true }));

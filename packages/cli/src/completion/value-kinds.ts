@@ -1,0 +1,38 @@
+import type { NameKind } from "./names.ts";
+
+/** What can stand in a place of the command line. `none`: nothing that could be known. */
+export type ValueKind = NameKind | "file" | "folder" | "none" | readonly string[];
+
+/** By command and argument; what is not listed is `none`. */
+const ARGUMENTS: Readonly<Record<string, ValueKind>> = {
+  "completion shell": ["bash", "zsh", "fish"],
+  "init folder": "folder",
+  "run target": "file",
+  "run args": "file",
+  "serve target": "file",
+  "deploy target": "file",
+  "logs name": "function",
+  "container inspect id": "container",
+  "container stop id": "container",
+  "container logs id": "container",
+  "deployment inspect name": "deployment",
+  "deployment stop name": "deployment",
+  "deployment start name": "deployment",
+  "deployment scale name": "deployment",
+  "deployment rollback name": "deployment",
+  "deployment delete name": "deployment",
+  "token revoke token": "token",
+};
+
+/** By long flag, wherever it stands. */
+const OPTIONS: Readonly<Record<string, ValueKind>> = {
+  "--app": "app",
+  "--data": "folder",
+  "--scope": ["invoke", "deploy", "admin"],
+};
+
+export const argumentKind = (commandPath: string, argument: string): ValueKind => ARGUMENTS[`${commandPath} ${argument}`] ?? "none";
+export const optionKind = (flag: string | undefined): ValueKind => OPTIONS[flag ?? ""] ?? "none";
+
+/** For the test: what the tables name must be there. */
+export const namedPlaces: readonly string[] = [...Object.keys(ARGUMENTS), ...Object.keys(OPTIONS)];
