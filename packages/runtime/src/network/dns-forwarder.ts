@@ -143,13 +143,9 @@ export class DnsForwarder {
   }
 
   async #open(state: ClientState, question: DnsQuestion, answer: UpstreamAnswer, overUdp: boolean): Promise<Buffer> {
-    if (answer.refused.length > 0)
-      this.#tellOnce(
-        state,
-        question.name,
-        "A name leads to an address that isn't public: only a CIDR of the allow list opens it",
-        answer.refused.map(formatIpv4),
-      );
+    const closed = answer.refused.filter((address) => !opens(state.client.list, address));
+    if (closed.length > 0)
+      this.#tellOnce(state, question.name, "A name leads to an address that isn't public: only a CIDR of the allow list opens it", closed.map(formatIpv4));
     // Names that only a range of the list lets through open nothing: what they may reach is open already.
     if (answer.addresses.length > 0 && state.client.list.domains.length > 0 && decide(question, state.client.list, []).do === "forward")
       await state.client.grant(answer.addresses, answer.ttlS);

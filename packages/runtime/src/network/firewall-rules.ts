@@ -66,7 +66,7 @@ table inet ${instance} {
   }
   chain arriving {
     ct state established,related accept
-    drop
+    goto refused
   }
   chain input {
     type filter hook input priority filter; policy accept;
@@ -83,7 +83,7 @@ table inet ${instance} {
     icmp type { destination-unreachable, time-exceeded } accept
     goto refused
   }
-  chain masquerade {
+  chain translated {
     type nat hook postrouting priority srcnat; policy accept;
     ip saddr ${formatIpv4Range(block)} oifname != ${ours} masquerade
   }
