@@ -8,8 +8,13 @@ const HEAP_MIN_MIB = 32;
 /** The rest is for code, stacks, buffers and V8's young generation, which are not in the old space. */
 const HEAP_SHARE = 0.75;
 
-/** The whole environment of a container's processes. */
-export function toEnvironment(spec: ContainerSpec, folder: Pick<ContainerFolder, "home" | "tmp">, nodePath: string): Record<string, string> {
+/** The whole environment of a container's processes. `gpus` are the variables that say which GPUs are its own. */
+export function toEnvironment(
+  spec: ContainerSpec,
+  folder: Pick<ContainerFolder, "home" | "tmp">,
+  nodePath: string,
+  gpus: Readonly<Record<string, string>> = {},
+): Record<string, string> {
   return {
     PATH: `${dirname(nodePath)}:${SYSTEM_PATH}`,
     HOME: folder.home,
@@ -17,6 +22,7 @@ export function toEnvironment(spec: ContainerSpec, folder: Pick<ContainerFolder,
     LANG: "C.UTF-8",
     TZ: "UTC",
     ...spec.env,
+    ...gpus,
     SAMOVAR_CONTAINER_ID: spec.containerId,
     SAMOVAR_TOKEN: spec.token,
     SAMOVAR_SERVER: spec.serverAddress,

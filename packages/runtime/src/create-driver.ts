@@ -1,6 +1,7 @@
 import { SamovarError } from "@samovar/protocol";
 import type { Clock, Logger } from "@samovar/kit";
 import type { RuntimeDriver } from "./driver.ts";
+import type { Gpus } from "./gpu/gpus.ts";
 import { createOciDriver } from "./oci/oci-driver.ts";
 import { createProcessDriver } from "./process-driver.ts";
 
@@ -17,6 +18,8 @@ export interface DriverOptions {
   readonly runnerFile: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Those of this machine. Absent: containers get none. */
+  readonly gpus?: Gpus;
 }
 
 /**

@@ -10,6 +10,7 @@ import { fillFolder, makeFolder, removeFolder, toContainerFolder, type Container
 import { ContainerLedger } from "./container-ledger.ts";
 import { toArguments, toEnvironment } from "./container-process.ts";
 import type { ContainerEvents, ContainerSpec, RunningContainer, RuntimeDriver } from "./driver.ts";
+import type { Gpus } from "./gpu/gpus.ts";
 import { MemoryWatch } from "./memory-watch.ts";
 import { ProcessContainer } from "./process-container.ts";
 import { toProcessInfo } from "./process-info.ts";
@@ -26,6 +27,8 @@ export interface ProcessDriverOptions {
   readonly nodeArguments?: readonly string[];
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Those of this machine. Absent: containers get none, and see those that there are. */
+  readonly gpus?: Gpus;
   /** `off`: limits are watched and processes found without control groups, as on machines that have none. Default `auto`. */
   readonly cgroups?: "auto" | "off";
   /** Said in front of what this driver lacks: why it was taken and not a better one. */
@@ -47,7 +50,7 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
     logger: options.logger,
     clearGroups: () => removeStaleCgroups(plan),
   });
-  const info = toProcessInfo(plan, process.platform, options.cgroups === "off");
+  const info = toProcessInfo(plan, process.platform, options.cgroups === "off", options.gpus?.devices ?? []);
   return new ProcessDriver(options, { ...info, missing: [...(options.missing ?? []), ...info.missing] }, opened?.cgroups ?? null, stale);
 }
 
@@ -109,13 +112,17 @@ class ProcessDriver implements RuntimeDriver {
     }
   }
 
+  #environment(spec: ContainerSpec, folder: ContainerFolder): Record<string, string> {
+    return toEnvironment(spec, folder, this.#options.nodePath, this.#options.gpus?.environment(spec.gpus));
+  }
+
   async #spawn(spec: ContainerSpec, folder: ContainerFolder): Promise<ChildProcess & { readonly pid: number }> {
     const { nodePath, nodeArguments = [], runnerFile } = this.#options;
     let child: ChildProcess;
     try {
       child = spawn(nodePath, toArguments(spec, nodeArguments, runnerFile), {
         cwd: folder.work,
-        env: toEnvironment(spec, folder, nodePath),
+        env: this.#environment(spec, folder),
         stdio: ["ignore", "pipe", "pipe"],
         // A process group of its own, so that a Ctrl-C at the server's terminal is not for it.
         detached: true,
@@ -142,7 +149,7 @@ class ProcessDriver implements RuntimeDriver {
       spec,
       child,
       folder,
-      environment: toEnvironment(spec, folder, this.#options.nodePath),
+      environment: this.#environment(spec, folder),
       events,
       logger,
       placed: grouped.then((cgroup) => this.#place(spec, child, cgroup)),

@@ -1,8 +1,8 @@
-import type { DriverInfo } from "@samovar/protocol";
+import type { DriverInfo, GpuDevice } from "@samovar/protocol";
 import { plannedControllers, type CgroupPlan } from "./cgroup-detect.ts";
 
 /** What the process driver can do here, and what not, in words for `samovar status`. */
-export function toProcessInfo(plan: CgroupPlan, platform: NodeJS.Platform, switchedOff: boolean): DriverInfo {
+export function toProcessInfo(plan: CgroupPlan, platform: NodeJS.Platform, switchedOff: boolean, gpus: readonly GpuDevice[]): DriverInfo {
   const held = plannedControllers(plan);
   const isLinux = platform === "linux";
   const way = !isLinux
@@ -21,7 +21,7 @@ export function toProcessInfo(plan: CgroupPlan, platform: NodeJS.Platform, switc
       killTree: isLinux,
       networkModes: ["host"],
       checkpoint: false,
-      gpu: false,
+      gpu: gpus.length > 0,
       diskLimit: "none",
       userNamespace: false,
       exec: true,
@@ -37,6 +37,6 @@ export function toProcessInfo(plan: CgroupPlan, platform: NodeJS.Platform, switc
         ? [`Processes that leave their process group, lose their parent and clear their environment outlive their container: ${way}`]
         : []),
     ],
-    gpus: [],
+    gpus,
   };
 }

@@ -9,6 +9,8 @@ import { fillFolder, removeFolder, type CodePlan } from "../container-folder.ts"
 import { ContainerLedger } from "../container-ledger.ts";
 import { toArguments, toEnvironment } from "../container-process.ts";
 import type { ContainerEvents, ContainerSpec, RunningContainer, RuntimeDriver } from "../driver.ts";
+import { applyEdits } from "../gpu/apply-edits.ts";
+import type { Gpus } from "../gpu/gpus.ts";
 import { MemoryWatch } from "../memory-watch.ts";
 import { StaleContainers } from "../stale-containers.ts";
 import { chooseRuntime, type Choice } from "./choose-runtime.ts";
@@ -35,6 +37,8 @@ export interface OciDriverOptions {
   readonly nodeArguments?: readonly string[];
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Those of this machine. Absent: containers get none. */
+  readonly gpus?: Gpus;
   /** Which runtimes are tried, in this order. Default: all, the quickest first. */
   readonly runtimes?: readonly RuntimeName[];
 }
@@ -94,7 +98,8 @@ export async function createOciDriver(options: OciDriverOptions): Promise<Runtim
       seccomp: seccomp !== null,
       networkModes: ["host", "none"],
       diskLimit: false,
-      missing: [],
+      missing: [...(options.gpus?.missing ?? [])],
+      gpus: options.gpus?.passableDevices ?? [],
     });
     options.logger.debug({ runtime: choice.program.file }, "Containers are started by a runtime");
     return new OciDriver(options, { access, host, choice, seccomp, cgroups: opened?.cgroups ?? null, stale, info });
@@ -216,11 +221,12 @@ class OciDriver implements RuntimeDriver {
       ...(spec.cacheDir ? [{ source: spec.cacheDir, destination: spec.cacheDir, writable: true }] : []),
     ];
     const inside = { ...spec, serverAddress: isLocal ? INSIDE.socket : spec.serverAddress };
-    return toOciConfig({
+    const { gpus } = this.#options;
+    const config = toOciConfig({
       rootPath: access.inside(folder.rootfs),
       hostname: spec.containerId.replaceAll("_", "-"),
       argv: toInitArguments([INSIDE.node, ...toArguments(spec, nodeArguments, INSIDE.runner)]),
-      env: toEnvironment(inside, INSIDE, INSIDE.node),
+      env: toEnvironment(inside, INSIDE, INSIDE.node, gpus?.environment(spec.gpus)),
       cwd: INSIDE.code,
       binds: binds.map((bind) => ({ ...bind, source: bind.source.startsWith(`${home}/`) ? access.inside(bind.source) : bind.source })),
       user,
@@ -228,6 +234,7 @@ class OciDriver implements RuntimeDriver {
       network: spec.network.mode === "host" ? null : "own",
       cgroupsPath: this.#runtimePath(spec.containerId),
     });
+    return gpus ? applyEdits(config, await gpus.toContainerEdits(spec.gpus)) : config;
   }
 
   /** crun leaves control groups to us; runc makes one in every tree, and then it had better be ours. */

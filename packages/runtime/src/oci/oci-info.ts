@@ -1,4 +1,4 @@
-import type { DriverInfo, NetworkPolicy } from "@samovar/protocol";
+import type { DriverInfo, GpuDevice, NetworkPolicy } from "@samovar/protocol";
 import { plannedControllers, type CgroupPlan } from "../cgroup-detect.ts";
 
 export interface OciAbilities {
@@ -10,6 +10,7 @@ export interface OciAbilities {
   /** Sentences of what stands beside: networks, disks. */
   readonly missing: readonly string[];
   readonly diskLimit: boolean;
+  readonly gpus: readonly GpuDevice[];
 }
 
 /** What the oci driver can do here, and what not, in words for `samovar status`. */
@@ -29,7 +30,7 @@ export function toOciInfo(abilities: OciAbilities): DriverInfo {
       killTree: true,
       networkModes: abilities.networkModes,
       checkpoint: false,
-      gpu: false,
+      gpu: abilities.gpus.length > 0,
       diskLimit: abilities.diskLimit ? "enforced" : "none",
       userNamespace: abilities.userNamespace,
       exec: false,
@@ -44,6 +45,6 @@ export function toOciInfo(abilities: OciAbilities): DriverInfo {
       ...(held.has("pids") ? [] : [`The number of processes is not limited: ${way}`]),
       ...abilities.missing,
     ],
-    gpus: [],
+    gpus: abilities.gpus,
   };
 }
