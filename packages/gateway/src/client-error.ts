@@ -4,7 +4,7 @@ import { SamovarError } from "@samovar/protocol";
 import { endWithProblem } from "./socket-problem.ts";
 
 /** Node keeps the response under way here, and has no public name for it: its own default handler reads it too. */
-type HttpSocket = Duplex & { _httpMessage?: ServerResponse };
+export type HttpSocket = Duplex & { _httpMessage?: ServerResponse };
 
 /** Answers what the HTTP parser refused, on the bare socket: there is no request to answer on. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {

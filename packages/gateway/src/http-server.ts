@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { SamovarError } from "@samovar/protocol";
 import type { Clock, Logger } from "@samovar/kit";
-import { answerClientError } from "./client-error.ts";
+import { answerClientError, type HttpSocket } from "./client-error.ts";
 import { endWithProblem } from "./socket-problem.ts";
 import { wantsUpgrade } from "./upgrade.ts";
 
@@ -65,6 +65,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   });
   server.on("clientError", answerClientError);
   logDropped(server, options);
+  spareAnswersOnTheirWay(server);
 
   const cut = (): void => {
     server.closeAllConnections();
@@ -84,6 +85,30 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         if (graceMs > 0) server.closeIdleConnections();
         else cut();
       }),
+  };
+}
+
+/**
+ * Node takes a connection for idle as soon as the answer on it has ended, and closes it with what the client has yet to take
+ * in. Here idle ones are closed when no answer is on its way any more; `close` of the server asks for that, too.
+ */
+function spareAnswersOnTheirWay(server: Server): void {
+  const closeIdle = server.closeIdleConnections.bind(server);
+  const sockets = new Set<HttpSocket>();
+  const waitedFor = new WeakSet<ServerResponse>();
+  server.on("connection", (socket: HttpSocket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  server.closeIdleConnections = () => {
+    let isIdle = true;
+    for (const { _httpMessage: answer } of sockets) {
+      if (!answer?.writableEnded || answer.writableFinished) continue;
+      isIdle = false;
+      if (!waitedFor.has(answer)) answer.once("close", () => server.closeIdleConnections());
+      waitedFor.add(answer);
+    }
+    if (isIdle) closeIdle();
   };
 }
 

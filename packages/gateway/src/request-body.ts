@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { INLINE_BODY_BYTES, SamovarError } from "@samovar/protocol";
+import { INLINE_BODY_BYTES, SamovarError, show } from "@samovar/protocol";
 import type { Clock } from "@samovar/kit";
 import { tooLarge, type BodyLimits } from "./body-limits.ts";
 import { BodyStream } from "./body-stream.ts";
@@ -18,7 +18,9 @@ export interface BodyReceiver {
 export function receiveBody(req: IncomingMessage, limits: BodyLimits, clock: Clock, streaming: boolean, receiver: BodyReceiver): void {
   const declared = req.headers["content-length"];
   const length = declared === undefined ? undefined : Number(declared);
-  if (length === 0 || (length === undefined && req.headers["transfer-encoding"] === undefined)) return receiver.whole(null);
+  const coding = length === undefined ? req.headers["transfer-encoding"] : undefined;
+  if (length === 0 || (length === undefined && coding === undefined)) return receiver.whole(null);
+  if (coding !== undefined && (coding.toLowerCase() !== "chunked" || req.httpVersionMinor === 0)) return receiver.failed(oddCoding(req, coding));
   if (length !== undefined && length > limits.maxBytes) return receiver.failed(tooLarge(length, limits.maxBytes));
   if (length === undefined ? streaming : length > INLINE_BODY_BYTES) return receiver.stream(new BodyStream(req, limits, clock, [], receiver.failed));
   gather(req, limits, clock, receiver);
@@ -76,4 +78,9 @@ export function dropRest(req: IncomingMessage, clock: Clock, lingerMs: number): 
   const cancelTimer = clock.after(lingerMs, () => req.socket.destroy());
   req.once("close", cancelTimer);
   req.once("end", cancelTimer);
+}
+
+/** The parser takes off `chunked` and leaves what is below; and HTTP/1.0 has no chunks, so that somebody on the way may read it otherwise. */
+function oddCoding(req: IncomingMessage, coding: string): SamovarError {
+  return new SamovarError("unsupported", `The body comes with transfer-encoding ${show(coding)} in HTTP/${req.httpVersion}: only chunked is read, in HTTP/1.1`);
 }
