@@ -118,11 +118,12 @@ class ProcessDriver implements RuntimeDriver {
 
   async #spawn(spec: ContainerSpec, folder: ContainerFolder): Promise<ChildProcess & { readonly pid: number }> {
     const { nodePath, nodeArguments = [], runnerFile } = this.#options;
+    const env = this.#environment(spec, folder);
     let child: ChildProcess;
     try {
       child = spawn(nodePath, toArguments(spec, nodeArguments, runnerFile), {
         cwd: folder.work,
-        env: this.#environment(spec, folder),
+        env,
         stdio: ["ignore", "pipe", "pipe"],
         // A process group of its own, so that a Ctrl-C at the server's terminal is not for it.
         detached: true,

