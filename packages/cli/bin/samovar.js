@@ -61,7 +61,7 @@ function runAsChild(node, args) {
   // A process group of its own, so that a Ctrl-C at the terminal reaches the child once: from here. The channel
   // tells the child when this process was killed without a word.
   var child = childProcess.spawn(node, args, { stdio: ["inherit", "inherit", "inherit", "ipc"], detached: true });
-  ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"].forEach(function (signal) {
+  ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGWINCH"].forEach(function (signal) {
     process.on(signal, function () {
       child.kill(signal);
     });

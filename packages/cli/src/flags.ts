@@ -31,6 +31,15 @@ export interface UpFlags {
   readonly data?: string;
   readonly driver?: string;
 }
+export interface ExecFlags {
+  readonly interactive?: boolean;
+  readonly terminal?: boolean;
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+export interface ShellFlags extends AppFlags {
+  readonly cmd?: string;
+}
 export interface JsonFlag {
   readonly json?: boolean;
 }

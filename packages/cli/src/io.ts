@@ -1,5 +1,6 @@
 import type { FileId } from "@samovar/bundler";
 import type { Clock } from "@samovar/kit";
+import type { LocalTerminal } from "./exec/local-terminal.ts";
 
 /** Where a command writes: the part of a stream that is used here. */
 export interface OutputStream {
@@ -21,6 +22,8 @@ export interface CliIo {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly clock: Clock;
+  /** Null unless stdin and stdout are a terminal. */
+  readonly terminal: LocalTerminal | null;
   /** Whether somebody sits there who can answer a question: stdin and stderr are terminals. */
   readonly isInteractive: boolean;
   /** Whether children may have this process's own stdin, stdout and stderr; else their output goes through `stdout` and `stderr`. */

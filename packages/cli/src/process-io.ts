@@ -2,6 +2,7 @@ import { fstatSync } from "node:fs";
 import { isatty } from "node:tty";
 import type { FileId } from "@samovar/bundler";
 import { systemClock } from "@samovar/kit";
+import { findLocalTerminal } from "./exec/local-terminal.ts";
 import type { CliIo, CliSignal } from "./io.ts";
 
 /** A descriptor that was closed (`>&-`), or is a pipe or a terminal, is none. */
@@ -43,6 +44,9 @@ export function createProcessIo(): CliIo {
     env: process.env,
     cwd: process.cwd(),
     clock: systemClock,
+    get terminal() {
+      return findLocalTerminal();
+    },
     isInteractive: isatty(0) && isatty(2),
     inheritable: true,
     outputFiles: [1, 2].flatMap(fileOf),

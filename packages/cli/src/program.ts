@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { addAppCommands } from "./program/app-commands.ts";
 import { addCompletionCommands } from "./program/completion-commands.ts";
-import { addContainerCommands } from "./program/container-commands.ts";
+import { addContainerCommands, addShellCommand } from "./program/container-commands.ts";
 import { addDeploymentCommands } from "./program/deployment-commands.ts";
 import type { Choose } from "./program/invocation.ts";
 import { addLookCommands } from "./program/look-commands.ts";
@@ -40,6 +40,7 @@ Environment:
   addServerCommands(program, choose);
   addLookCommands(program, choose);
   addContainerCommands(program, choose);
+  addShellCommand(program, choose);
   addDeploymentCommands(program, choose);
   addTokenCommands(program, choose);
   addCompletionCommands(program, choose);

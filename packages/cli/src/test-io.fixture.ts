@@ -48,6 +48,7 @@ export function createTestIo(options: TestIoOptions = {}): TestIo {
     env: { PATH: process.env.PATH, HOME: folder, SAMOVAR_HOME: join(folder, "home"), ...options.env },
     cwd: folder,
     clock: options.clock ?? systemClock,
+    terminal: null,
     isInteractive: options.isTTY ?? false,
     inheritable: false,
     outputFiles: [],

@@ -31,13 +31,13 @@ export interface HttpResponse {
  */
 export class HttpClient {
   readonly url: string;
-  readonly #token: string | null;
+  readonly token: string | null;
   readonly #agent: HttpAgent;
   readonly #request: typeof httpRequest;
 
   private constructor(url: string, token: string | null, agent: HttpAgent, request: typeof httpRequest) {
     this.url = url;
-    this.#token = token;
+    this.token = token;
     this.#agent = agent;
     this.#request = request;
   }
@@ -66,7 +66,7 @@ export class HttpClient {
         method: request.method,
         agent: this.#agent,
         headers: {
-          ...(this.#token ? { authorization: `Bearer ${this.#token}` } : {}),
+          ...(this.token ? { authorization: `Bearer ${this.token}` } : {}),
           ...(isBuffer ? { "content-length": String(Buffer.byteLength(body)) } : {}),
           ...request.headers,
         },
@@ -129,7 +129,8 @@ async function readText(body: AsyncIterable<Uint8Array>, url: string): Promise<s
   return (await readBytes(body, url)).toString("utf8");
 }
 
-async function toProblemError(incoming: IncomingMessage, status: number): Promise<Error> {
+/** What an answer that is no success tells, read to its end. */
+export async function toProblemError(incoming: IncomingMessage, status: number): Promise<Error> {
   const text = await readText(incoming, "").catch(() => "");
   const problem = parseProblem(text);
   if (!problem) {

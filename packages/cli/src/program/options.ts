@@ -7,8 +7,8 @@ export const forceBuildOption = (): Option => new Option("--force-build", "run o
 export const jsonOption = (description = "JSON in place of text"): Option => new Option("--json", description);
 export const tailOption = (): Option => new Option("-n, --tail <lines>", "how many of the last lines come first").default(100).argParser(toCount);
 
-export function envOption(): Option {
-  return new Option("-e, --env <K=V>", "a variable for every function and for main; may be repeated").argParser(
+export function envOption(description = "a variable for every function and for main; may be repeated"): Option {
+  return new Option("-e, --env <K=V>", description).argParser(
     (text: string, before: Record<string, string> | undefined) => {
       const at = text.indexOf("=");
       if (at < 1) throw new InvalidArgumentError("It has to be NAME=VALUE.");
