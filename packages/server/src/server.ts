@@ -24,6 +24,7 @@ import { Retention, clearDeadCode } from "./home/retention.ts";
 import { hostSize } from "./host-size.ts";
 import { hostImageId } from "./image-id.ts";
 import { LogStore } from "./logs/log-store.ts";
+import { Metrics } from "./metrics/metrics.ts";
 import { AppMaker } from "./apps/app-maker.ts";
 import { Deployments } from "./deployments/deployments.ts";
 import { FunctionRegistry } from "./apps/function-registry.ts";
@@ -111,6 +112,8 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     await clearDeadCode(home, new Set(deployed.versions.flatMap(({ code, builtCode }) => [code, ...Object.values(builtCode)].map(({ codeId }) => codeId))));
     let url = "";
     const living = new Map<string, Container>();
+    const metrics = new Metrics({ version: SERVER_VERSION, driver: driver.info.name, functions: () => control.functions() });
+    undo.unshift(() => metrics.dispose());
     const host: ContainerHost = {
       driver,
       hub,
@@ -128,6 +131,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
         else living.set(container.id, container);
         const info = container.info();
         storage.containers.record(info);
+        metrics.containerChanged(info);
         sessions.containerChanged(info);
       },
       log: (line, container) => {
@@ -195,6 +199,8 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       functions: registry,
       control,
       authenticator,
+      metrics: () => metrics.scrape(),
+      onCallEnded: (entry, status, durationMs) => metrics.callEnded(entry, status, durationMs),
       execUpgrade: createExecUpgrade({ control, authenticator, clock, logger }),
       clock,
       logger,
