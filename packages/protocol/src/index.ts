@@ -3,6 +3,7 @@ export * from "./definition.ts";
 export * from "./errors.ts";
 export * from "./exec.ts";
 export * from "./frames.ts";
+export * from "./gpu-names.ts";
 export * from "./http.ts";
 export * from "./ids.ts";
 export * from "./item-stream.ts";

@@ -6,6 +6,5 @@ export { createContainerNetworks, type ContainerNetworksOptions } from "./networ
 export { createFakeDriver, type FakeCall, type FakeDriver, type FakeDriverOptions, type FakeStartScript } from "./fake-driver.ts";
 export { createDriver, type DriverKind, type DriverOptions } from "./create-driver.ts";
 export { Gpus, type OpenGpusOptions } from "./gpu/gpus.ts";
-export { matchesGpu } from "./gpu/gpu-names.ts";
 export { createProcessDriver, type ProcessDriverOptions } from "./process-driver.ts";
 export { createOciDriver, type OciDriverOptions } from "./oci/oci-driver.ts";

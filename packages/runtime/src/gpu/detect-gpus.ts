@@ -1,6 +1,5 @@
 import { systemClock, type Clock, type Logger } from "@samovar/kit";
-import type { GpuDevice } from "@samovar/protocol";
-import { toGpuName } from "./gpu-names.ts";
+import { toGpuName, type GpuDevice } from "@samovar/protocol";
 import { runProgram, type RunProgram } from "./run-program.ts";
 
 /** A GPU of this machine. Its id is the driver's UUID, which stays when others are taken out. */

@@ -1,4 +1,4 @@
-import type { FunctionOptions, GpuDevice } from "@samovar/protocol";
+import { matchesGpu, type FunctionOptions, type GpuDevice } from "@samovar/protocol";
 
 /** Containers wait more than they compute: so many cores' worth of them are started for each core there is. */
 const CPU_OVERCOMMIT = 4;
@@ -104,7 +104,4 @@ export function countThatFit(need: RoomNeed, host: Room): number {
   return Math.floor(count);
 }
 
-function isNamed(device: GpuDevice, name: string): boolean {
-  const wanted = name.toLowerCase();
-  return wanted === "any" || device.name.toLowerCase() === wanted;
-}
+const isNamed = (device: GpuDevice, name: string): boolean => matchesGpu(name, device.name);
