@@ -14,7 +14,7 @@ const schema = z.object({
   /** Host names, separated by commas, that the control API answers on besides localhost and the loopback addresses. */
   SAMOVAR_HOSTS: z.string().default(""),
   /** Which runtime driver. Default: the best that this machine can do. */
-  SAMOVAR_DRIVER: z.enum(["process"]).default("process"),
+  SAMOVAR_DRIVER: z.enum(["auto", "oci", "process"]).default("auto"),
   /** Set by `run` and `serve`: the server ends with its last session. */
   SAMOVAR_EMBEDDED: z.enum(["0", "1"]).default("0"),
   /** What the server's own log tells. Default info. */
@@ -28,7 +28,7 @@ export interface ServerConfig {
   readonly host: string;
   readonly port: number;
   readonly hosts: readonly string[];
-  readonly driver: "process";
+  readonly driver: "auto" | "oci" | "process";
   readonly embedded: boolean;
   readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
   readonly maxBodyBytes: number;

@@ -6,7 +6,7 @@ import { createAuthenticator, createExecUpgrade, createGateway, type Gateway } f
 import { disposeAll, hashToken, systemClock, type Clock, type Logger } from "@samovar/kit";
 import { createIdSource, type ServerInfo, type StopReason } from "@samovar/protocol";
 import { keptRunner } from "@samovar/runner";
-import { createProcessDriver, type RuntimeDriver } from "@samovar/runtime";
+import { createDriver, type RuntimeDriver } from "@samovar/runtime";
 import { HostCapacity, WorkerHub, type Container, type ContainerHost } from "@samovar/scheduler";
 import { openSqliteStorage, type Storage } from "@samovar/storage";
 import { BlobStore } from "./code/blob-store.ts";
@@ -89,7 +89,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       runner.then((runnerFile) =>
         options.createDriver
           ? options.createDriver(home, runnerFile)
-          : createProcessDriver({ home: home.containers, nodePath: process.execPath, runnerFile, clock, logger }),
+          : createDriver({ kind: config.driver, home: home.containers, nodePath: process.execPath, runnerFile, clock, logger }),
       ),
     ]);
     undo.unshift(

@@ -1,5 +1,7 @@
+import { needDebianPackage } from "../debian-packages.ts";
 import { describeLifecycle } from "./lifecycle-conformance.ts";
-import { createFakeSetting, createProcessSetting } from "./setting.ts";
+import { createFakeSetting, createOciSetting, createProcessSetting } from "./setting.ts";
 
 describeLifecycle("fake", createFakeSetting);
 describeLifecycle("process", createProcessSetting);
+describeLifecycle("oci", createOciSetting, await needDebianPackage("runc"));

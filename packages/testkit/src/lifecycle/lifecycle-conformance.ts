@@ -9,10 +9,11 @@ import type { LifecycleSetting } from "./setting.ts";
 
 /**
  * docs/lifecycle.md as tests: small apps and the events they must lead to. Every runtime driver passes it; a case
- * that needs a capability, real processes or a clock that can be moved names it and is skipped without.
+ * that needs a capability, real processes or a clock that can be moved names it and is skipped without. `missing`: why
+ * this machine can't make such settings; all is skipped by it.
  */
-export function describeLifecycle(name: string, make: () => Promise<LifecycleSetting>): void {
-  describe(`lifecycle on ${name}`, () => {
+export function describeLifecycle(name: string, make: () => Promise<LifecycleSetting>, missing: string | null = null): void {
+  describe.skipIf(missing !== null)(`lifecycle on ${name}${missing === null ? "" : ` (${missing})`}`, () => {
     const at = useSetting(make);
     orderCases(at);
     failureCases(at);

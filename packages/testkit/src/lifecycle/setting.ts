@@ -5,7 +5,16 @@ import { join } from "node:path";
 import { FakeClock, silentLogger, systemClock, type Clock } from "@samovar/kit";
 import { RUNTIME, type ExitStatus } from "@samovar/protocol";
 import { bundleRunner, createWorker, createWorkerRuntime } from "@samovar/runner";
-import { createFakeDriver, createProcessDriver, type FakeDriver, type RunWorker, type RuntimeDriver } from "@samovar/runtime";
+import {
+  createFakeDriver,
+  createOciDriver,
+  createProcessDriver,
+  type FakeDriver,
+  type OciDriverOptions,
+  type ProcessDriverOptions,
+  type RunWorker,
+  type RuntimeDriver,
+} from "@samovar/runtime";
 import { WorkerHub } from "@samovar/scheduler";
 import type { BuiltApp } from "./app-under-test.ts";
 
@@ -23,14 +32,19 @@ export interface LifecycleSetting {
 }
 
 /** Containers as processes, in real time. */
-export async function createProcessSetting(): Promise<LifecycleSetting> {
+export const createProcessSetting = (): Promise<LifecycleSetting> => createRealSetting(createProcessDriver);
+
+/** Containers with namespaces and a root of their own, in real time. */
+export const createOciSetting = (): Promise<LifecycleSetting> => createRealSetting(createOciDriver);
+
+async function createRealSetting(create: (options: ProcessDriverOptions & OciDriverOptions) => Promise<RuntimeDriver>): Promise<LifecycleSetting> {
   const home = await mkdtemp(join(tmpdir(), "samovar-lc-"));
   const runnerFile = join(home, "runner.mjs");
   await bundleRunner(runnerFile);
   const hub = new WorkerHub({ clock: systemClock, logger: silentLogger });
   const serverAddress = join(home, "w");
   const server = await listen(serverAddress, hub);
-  const driver = await createProcessDriver({
+  const driver = await create({
     home: join(home, "containers"),
     nodePath: process.execPath,
     runnerFile,

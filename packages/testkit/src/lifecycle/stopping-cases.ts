@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { toHostPid } from "../host-pids.ts";
 import { isRunning } from "../leak-check.ts";
 import type { CaseContext } from "./case-context.ts";
 
@@ -135,7 +136,8 @@ export function stoppingCases(at: CaseContext): void {
         import { fn } from "samovar";
         export const work = fn({}, () => spawn("sleep", ["1000"], { detached: true, stdio: "ignore" }).pid);
       `);
-      const pid = (await app.call("work").result) as number;
+      const inside = (await app.call("work").result) as number;
+      const pid = await toHostPid(app.active()[0]!, inside);
       expect(await isRunning(pid)).toBe(true);
       await app.close("stop", null);
       expect(await isRunning(pid)).toBe(false);
