@@ -15,6 +15,8 @@ const schema = z.object({
   SAMOVAR_HOSTS: z.string().default(""),
   /** Which runtime driver. Default: the best that this machine can do. */
   SAMOVAR_DRIVER: z.enum(["auto", "oci", "process"]).default("auto"),
+  /** An inventory of GPUs in place of the machine's: see `Gpus` of the runtime. */
+  SAMOVAR_GPUS: z.string().optional(),
   /** Set by `run` and `serve`: the server ends with its last session. */
   SAMOVAR_EMBEDDED: z.enum(["0", "1"]).default("0"),
   /** What the server's own log tells. Default info. */
@@ -29,6 +31,8 @@ export interface ServerConfig {
   readonly port: number;
   readonly hosts: readonly string[];
   readonly driver: "auto" | "oci" | "process";
+  /** What SAMOVAR_GPUS holds; null: what the machine has. */
+  readonly gpus: string | null;
   readonly embedded: boolean;
   readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
   readonly maxBodyBytes: number;
@@ -51,6 +55,7 @@ export function parseServerConfig(env: Readonly<Record<string, string | undefine
       .map((name) => name.trim())
       .filter((name) => name !== ""),
     driver: values.SAMOVAR_DRIVER,
+    gpus: values.SAMOVAR_GPUS || null,
     embedded: values.SAMOVAR_EMBEDDED === "1",
     logLevel: values.SAMOVAR_LOG_LEVEL,
     maxBodyBytes: values.SAMOVAR_MAX_BODY === undefined ? MAX_BODY_BYTES : parseMemoryMib(values.SAMOVAR_MAX_BODY, "SAMOVAR_MAX_BODY") * 1024 * 1024,

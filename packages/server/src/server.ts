@@ -6,7 +6,7 @@ import { createAuthenticator, createExecUpgrade, createGateway, type Gateway } f
 import { disposeAll, hashToken, systemClock, type Clock, type Logger } from "@samovar/kit";
 import { createIdSource, type ServerInfo, type StopReason } from "@samovar/protocol";
 import { keptRunner } from "@samovar/runner";
-import { createDriver, type RuntimeDriver } from "@samovar/runtime";
+import { createDriver, Gpus, type RuntimeDriver } from "@samovar/runtime";
 import { HostCapacity, WorkerHub, type Container, type ContainerHost } from "@samovar/scheduler";
 import { openSqliteStorage, type Storage } from "@samovar/storage";
 import { BlobStore } from "./code/blob-store.ts";
@@ -83,13 +83,15 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
   // Whichever fails first is told; the storage must then be closed all the same.
   storing.catch(() => {});
   const runner = keptRunner(home.cache);
+  const finding = options.createDriver ? Promise.resolve(Gpus.none) : Gpus.open({ logger, clock, madeUp: config.gpus });
+  finding.catch(() => {});
   try {
     const [storage, driver] = await Promise.all([
       storing,
-      runner.then((runnerFile) =>
+      runner.then(async (runnerFile) =>
         options.createDriver
           ? options.createDriver(home, runnerFile)
-          : createDriver({ kind: config.driver, home: home.containers, nodePath: process.execPath, runnerFile, clock, logger }),
+          : createDriver({ kind: config.driver, home: home.containers, nodePath: process.execPath, runnerFile, clock, logger, gpus: await finding }),
       ),
     ]);
     undo.unshift(
