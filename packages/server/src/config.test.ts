@@ -15,6 +15,7 @@ test("an empty environment gives the defaults", () => {
     embedded: false,
     logLevel: "info",
     maxBodyBytes: MAX_BODY_BYTES,
+    maxConnections: 4_096,
   });
 });
 
@@ -29,6 +30,7 @@ test("each variable is read", () => {
     SAMOVAR_EMBEDDED: "1",
     SAMOVAR_LOG_LEVEL: "silent",
     SAMOVAR_MAX_BODY: "2Mi",
+    SAMOVAR_MAX_CONNECTIONS: "100",
   };
   expect(parseServerConfig(env)).toEqual({
     home: join(process.cwd(), "relative/home"),
@@ -40,6 +42,7 @@ test("each variable is read", () => {
     embedded: true,
     logLevel: "silent",
     maxBodyBytes: 2 * 1024 * 1024,
+    maxConnections: 100,
   });
 });
 
@@ -53,6 +56,7 @@ test.each([
   ["SAMOVAR_PORT", "65536"],
   ["SAMOVAR_PORT", "1.5"],
   ["SAMOVAR_MAX_BODY", "lots"],
+  ["SAMOVAR_MAX_CONNECTIONS", "0"],
   ["SAMOVAR_LOG_LEVEL", "loud"],
 ])("%s=%s is refused by name", (name, value) => {
   expect(() => parseServerConfig({ [name]: value })).toThrow(expect.objectContaining({ code: "invalid_option", message: expect.stringContaining(name) }));

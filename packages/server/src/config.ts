@@ -11,7 +11,7 @@ const schema = z.object({
   SAMOVAR_HOST: z.string().min(1).default(DEFAULT_HOST),
   /** 0: any free port. Default 8700. */
   SAMOVAR_PORT: z.coerce.number().int().min(0).max(65_535).default(DEFAULT_PORT),
-  /** Host names, separated by commas, that the control API answers on besides localhost and the loopback addresses. */
+  /** Names of this server, separated by commas, besides localhost and IP addresses; functions have hosts below each. */
   SAMOVAR_HOSTS: z.string().default(""),
   /** Which runtime driver. Default: the best that this machine can do. */
   SAMOVAR_DRIVER: z.enum(["auto", "oci", "process"]).default("auto"),
@@ -23,6 +23,8 @@ const schema = z.object({
   SAMOVAR_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
   /** The largest body a call may send, such as "100Mi". */
   SAMOVAR_MAX_BODY: z.string().optional(),
+  /** Connections open at once; more are closed. */
+  SAMOVAR_MAX_CONNECTIONS: z.coerce.number().int().min(1).max(1_000_000).default(4_096),
 });
 
 export interface ServerConfig {
@@ -36,6 +38,7 @@ export interface ServerConfig {
   readonly embedded: boolean;
   readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
   readonly maxBodyBytes: number;
+  readonly maxConnections: number;
 }
 
 /** Throws `invalid_option`, naming every variable that is wrong. */
@@ -59,5 +62,6 @@ export function parseServerConfig(env: Readonly<Record<string, string | undefine
     embedded: values.SAMOVAR_EMBEDDED === "1",
     logLevel: values.SAMOVAR_LOG_LEVEL,
     maxBodyBytes: values.SAMOVAR_MAX_BODY === undefined ? MAX_BODY_BYTES : parseMemoryMib(values.SAMOVAR_MAX_BODY, "SAMOVAR_MAX_BODY") * 1024 * 1024,
+    maxConnections: values.SAMOVAR_MAX_CONNECTIONS,
   };
 }

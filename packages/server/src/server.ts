@@ -209,6 +209,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       ids,
       hosts: config.hosts,
       maxBodyBytes: config.maxBodyBytes,
+      maxConnections: config.maxConnections,
     });
     undo.unshift(() => gateway.dispose({ graceMs: 2_000 }));
     url = await gateway.listen(config.host, config.port);
