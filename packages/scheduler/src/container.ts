@@ -490,8 +490,6 @@ export class Container {
     this.#host.containerChanged(this);
   }
 
-  // --- small things
-
   #move(event: ContainerEvent): boolean {
     const next = nextContainerState(this.#state, event);
     if (!next) return false;
