@@ -57,7 +57,7 @@ export interface RetryPolicy {
  */
 export interface NetworkPolicy {
   readonly mode: "host" | "isolated" | "none";
-  /** CIDRs (`10.0.0.0/8`, `2001:db8::/32`, one address) and domains (`example.com`, `*.example.com`); only with `isolated`. */
+  /** CIDRs (`10.0.0.0/8`, `2001:db8::/32`, one address) and domains (`example.com`, `*.example.com`); only with `isolated`. IPv6 ranges open nothing yet. */
   readonly allow: readonly string[];
 }
 

@@ -15,7 +15,7 @@ export const BLOCK_CAPACITY = BLOCK_SIZE - 3;
  * again as long as it is free, and two servers begin at different ones.
  */
 export function listFreeBlocks(range: Ipv4Range, taken: readonly Ipv4Range[], seed: number): Ipv4Range[] {
-  const count = Math.max(1, 2 ** (32 - range.prefix) / BLOCK_SIZE);
+  const count = Math.floor(2 ** (32 - range.prefix) / BLOCK_SIZE);
   const blocks = Array.from({ length: count }, (_, index): Ipv4Range => {
     const at = (index + (seed % count)) % count;
     return { kind: "ipv4", address: range.address + at * BLOCK_SIZE, prefix: BLOCK_PREFIX };

@@ -15,7 +15,7 @@ export interface ContainerNetworksOptions {
   readonly home: string;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Where the addresses of isolated containers come from. Default 198.18.0.0/15, of which a server takes a sixteenth of a /16. */
+  /** Where the addresses of isolated containers come from: a server takes a /20 of it. Default 198.18.0.0/15. */
   readonly range?: string;
   /** Namespaces that are kept ready, from the first isolated container on. Default 4. */
   readonly stock?: number;

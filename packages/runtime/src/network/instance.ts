@@ -7,7 +7,7 @@ import { toAllowList } from "./allow-list.ts";
 import { parseList, runCommand } from "./commands.ts";
 import type { ContainerNetwork } from "./container-network.ts";
 import { DnsForwarder } from "./dns-forwarder.ts";
-import { closeRules, grantRules, openRules, removeTableRules, tableRules } from "./firewall-rules.ts";
+import { grantRules, removeTableRules, tableRules } from "./firewall-rules.ts";
 import { Grants } from "./grants.ts";
 import { chooseInstance, gatewayLink, homePrefix, homeSeed, instanceOf } from "./instance-name.ts";
 import { turnForwardingOn } from "./ip-forwarding.ts";
@@ -64,7 +64,15 @@ export class Instance {
       await turnForwardingOn();
       await mkdir(join(instanceFolder(home, name), "containers"), { recursive: true, mode: 0o755 });
       await writeFile(join(instanceFolder(home, name), "resolv.conf"), `nameserver ${gateway}\n`);
-      const slots = new Slots({ instance: name, block, mtu: uplinkMtu(routes, links), stock: options.stock, kernel, logger: options.logger });
+      const slots = new Slots({
+        instance: name,
+        block,
+        mtu: uplinkMtu(routes, links),
+        stock: options.stock,
+        kernel,
+        clock: options.clock,
+        logger: options.logger,
+      });
       return new Instance(options, name, forwarder, slots);
     } catch (error) {
       forwarder.dispose();
@@ -78,20 +86,15 @@ export class Instance {
     const list = toAllowList(policy.allow);
     if (list.ipv6.length > 0) logger.warn({ containerId, ranges: list.ipv6 }, "IPv6 ranges of an allow list open nothing: isolated containers have IPv4 only");
     const mark = join(this.#folder, "containers", containerId);
-    const slot = await this.#slots.take();
+    const slot = await this.#slots.take(list, JSON.stringify(policy.allow));
     let disposing: Promise<void> | null = null;
-    let opened = false;
     const dispose = (): Promise<void> =>
-      (disposing ??= disposeAll([
-        () => this.#forwarder.remove(slot.address),
-        () => this.#slots.release(slot, opened ? closeRules(this.name, slot, list) : ""),
-        () => rm(mark, { force: true }),
-      ]));
+      (disposing ??= disposeAll([() => this.#forwarder.remove(slot.address), () => this.#slots.release(slot), () => rm(mark, { force: true })]));
     try {
-      await Promise.all([writeFile(mark, slot.link), kernel.rules(openRules(this.name, slot, list)).then(() => (opened = true))]);
+      await writeFile(mark, slot.link);
     } catch (error) {
-      await dispose().catch((failure: unknown) => logger.warn({ containerId, error: failure }, "What was made of a container's network can't be removed"));
-      throw new SamovarError("start_failed", `The container's network can't be opened for its allow list: ${(error as Error).message}`, { cause: error });
+      await dispose().catch((failure: unknown) => logger.warn({ containerId, error: failure }, "A container's network can't be removed"));
+      throw error;
     }
     const grants = new Grants();
     this.#forwarder.add(slot.address, {
@@ -145,7 +148,7 @@ async function reserveBlock(kernel: Kernel, name: string, blocks: readonly Ipv4R
 async function removeInstance(kernel: Kernel, home: string, name: string): Promise<void> {
   await disposeAll([
     () => kernel.rules(removeTableRules(name)).catch(() => {}),
-    () => kernel.link([`link del ${gatewayLink(name)}`]).catch(() => {}),
+    () => kernel.unwire([gatewayLink(name)]).catch(() => {}),
     () => rm(instanceFolder(home, name), { recursive: true, force: true }),
     () => takeForwardingBackIfLast(),
   ]);

@@ -29,10 +29,7 @@ export async function removeLeftovers({ home, prefix, own, liveIds, kernel }: Le
     if (instance === own || (await namesIn(join(home, instance, "containers"))).some((id) => liveIds.has(id))) continue;
     removed = true;
     // Links first: until they are gone their rules must hold.
-    await kernel.link([
-      ...ofInstance(links, instance).map((name) => `link del ${name}`),
-      ...ofInstance(namespaces, instance).map((name) => `netns del ${name}`),
-    ]);
+    await kernel.unwire([...new Set([...ofInstance(links, instance), ...ofInstance(namespaces, instance)])]);
     for (const table of ofInstance(tables, instance)) await kernel.rules(`delete table inet ${table}\n`);
     await rm(join(home, instance), { recursive: true, force: true });
   }

@@ -1,12 +1,13 @@
-import type { Logger } from "@samovar/kit";
+import type { Clock, Logger } from "@samovar/kit";
 import { formatIpv4, SamovarError, type Ipv4Range } from "@samovar/protocol";
 import { BLOCK_CAPACITY, containerAddress, gatewayOf } from "./address-block.ts";
 import { runCommand } from "./commands.ts";
-import { removeSourceRules, sourceRules, type ContainerAddress } from "./firewall-rules.ts";
+import { toAllowList, type AllowList } from "./allow-list.ts";
+import { closeRules, openRules, removeSourceRules, sourceRules, type ContainerAddress } from "./firewall-rules.ts";
 import { containerLink } from "./instance-name.ts";
 import type { Kernel } from "./kernel.ts";
 
-/** A namespace that is wired to the host, with an address; it reaches nothing until the firewall is told more. */
+/** A namespace that is wired to the host, with an address. */
 export interface Slot extends ContainerAddress {
   readonly netnsPath: string;
 }
@@ -18,14 +19,24 @@ export interface SlotsOptions {
   /** How many are kept ready. */
   readonly stock: number;
   readonly kernel: Kernel;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
+interface Opening {
+  readonly list: AllowList;
+  /** The same for the same list. */
+  readonly key: string;
+}
+
+const CLOSED: Opening = { list: toAllowList([]), key: "" };
+const FILL_DELAY_MS = 100;
 /** `ip netns` keeps them here. */
 export const NETNS_DIR = "/run/netns";
 
 /**
- * Namespaces for containers, some made ahead: making one takes several processes and the kernel's one lock.
+ * Namespaces for containers, some made ahead: making one takes several processes and the kernel's one lock. Those in
+ * stock are open for the list that was asked for last, so that the next container of the same function finds all done.
  *
  * States of a slot: making → in stock → taken → gone; of the whole: open → disposed. An index, and with it an address,
  * is used again as late as possible, so that no connection of its last container is still known to the kernel.
@@ -33,32 +44,43 @@ export const NETNS_DIR = "/run/netns";
 export class Slots {
   readonly #options: SlotsOptions;
   readonly #stock: Slot[] = [];
-  readonly #all = new Set<Slot>();
+  /** With what the firewall lets each one reach. */
+  readonly #all = new Map<Slot, Opening>();
   readonly #making = new Set<Promise<unknown>>();
   readonly #freed: number[] = [];
   #unused = 0;
   #filling = 0;
   #disposed = false;
+  #wanted: Opening | null = null;
+  #fillAwaited = false;
+  #cancelFill: () => void = () => {};
 
   constructor(options: SlotsOptions) {
     this.#options = options;
   }
 
-  async take(): Promise<Slot> {
+  /** One that reaches what the list has. */
+  async take(list: AllowList, key: string): Promise<Slot> {
     if (this.#disposed) throw new SamovarError("shutting_down", "No network is made any more: the driver was disposed");
-    const slot = this.#stock.shift() ?? (await this.#make());
-    this.#fill();
+    const opening = { list, key };
+    this.#wanted = opening;
+    const fitting = this.#stock.findIndex((slot) => this.#all.get(slot)?.key === key);
+    const slot = this.#stock.splice(Math.max(0, fitting), 1)[0] ?? (await this.#make(opening));
+    this.#fillLater();
+    await this.#reopen(slot, opening);
     return slot;
   }
 
-  /** `closeRules` of its container go in one with what the slot itself had. Tries every step. */
-  async release(slot: Slot, closeRules: string): Promise<void> {
+  /** Tries every step. */
+  async release(slot: Slot): Promise<void> {
     const { instance, kernel } = this.#options;
-    if (!this.#all.delete(slot)) return;
+    const opened = this.#all.get(slot);
+    if (!opened) return;
+    this.#all.delete(slot);
     // The rules first: whoever gets this link's name next must find none.
     const results = [
-      ...(await Promise.allSettled([kernel.rules(closeRules + removeSourceRules(instance, slot))])),
-      ...(await Promise.allSettled([kernel.link(unwire(slot.link))])),
+      ...(await Promise.allSettled([kernel.rules(closeRules(instance, slot, opened.list) + removeSourceRules(instance, slot))])),
+      ...(await Promise.allSettled([kernel.unwire([slot.link])])),
     ];
     const failed = results.find((result) => result.status === "rejected");
     // With something of it still there, its index is not given away again.
@@ -69,17 +91,28 @@ export class Slots {
   /** Ends what is under way, and removes every namespace and link. The table goes with its owner. */
   async dispose(): Promise<void> {
     this.#disposed = true;
+    this.#cancelFill();
     await Promise.allSettled(this.#making);
-    const slots = [...this.#all];
+    const slots = [...this.#all.keys()];
     this.#all.clear();
     this.#stock.length = 0;
-    await this.#options.kernel.link(slots.flatMap((slot) => unwire(slot.link)));
+    await this.#options.kernel.unwire(slots.map((slot) => slot.link));
+  }
+
+  /** Not at once: the container that has just got its network is starting. */
+  #fillLater(): void {
+    if (this.#fillAwaited || this.#disposed) return;
+    this.#fillAwaited = true;
+    this.#cancelFill = this.#options.clock.after(FILL_DELAY_MS, () => {
+      this.#fillAwaited = false;
+      this.#fill();
+    });
   }
 
   #fill(): void {
     for (; this.#stock.length + this.#filling < this.#options.stock && !this.#disposed;) {
       this.#filling++;
-      this.#make()
+      this.#make(this.#wanted ?? CLOSED)
         .then(
           (slot) => this.#stock.push(slot),
           (error: unknown) => this.#options.logger.warn({ error }, "A network can't be made ahead"),
@@ -88,20 +121,33 @@ export class Slots {
     }
   }
 
-  #make(): Promise<Slot> {
-    const making = this.#wire();
+  async #reopen(slot: Slot, opening: Opening): Promise<void> {
+    const { instance, kernel } = this.#options;
+    const opened = this.#all.get(slot);
+    if (!opened || opened.key === opening.key) return;
+    try {
+      await kernel.rules(closeRules(instance, slot, opened.list) + openRules(instance, slot, opening.list));
+      if (this.#all.has(slot)) this.#all.set(slot, opening);
+    } catch (error) {
+      await this.release(slot).catch((failure: unknown) => this.#options.logger.warn({ error: failure }, "A container's network can't be removed"));
+      throw new SamovarError("start_failed", `The container's network can't be opened for its allow list: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  #make(opening: Opening): Promise<Slot> {
+    const making = this.#wire(opening);
     this.#making.add(making);
     const forget = (): boolean => this.#making.delete(making);
     making.then(forget, forget);
     return making;
   }
 
-  async #wire(): Promise<Slot> {
+  async #wire(opening: Opening): Promise<Slot> {
     const { instance, block, mtu, kernel } = this.#options;
     const index = this.#nextIndex();
     const link = containerLink(instance, index);
     const slot: Slot = { index, link, address: containerAddress(block, index), netnsPath: `${NETNS_DIR}/${link}` };
-    this.#all.add(slot);
+    this.#all.set(slot, opening);
     const address = formatIpv4(slot.address);
     const gateway = formatIpv4(gatewayOf(block));
     const inside = macOf(slot.address, 0x02);
@@ -118,14 +164,14 @@ export class Slots {
       ]);
       const [configured] = await Promise.all([
         runCommand("ip", ["-n", link, "-batch", "-"], insideLines(address, gateway, outside)),
-        kernel.rules(sourceRules(instance, slot)),
+        kernel.rules(sourceRules(instance, slot) + openRules(instance, slot, opening.list)),
       ]);
       if (configured.code !== 0) throw new Error(`ip -n ${link}: ${configured.stderr.trim()}`);
       return slot;
     } catch (error) {
       this.#all.delete(slot);
-      // Whether an address was made a source is not known here, and it does no harm: the index is not used again.
-      await kernel.link(unwire(link)).catch(() => {});
+      // Which rules were made is not known here, and they do no harm: the index is not used again.
+      await kernel.unwire([link]).catch(() => {});
       throw new SamovarError("start_failed", `The container's network can't be made: ${(error as Error).message}`, { cause: error });
     }
   }
@@ -149,11 +195,6 @@ function insideLines(address: string, gateway: string, outside: string): string 
     `neigh add ${gateway} lladdr ${outside} dev eth0 nud permanent`,
     "",
   ].join("\n");
-}
-
-/** The link goes by itself with its namespace, but only some time after the last process that was in there. */
-export function unwire(link: string): string[] {
-  return [`link del ${link}`, `netns del ${link}`];
 }
 
 /** Locally administered, and as unique on its link as the address. */
