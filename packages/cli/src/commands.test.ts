@@ -30,8 +30,8 @@ test("ps shows every function, and the reason under each that is not serving", a
   const { io } = await setUp({ functions: [functionInfo(), failing] });
   expect(await runCli(["ps"], io)).toBe(0);
   expect(io.out()).toMatchInlineSnapshot(`
-    "NAME        KIND      APP     VERSION  STATE    CONTAINERS  PENDING  RUNNING  SESSION
-    predict     endpoint  models        2  ready    1 ready           0        1
+    "NAME        KIND      APP     VERSION  STATE    CONTAINERS  PENDING  RUNNING  FROM
+    predict     endpoint  models        2  ready    1 ready           0        1  deployed
     transcribe  cls       models        2  failing  1 starting       12        0  app.ts
       └ start hook load threw Error: no model
         tried again in 4 s

@@ -8,3 +8,5 @@ export { createDriver, type DriverKind, type DriverOptions } from "./create-driv
 export { Gpus, type OpenGpusOptions } from "./gpu/gpus.ts";
 export { createProcessDriver, type ProcessDriverOptions } from "./process-driver.ts";
 export { createOciDriver, type OciDriverOptions } from "./oci/oci-driver.ts";
+export { detectCgroups, plannedControllers, type CgroupPlan } from "./cgroup-detect.ts";
+export { probeNetwork, type NetworkProbe } from "./network/network-probe.ts";

@@ -33,7 +33,7 @@ function renderFunctions(functions: readonly FunctionInfo[], colors: Colors): st
       { title: "CONTAINERS", cell: (fn) => describeContainers(fn.containers) },
       { title: "PENDING", align: "right", cell: (fn) => String(fn.pending) },
       { title: "RUNNING", align: "right", cell: (fn) => String(fn.running) },
-      { title: "SESSION", cell: (fn) => fn.session ?? "" },
+      { title: "FROM", cell: (fn) => fn.session ?? "deployed" },
     ],
     (fn) => fn.reason,
   );

@@ -8,13 +8,11 @@ export const jsonOption = (description = "JSON in place of text"): Option => new
 export const tailOption = (): Option => new Option("-n, --tail <lines>", "how many of the last lines come first").default(100).argParser(toCount);
 
 export function envOption(description = "a variable for every function and for main; may be repeated"): Option {
-  return new Option("-e, --env <K=V>", description).argParser(
-    (text: string, before: Record<string, string> | undefined) => {
-      const at = text.indexOf("=");
-      if (at < 1) throw new InvalidArgumentError("It has to be NAME=VALUE.");
-      return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
-    },
-  );
+  return new Option("-e, --env <K=V>", description).argParser((text: string, before: Record<string, string> | undefined) => {
+    const at = text.indexOf("=");
+    if (at < 1) throw new InvalidArgumentError("It has to be NAME=VALUE.");
+    return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+  });
 }
 
 export function toDurationMs(text: string): number {

@@ -3,7 +3,7 @@ import type { JsonFlag, UpFlags } from "../flags.ts";
 import type { Choose } from "./invocation.ts";
 import { driverOption, jsonOption, toPort } from "./options.ts";
 
-/** The server itself: up, down, status. */
+/** The server itself: up, down, status, doctor. */
 export function addServerCommands(program: Command, choose: Choose): void {
   program
     .command("up")
@@ -28,4 +28,11 @@ export function addServerCommands(program: Command, choose: Choose): void {
     .addOption(jsonOption())
     .addHelpText("after", "\nExample:\n  samovar status --json")
     .action((options: JsonFlag) => choose(async (context) => (await import("../commands/status.ts")).status(context, options)));
+
+  program
+    .command("doctor")
+    .description("what this machine can do, what is missing, and the command that mends it; works without a server")
+    .addOption(jsonOption())
+    .addHelpText("after", "\nThe exit code is 1 where nothing works until something is mended.\n\nExample:\n  samovar doctor")
+    .action((options: JsonFlag) => choose(async (context) => (await import("../commands/doctor.ts")).doctor(context, options)));
 }
