@@ -10,6 +10,7 @@ import {
   type FunctionInfo,
   type IdSource,
   type ScalingPatch,
+  type SerializedError,
 } from "@samovar/protocol";
 import type { CallControl, CallReply, Container, InputSink } from "@samovar/scheduler";
 import type { FunctionRegistry } from "./apps/function-registry.ts";
@@ -27,7 +28,7 @@ export function createContainerCalls(
     const functionId = head.functionId ?? container.plan.load.functionIds[head.functionName];
     const entry = functionId !== undefined && Object.values(container.plan.load.functionIds).includes(functionId) ? registry.byId(functionId) : undefined;
     const refuse = (error: SamovarError): CallControl => {
-      reply.error({ error: toSerializedError(error), retryable: false });
+      reply.error({ error: describe(error), retryable: false });
       return { cancel() {}, resume() {} };
     };
     if (!entry)
@@ -71,8 +72,14 @@ function answerScaling(scale: () => Promise<FunctionInfo>, reply: CallReply): vo
     .then(scale)
     .then(
       (info) => reply.result({ status: 200, headers: [["content-type", CONTENT_TYPES.value]] }, encodeValue(info)),
-      (error: unknown) => reply.error({ error: toSerializedError(error), retryable: false }),
+      (error: unknown) => reply.error({ error: describe(error), retryable: false }),
     );
+}
+
+/** What the server says, without where in the server: the caller's own stack is of more use to it. */
+function describe(error: unknown): SerializedError {
+  const { stack: _stack, cause: _cause, ...told } = toSerializedError(error);
+  return told;
 }
 
 function toSink(reply: CallReply): InputSink {
@@ -82,6 +89,6 @@ function toSink(reply: CallReply): InputSink {
     head: (head) => reply.head(head),
     data: (chunk) => reply.data(chunk),
     end: () => reply.end(),
-    error: (failure) => reply.error({ error: failure.thrown ?? toSerializedError(failure.error), retryable: false }),
+    error: (failure) => reply.error({ error: failure.thrown ?? describe(failure.error), retryable: false }),
   };
 }

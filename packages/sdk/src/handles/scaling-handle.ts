@@ -6,7 +6,7 @@ import { readFloor, readScaling, type AutoscalerOptions } from "../options/scali
 export interface ScalingHandle {
   /**
    * Changes how the running function scales, from anywhere: `main`, a handler or hook of the same app, a `Client` whose
-   * token may deploy. Resolves when the server took it; containers follow. What is left out stays; the next
+   * token may do so. Resolves when the server took it; containers follow. What is left out stays; the next
    * deploy resets all of it. Throws `invalid_option`, such as for a floor above the ceiling, and `not_found`.
    *
    * @example
