@@ -35,14 +35,14 @@ export const unsendable = endpoint({}, async (kind) => {
 });
 export const never = endpoint({ timeout: 1, concurrency: 2, onStart: async () => void lifeline("never") }, async (input) => {
   if (input === "hang") await forever();
-  return process.pid;
+  return who();
 });
 export const block = endpoint({ timeout: 1, concurrency: 4, onStart: async () => void lifeline("block") }, async (input) => {
   if (input === "block") { console.log("about to block"); console.log("the last words"); spin(); }
-  return process.pid;
+  return who();
 });
 export const exit = endpoint({ concurrency: 2, onStart: async () => void lifeline("exit") }, async (code) => {
-  if (code < 0) return process.pid;
+  if (code < 0) return who();
   console.log("about to exit");
   process.exit(code);
 });

@@ -237,7 +237,8 @@ test("a stop hook that hangs is killed when its grace period is over", async () 
 
 test("kill -9 of a container in mid-call is 502 with the signal; the next call has another container", async () => {
   const call = home.endpoint("held", 1);
-  process.kill((await home.lifelines.next("held runs")).pid, "SIGKILL");
+  await home.lifelines.next("held runs");
+  process.kill((await readyContainer("held-dev")).pid!, "SIGKILL");
   expect(await call).toMatchObject({ status: 502, json: { code: "container_lost", reason: "SIGKILL" } });
   const next = home.endpoint("held", 1);
   (await home.lifelines.next("held runs")).go();
@@ -247,17 +248,17 @@ test("kill -9 of a container in mid-call is 502 with the signal; the next call h
 test("container stop while it is busy: the input finishes, then stop hooks run; new inputs go elsewhere", async () => {
   const busy = home.endpoint("held", 1);
   const first = await home.lifelines.next("held runs");
-  const { id } = (await home.containers()).find((container) => container.function === "held-dev" && container.state === "ready")!;
+  const { id } = await readyContainer("held-dev");
   await home.ok(["container", "stop", id]);
   const other = home.endpoint("held", 1);
   const second = await home.lifelines.next("held runs");
-  expect(second.pid).not.toBe(first.pid);
+  expect(second.who).not.toBe(first.who);
   first.go();
   second.go();
   expect([(await busy).text, (await other).text]).toEqual(["released", "released"]);
   (await home.lifelines.next("held stops: stop")).go();
   await first.ended;
-  process.kill(second.pid, "SIGKILL");
+  process.kill((await readyContainer("held-dev")).pid!, "SIGKILL");
 });
 
 test("Prefer: wait=1 on a function that takes longer is 504, and the function is told", async () => {
@@ -296,3 +297,7 @@ test.each([
   await worker.ended;
   await expectUndisturbed();
 });
+
+async function readyContainer(name: string): Promise<{ readonly id: string; readonly pid: number | null }> {
+  return (await home.containers()).find((container) => container.function === name && container.state === "ready")!;
+}

@@ -7,7 +7,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from "node:n
  */
 export class Lifelines {
   readonly #server: Server;
-  readonly #lines: { readonly word: string; readonly pid: number; readonly socket: Socket }[] = [];
+  readonly #lines: { readonly word: string; readonly who: string; readonly socket: Socket }[] = [];
   readonly #waiting = new Set<() => void>();
 
   private constructor(server: Server) {
@@ -18,9 +18,9 @@ export class Lifelines {
       socket.on("error", () => {});
       socket.on("data", (chunk: string) => {
         text += chunk;
-        const said = /^(\d+) (.*)\n/.exec(text);
+        const said = /^(\S+) (.*)\n/.exec(text);
         if (!said) return;
-        this.#lines.push({ word: said[2]!, pid: Number(said[1]), socket });
+        this.#lines.push({ word: said[2]!, who: said[1]!, socket });
         text = "";
         for (const look of [...this.#waiting]) look();
       });
@@ -44,9 +44,9 @@ export class Lifelines {
         const at = this.#lines.findIndex((line) => line.word === word);
         if (at < 0) return;
         this.#waiting.delete(look);
-        const { pid, socket } = this.#lines.splice(at, 1)[0]!;
+        const { who, socket } = this.#lines.splice(at, 1)[0]!;
         resolve({
-          pid,
+          who,
           ended: new Promise((ended) => (socket.closed ? ended() : socket.once("close", () => ended()))),
           go: () => void socket.write("go\n"),
         });
@@ -63,7 +63,8 @@ export class Lifelines {
 }
 
 export interface Lifeline {
-  readonly pid: number;
+  /** Tells processes apart: in a container of its own each has the same number. */
+  readonly who: string;
   /** The process is gone. */
   readonly ended: Promise<void>;
   /** Lets the code that waits at `lifeline` go on. */
@@ -73,8 +74,10 @@ export interface Lifeline {
 /** For an app's source. Standing in the code of a container, never at the top of the module, which loads elsewhere too. */
 export const APP_LIFELINE = `
 import { connect } from "node:net";
+import { hostname } from "node:os";
+const who = () => hostname() + ":" + process.pid;
 const lifeline = (word) => new Promise((resolve) => {
-  const socket = connect(Number(process.env.LIFELINE), "127.0.0.1", () => socket.write(process.pid + " " + word + "\\n"));
+  const socket = connect(Number(process.env.LIFELINE), "127.0.0.1", () => socket.write(who() + " " + word + "\\n"));
   socket.once("data", () => resolve(undefined));
   socket.on("error", () => {});
 });
