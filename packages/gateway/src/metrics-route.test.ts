@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { hashToken } from "@samovar/kit";
 import { SamovarError } from "@samovar/protocol";
 import { createAuthenticator } from "./authenticator.ts";
-import { ADMIN_TOKEN, DEPLOY_TOKEN, FakeFunction, INVOKE_TOKEN, JSON_HEAD, STARTED, TOKENS, failWith } from "./fakes.fixture.ts";
+import { ADMIN_TOKEN, DEPLOY_TOKEN, FakeFunction, INVOKE_TOKEN, JSON_HEAD, STARTED, failWith } from "./fakes.fixture.ts";
 import { RawClient, WatchedClock, disposeGateways, startGateway } from "./gateway.fixture.ts";
 
 afterEach(disposeGateways);

@@ -75,7 +75,7 @@ describe("a WebSocket", () => {
     const client = new RawClient(port).send(upgrade(EXEC));
     await client.until(/101/);
     await gateway.dispose({ graceMs: 0 });
-    await client.closed();
+    expect(await client.closed()).toMatch(/^HTTP\/1.1 101 /);
   });
 });
 
