@@ -8,7 +8,6 @@ import {
   type ExitStatus,
   type FailedMessage,
   type HelloMessage,
-  type Phase,
   type PhaseEvent,
   type StopReason,
 } from "@samovar/protocol";
@@ -93,7 +92,7 @@ export class Container {
   }
 
   /** Where its start stands: of worker 0, or of the worker whose hook began last. */
-  get startPosition(): { readonly phase: Phase; readonly hook: string | null } {
+  get startPosition(): ContainerRecord["startPosition"] {
     return this.#record.startPosition;
   }
 

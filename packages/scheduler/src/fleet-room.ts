@@ -64,7 +64,7 @@ export class FleetRoom implements RoomClient {
     if (container.state !== "ready") return;
     if (this.#user.queued === 0) {
       if (container.heldCount === 0) this.#tenant.idleChanged();
-    } else if (this.#wanted === "turn" && this.#tenant.mustYield()) this.#giveWay(container);
+    } else if (this.#wanted === "turn" && this.#activeCount() > this.#user.floor && this.#tenant.mustYield()) this.#giveWay(container);
   }
 
   /** Containers got idle, or the floor fell. */
@@ -108,9 +108,7 @@ export class FleetRoom implements RoomClient {
   }
 
   kept(): number {
-    let active = 0;
-    for (const container of this.#user.containers) if (container.isActive) active++;
-    return this.#user.isClosed ? 0 : Math.min(active, this.#user.floor);
+    return this.#user.isClosed ? 0 : Math.min(this.#activeCount(), this.#user.floor);
   }
 
   roomCame(): void {
@@ -120,6 +118,12 @@ export class FleetRoom implements RoomClient {
   setRoomWanted(wanted: RoomWanted): void {
     this.#wanted = wanted;
     this.isWanted = wanted !== "no";
+  }
+
+  #activeCount(): number {
+    let active = 0;
+    for (const container of this.#user.containers) if (container.isActive) active++;
+    return active;
   }
 
   #giveWay(container: Container): void {

@@ -5,9 +5,9 @@ import type { Deadline, Deadlines } from "./deadlines.ts";
 import { beyondCeiling } from "./decisions/beyond-ceiling.ts";
 import { desiredContainers } from "./decisions/desired-containers.ts";
 import { isPreferredContainer } from "./decisions/preferred-container.ts";
-import { decideScaleDown } from "./decisions/scale-down.ts";
+import { EARLY_SHARE, decideScaleDown } from "./decisions/scale-down.ts";
 import { toScaling, type Scaling } from "./decisions/scaling.ts";
-import { startsNow } from "./decisions/starts-now.ts";
+import { lateAfterMs, startsNow } from "./decisions/starts-now.ts";
 import { waitReason } from "./decisions/wait-reason.ts";
 import { FleetRoom, type RoomUser } from "./fleet-room.ts";
 import { toImpossibleError, type RoomHold } from "./host-capacity.ts";
@@ -20,6 +20,8 @@ import type { Worker } from "./worker.ts";
 export interface FleetClient {
   /** Inputs that wait. */
   readonly queued: number;
+  /** Since when the first of them does; only where there is one. */
+  readonly waitsSinceMs: number;
   /** A worker can take inputs. */
   roomCame(): void;
   /** Another start failed: those that can't wait any longer are to be answered. */
@@ -32,8 +34,8 @@ const MEAN_WEIGHT = 0.2;
  * The containers of one pool: how many there are, which one gets the next input, when they start and go. It owns
  * nothing of the inputs; what it decides by are the pure functions in `decisions/`.
  *
- * `reconcile` is called after whatever may change how many are wanted, and never by time, but for two deadlines: an
- * idle container's window, and the next try after a failed start.
+ * `reconcile` is called after whatever may change how many are wanted, and never by time, but for deadlines: an idle
+ * container's window, the next try after a failed start, and inputs that wait longer than they should have to.
  */
 export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
   readonly room: FleetRoom;
@@ -52,6 +54,8 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
   #lastUsedMs = -Infinity;
   #closed = false;
   #idleDeadline: Deadline | null = null;
+  /** Set while fewer start than could: for when the inputs that wait should have been taken. */
+  #lateDeadline: Deadline | null = null;
   #meanDurationMs: number | null = null;
   #meanStartMs: number | null = null;
   #whenEmpty: (() => void)[] = [];
@@ -215,17 +219,36 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
       if (this.#starts.mayTry && counts.starting === 0) this.#start(1, 1);
       return;
     }
+    const waits = this.#client.queued > 0;
+    const waitedMs = waits ? this.#services.host.clock.monotonic() - this.#client.waitsSinceMs : 0;
     const starts = startsNow({
       desired,
       minContainers: this.floor,
       ...counts,
       queued: this.#client.queued,
-      slotsPerContainer: this.#options.workers * this.#options.concurrencyMax,
+      waitedMs,
+      running: this.#running(),
+      tasksPerContainer: this.#scaling.tasksPerContainer,
+      bufferContainers: this.#isActive() ? this.#scaling.bufferContainers : 0,
+      slotsPerContainer: this.#options.singleUse ? 1 : this.#options.workers * this.#options.concurrencyMax,
+      singleUse: this.#options.singleUse,
       meanDurationMs: this.#meanDurationMs,
       meanStartMs: this.#meanStartMs,
     });
+    if (waits && starts === 0) this.#watchLate();
     const needed = this.#desired(0) - counts.starting - counts.ready;
     this.#start(starts, Math.max(0, Math.min(starts, needed)));
+  }
+
+  /** None was started because what waits should be taken before it could be ready: whether it was is looked at then. */
+  #watchLate(): void {
+    if (this.#lateDeadline || this.#meanDurationMs === null || this.#meanStartMs === null) return;
+    const nowMs = this.#services.host.clock.monotonic();
+    const dueAtMs = Math.max(nowMs + 1, this.#client.waitsSinceMs + lateAfterMs(this.#meanDurationMs, this.#meanStartMs));
+    this.#lateDeadline = this.#deadlines.add(dueAtMs, () => {
+      this.#lateDeadline = null;
+      this.reconcile();
+    });
   }
 
   #start(count: number, needed: number): void {
@@ -234,16 +257,25 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
   }
 
   #desired(bufferContainers: number): number {
-    const { scaledownWindowMs, tasksPerContainer } = this.#scaling;
-    const sinceUseMs = this.#services.host.clock.monotonic() - this.#lastUsedMs;
-    // What a container that is on its way out still holds asks for no other.
+    const running = this.#running();
+    return desiredContainers(
+      { queued: this.#client.queued, running, active: bufferContainers > 0 && (running > 0 || this.#isActive()) },
+      { minContainers: this.floor, maxContainers: this.ceiling, bufferContainers, tasksPerContainer: this.#scaling.tasksPerContainer },
+    );
+  }
+
+  /** What a container that is on its way out still holds asks for no other. */
+  #running(): number {
     let running = 0;
     for (const container of this.#containers) if (container.isActive) running += container.heldCount;
-    const busy = this.#client.queued + running > 0;
-    return desiredContainers(
-      { queued: this.#client.queued, running, active: busy || (scaledownWindowMs !== null ? sinceUseMs < scaledownWindowMs : this.#lastUsedMs > 0) },
-      { minContainers: this.floor, maxContainers: this.ceiling, bufferContainers, tasksPerContainer },
-    );
+    return running;
+  }
+
+  /** An input now, or within the window. */
+  #isActive(): boolean {
+    if (this.#client.queued > 0 || this.#running() > 0) return true;
+    const { scaledownWindowMs } = this.#scaling;
+    return scaledownWindowMs === null ? this.#lastUsedMs > 0 : this.#services.host.clock.monotonic() - this.#lastUsedMs < scaledownWindowMs;
   }
 
   counts(): { starting: number; ready: number; draining: number } {
@@ -281,7 +313,7 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
   watchIdle(): void {
     const windowMs = this.#scaling.scaledownWindowMs;
     if (this.#idleDeadline || windowMs === null || this.#closed || this.#containers.size === 0) return;
-    this.#idleDeadline = this.#deadlines.add(this.#services.host.clock.monotonic() + windowMs, () => this.#scaleDown());
+    this.#idleDeadline = this.#deadlines.add(this.#services.host.clock.monotonic() + windowMs * EARLY_SHARE, () => this.#scaleDown());
   }
 
   #scaleDown(): void {
@@ -297,9 +329,12 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
       windowMs: this.#scaling.scaledownWindowMs,
     });
     for (const container of ready) if (decision.stop.includes(container.id)) container.drain("idle", null);
-    if (decision.wakeAtMs !== null) {
-      this.#idleDeadline = this.#deadlines.add(clock.monotonic() + Math.max(0, decision.wakeAtMs - clock.now()), () => this.#scaleDown());
-    }
+    const nowMs = clock.monotonic();
+    // A buffer is kept until the window is over in which nothing was asked: then it is no longer needed.
+    const bufferUntilMs =
+      this.#scaling.bufferContainers > 0 && this.#scaling.scaledownWindowMs !== null ? this.#lastUsedMs + this.#scaling.scaledownWindowMs : 0;
+    const wakeAtMs = decision.wakeAtMs === null ? bufferUntilMs : nowMs + Math.max(0, decision.wakeAtMs - clock.now());
+    if (wakeAtMs > nowMs || decision.wakeAtMs !== null) this.#idleDeadline = this.#deadlines.add(wakeAtMs, () => this.#scaleDown());
   }
 
   // --- asked from outside
@@ -382,6 +417,7 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
     this.#starts.dispose();
     this.#warmUps.dispose();
     this.#deadlines.delete(this.#idleDeadline);
+    this.#deadlines.delete(this.#lateDeadline);
     // Where the server decides that it ends, the function says how long its inputs may still take.
     const limitMs = reason === "stop" || reason === "shutdown" ? Math.min(drainMs ?? Infinity, this.#options.drainTimeoutMs) : drainMs;
     for (const container of this.#containers) {

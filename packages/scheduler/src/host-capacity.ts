@@ -1,7 +1,7 @@
 import type { Clock } from "@samovar/kit";
 import { SamovarError, type FunctionOptions } from "@samovar/protocol";
 import { describeFull, describeImpossible, type Tally } from "./decisions/describe-room.ts";
-import { givingWay, openTo, type RoomOffer, type RoomWaiter } from "./decisions/giving-way.ts";
+import { behind, givingWay, type RoomAhead, type RoomOffer, type RoomWaiter } from "./decisions/giving-way.ts";
 import {
   countThatFit,
   fits,
@@ -48,10 +48,9 @@ const PATIENCE_MS = 10_000;
  * container takes room first, and gives it back when the container has ended, not before.
  *
  * Those who find no room wait in a line. They are served in its order, one container each, and go to its end for their
- * next; nobody passes another on room that the other waits for, so a container that needs much gets it in the end, and
- * one that needs something else passes. While anyone waits, idle containers above the floors of other pools give way,
- * longest idle first. Who waited for ten seconds without having any container gets the next one of another pool that
- * finishes an input, though more of that pool's inputs wait.
+ * next. One that needs little may pass one that needs much, for ten seconds; then room is gathered for that one. While
+ * anyone waits, idle containers above the floors of other pools give way, longest idle first. Who waited for ten seconds
+ * without having any container gets the next one of another pool that finishes an input, though more of that pool's wait.
  *
  * Everything is pushed: the line is looked at when a container ended, got idle, or somebody joined or left, at the end
  * of that turn.
@@ -125,7 +124,7 @@ export class HostCapacity {
     if (need.memoryMib > this.#free.memoryMib || need.cpuMillis > this.#free.cpuMillis) return null;
     if (tenant.refusedAt === this.#generation) return null;
     const at = this.#line.indexOf(tenant);
-    const open = openTo(this.#free, this.#waiters(at === -1 ? this.#line : this.#line.slice(0, at)));
+    const open = this.#behind(at === -1 ? this.#line : this.#line.slice(0, at)).free;
     if (!fits(need, open)) {
       tenant.refusedAt = this.#generation;
       return null;
@@ -157,7 +156,6 @@ export class HostCapacity {
    * without any container waited long enough, and what is coming is not enough for that one.
    */
   mustYield(tenant: RoomTenant): boolean {
-    if (tenant.stayingHolds().length <= tenant.client.kept()) return false;
     const nowMs = this.#clock.monotonic();
     let coming = this.#coming();
     for (const waiter of this.#waiters(this.#line)) {
@@ -195,16 +193,16 @@ export class HostCapacity {
   // --- the line
 
   #serve(): void {
-    let open = this.#free;
+    let ahead = this.#ahead();
     for (const waiter of this.#waiters(this.#line)) {
       const tenant = waiter.owner;
       const had = tenant.holds.size;
-      if (fits(tenant.need, open)) tenant.client.roomCame();
+      if (fits(tenant.need, ahead.free)) tenant.client.roomCame();
       // The line is another one now, and is looked at again at the end of this turn.
       if (tenant.holds.size > had) return;
-      if (tenant.wanted > 0 && !waiter.isBlocked) open = without(open, tenant.need);
+      if (tenant.wanted > 0) ahead = behind(ahead, waiter);
     }
-    for (const tenant of [...this.#extras]) if (fits(tenant.need, open)) tenant.client.roomCame();
+    for (const tenant of [...this.#extras]) if (fits(tenant.need, ahead.free)) tenant.client.roomCame();
   }
 
   #makeRoom(): void {
@@ -232,6 +230,17 @@ export class HostCapacity {
     const leaving: Room[] = [];
     for (const tenant of this.#tenants) for (const hold of tenant.holds) if (hold.isLeaving()) leaving.push(hold.room);
     return withRoomOf(this.#free, leaving);
+  }
+
+  #ahead(): RoomAhead {
+    return { free: this.#free, coming: this.#coming() };
+  }
+
+  /** What is open to somebody who comes after these. */
+  #behind(line: readonly RoomTenant[]): RoomAhead {
+    let ahead = this.#ahead();
+    for (const waiter of this.#waiters(line)) ahead = behind(ahead, waiter);
+    return ahead;
   }
 
   #waiters(line: readonly RoomTenant[]): (RoomWaiter & { readonly owner: RoomTenant })[] {

@@ -82,6 +82,11 @@ export class Pool implements FleetClient {
     this.#fleet.setFloor(policy);
   }
 
+  /** Since when the input waits that is next. */
+  get waitsSinceMs(): number {
+    return this.#queue[0]?.waitsSinceMs ?? 0;
+  }
+
   // --- inputs come
 
   submit(request: InputRequest, sink: InputSink): InputTicket {

@@ -6,7 +6,7 @@ export interface RoomWaiter {
   readonly need: RoomNeed;
   /** How many containers it waits for. */
   readonly wanted: number;
-  /** It waited for so long that room is gathered for it bit by bit. */
+  /** It waited for so long that room is gathered for it bit by bit, and nobody passes it any more. */
   readonly isPatient: boolean;
   /** What others always keep leaves no room for it, however long it waits: nothing is set aside for it. */
   readonly isBlocked: boolean;
@@ -19,11 +19,19 @@ export interface RoomOffer {
   readonly room: Room;
 }
 
-/** What of the free room is open to somebody who is served after these: nobody passes another on what that one needs. */
-export function openTo(free: Room, earlier: readonly RoomWaiter[]): Room {
-  let open = free;
-  for (const waiter of earlier) if (!waiter.isBlocked) open = without(open, waiter.need);
-  return open;
+/** Free room, and with it what is coming since containers are on their way out. */
+export interface RoomAhead {
+  readonly free: Room;
+  readonly coming: Room;
+}
+
+/**
+ * What is open to those behind this waiter. Room that is there for it, or comes, is its own; so is all that it needs once
+ * it was passed over for long: nobody passes it then on what it needs.
+ */
+export function behind({ free, coming }: RoomAhead, waiter: RoomWaiter): RoomAhead {
+  if (waiter.isBlocked || !(waiter.isPatient || fits(waiter.need, coming))) return { free, coming };
+  return { free: without(free, waiter.need), coming: without(coming, waiter.need) };
 }
 
 /**
@@ -51,7 +59,7 @@ export function givingWay<T extends RoomOffer>(coming: Room, line: readonly Room
       }
       const isServed = fits(need, left);
       if (!isServed) short.add(waiter);
-      if (isServed || (round === 1 && !waiter.isBlocked)) left = without(left, need);
+      if (isServed || (round === 1 && waiter.isPatient && !waiter.isBlocked)) left = without(left, need);
     }
   }
   return [...taken];

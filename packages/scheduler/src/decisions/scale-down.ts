@@ -22,12 +22,24 @@ export interface ScaleDownDecision {
   readonly wakeAtMs: number | null;
 }
 
-/** Containers idle for the whole window are stopped, longest idle first, never below the floor. */
-export function decideScaleDown(snapshot: ScaleDownSnapshot): ScaleDownDecision {
-  const spare = snapshot.active - snapshot.keep;
-  if (snapshot.windowMs === null || spare <= 0) return { stop: [], wakeAtMs: null };
-  const byIdle = [...snapshot.idle].sort((a, b) => a.idleSinceMs - b.idleSinceMs).slice(0, spare);
-  const due = byIdle.filter((c) => c.idleSinceMs + snapshot.windowMs! <= snapshot.nowMs);
-  const next = byIdle[due.length];
-  return { stop: due.map((c) => c.id), wakeAtMs: next ? next.idleSinceMs + snapshot.windowMs : null };
+/** The part of the window after which an idle container goes while its pool has far more than it needs. */
+export const EARLY_SHARE = 1 / 4;
+
+/**
+ * Containers idle for the whole window are stopped, longest idle first, never below the floor. While at least two, and at
+ * least half of all, are more than is needed, a quarter of the window is enough.
+ */
+export function decideScaleDown({ nowMs, idle, active, keep, windowMs }: ScaleDownSnapshot): ScaleDownDecision {
+  const stop: string[] = [];
+  if (windowMs === null) return { stop, wakeAtMs: null };
+  for (const container of idle.toSorted((a, b) => a.idleSinceMs - b.idleSinceMs)) {
+    const left = active - stop.length;
+    const surplus = left - keep;
+    if (surplus <= 0) break;
+    const isFarOver = surplus >= 2 && surplus * 2 >= left;
+    const dueAtMs = container.idleSinceMs + (isFarOver ? windowMs * EARLY_SHARE : windowMs);
+    if (dueAtMs > nowMs) return { stop, wakeAtMs: dueAtMs };
+    stop.push(container.id);
+  }
+  return { stop, wakeAtMs: null };
 }

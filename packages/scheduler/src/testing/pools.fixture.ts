@@ -48,6 +48,7 @@ export interface PoolsUnderTest {
   readonly driver: FakeDriver;
   readonly services: PoolServices;
   readonly capacity: HostCapacity;
+  readonly pools: ReadonlyMap<string, Pool>;
   /** Of those that live, oldest first. */
   readonly containers: Map<string, ScriptedContainer>;
   /** Whether containers become ready by themselves; default true. */
@@ -55,6 +56,8 @@ export interface PoolsUnderTest {
   pool(name: string, options?: Partial<FunctionOptions>, spec?: Partial<PoolSpec>): Pool;
   call(pool: Pool): ScriptedCall;
   containersOf(name: string): ScriptedContainer[];
+  /** Frames that were sent have arrived, and no more. */
+  turn(): Promise<void>;
   /** What is under way has happened. */
   settle(): Promise<void>;
   advance(byMs: number): Promise<void>;
@@ -68,11 +71,12 @@ export function createPools(size: Partial<HostSize> = {}): PoolsUnderTest {
   const clock = new FakeClock();
   const hub = new WorkerHub({ clock, logger: silentLogger });
   const ids = createCountingIds();
-  const pools: Pool[] = [];
+  const pools = new Map<string, Pool>();
   const containers = new Map<string, ScriptedContainer>();
-  const settle = async (): Promise<void> => {
-    for (let turn = 0; turn < 12; turn++) await new Promise((resolve) => setImmediate(resolve));
+  const turns = async (count: number): Promise<void> => {
+    for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
   };
+  const settle = (): Promise<void> => turns(12);
   const driver = createFakeDriver({
     clock,
     accept: (connection) => hub.accept(connection),
@@ -103,6 +107,7 @@ export function createPools(size: Partial<HostSize> = {}): PoolsUnderTest {
     driver,
     services,
     capacity,
+    pools,
     containers,
     autoReady: true,
     pool(name, options = {}, spec = {}) {
@@ -119,7 +124,7 @@ export function createPools(size: Partial<HostSize> = {}): PoolsUnderTest {
         },
         services,
       );
-      pools.push(pool);
+      pools.set(name, pool);
       return pool;
     },
     call(pool) {
@@ -155,6 +160,7 @@ export function createPools(size: Partial<HostSize> = {}): PoolsUnderTest {
       return call;
     },
     containersOf: (name) => [...containers.values()].filter(({ spec }) => spec.functionName === name),
+    turn: () => turns(3),
     settle,
     async advance(byMs) {
       await settle();
@@ -162,7 +168,7 @@ export function createPools(size: Partial<HostSize> = {}): PoolsUnderTest {
       await settle();
     },
     async dispose() {
-      await Promise.all(pools.map((pool) => pool.close("shutdown", 0)));
+      await Promise.all([...pools.values()].map((pool) => pool.close("shutdown", 0)));
       await driver.dispose();
       hub.dispose();
     },
