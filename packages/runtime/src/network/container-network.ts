@@ -21,8 +21,13 @@ export interface ContainerNetworks {
 }
 
 export interface ContainerNetwork {
-  /** A pinned network namespace, as `path` of an OCI configuration takes it; null: a new one that the runtime makes. */
+  /**
+   * The network namespace, as `path` of an OCI configuration takes it, good in every mount namespace of the host; null: a
+   * new one that the runtime makes.
+   */
   readonly netnsPath: string | null;
+  /** What its link is called on the host, and its namespace for `ip netns`; null without them. */
+  readonly link: string | null;
   /** A file to stand at /etc/resolv.conf; null: the host's own. */
   readonly resolvConf: string | null;
   /** Idempotent. */

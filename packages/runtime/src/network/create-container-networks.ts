@@ -58,7 +58,7 @@ class Networks implements ContainerNetworks {
   async create(containerId: string, policy: NetworkPolicy): Promise<ContainerNetwork> {
     if (this.#disposing) throw new SamovarError("shutting_down", "No network is made any more: the driver was disposed");
     if (!SAFE_ID.test(containerId)) throw new SamovarError("internal", `A container's id must do as a file name, but is ${JSON.stringify(containerId)}`);
-    if (policy.mode === "none") return { netnsPath: null, resolvConf: this.#noNames, dispose: async () => {} };
+    if (policy.mode === "none") return { netnsPath: null, link: null, resolvConf: this.#noNames, dispose: async () => {} };
     if (policy.mode === "host") throw new SamovarError("internal", "A container with the network mode host has no network of its own");
     if (!this.modes.includes("isolated")) throw new SamovarError("unsupported", this.missing[0]!);
     const problem =

@@ -108,7 +108,7 @@ export class Instance {
         grants.made(wanted, clock.monotonic());
       },
     });
-    return { netnsPath: slot.netnsPath, resolvConf: join(this.#folder, "resolv.conf"), dispose };
+    return { netnsPath: `/proc/${process.pid}/fd/${slot.netns.fd}`, link: slot.link, resolvConf: join(this.#folder, "resolv.conf"), dispose };
   }
 
   dispose(): Promise<void> {

@@ -1,3 +1,4 @@
+import { open, type FileHandle } from "node:fs/promises";
 import type { Clock, Logger } from "@samovar/kit";
 import { formatIpv4, SamovarError, type Ipv4Range } from "@samovar/protocol";
 import { BLOCK_CAPACITY, containerAddress, gatewayOf } from "./address-block.ts";
@@ -9,7 +10,8 @@ import type { Kernel } from "./kernel.ts";
 
 /** A namespace that is wired to the host, with an address. */
 export interface Slot extends ContainerAddress {
-  readonly netnsPath: string;
+  /** Keeps the namespace, and leads to it by way of /proc: where it is pinned is a mount, which other mount namespaces don't see. */
+  readonly netns: FileHandle;
 }
 
 export interface SlotsOptions {
@@ -77,6 +79,7 @@ export class Slots {
     const opened = this.#all.get(slot);
     if (!opened) return;
     this.#all.delete(slot);
+    await slot.netns.close();
     // The rules first: whoever gets this link's name next must find none.
     const results = [
       ...(await Promise.allSettled([kernel.rules(closeRules(instance, slot, opened.list) + removeSourceRules(instance, slot))])),
@@ -96,6 +99,7 @@ export class Slots {
     const slots = [...this.#all.keys()];
     this.#all.clear();
     this.#stock.length = 0;
+    await Promise.all(slots.map((slot) => slot.netns.close()));
     await this.#options.kernel.unwire(slots.map((slot) => slot.link));
   }
 
@@ -146,12 +150,11 @@ export class Slots {
     const { instance, block, mtu, kernel } = this.#options;
     const index = this.#nextIndex();
     const link = containerLink(instance, index);
-    const slot: Slot = { index, link, address: containerAddress(block, index), netnsPath: `${NETNS_DIR}/${link}` };
-    this.#all.set(slot, opening);
-    const address = formatIpv4(slot.address);
+    const place: ContainerAddress = { index, link, address: containerAddress(block, index) };
+    const address = formatIpv4(place.address);
     const gateway = formatIpv4(gatewayOf(block));
-    const inside = macOf(slot.address, 0x02);
-    const outside = macOf(slot.address, 0x06);
+    const inside = macOf(place.address, 0x02);
+    const outside = macOf(place.address, 0x06);
     try {
       await kernel.link([
         `netns add ${link}`,
@@ -164,12 +167,13 @@ export class Slots {
       ]);
       const [configured] = await Promise.all([
         runCommand("ip", ["-n", link, "-batch", "-"], insideLines(address, gateway, outside)),
-        kernel.rules(sourceRules(instance, slot) + openRules(instance, slot, opening.list)),
+        kernel.rules(sourceRules(instance, place) + openRules(instance, place, opening.list)),
       ]);
       if (configured.code !== 0) throw new Error(`ip -n ${link}: ${configured.stderr.trim()}`);
+      const slot: Slot = { ...place, netns: await open(`${NETNS_DIR}/${link}`) };
+      this.#all.set(slot, opening);
       return slot;
     } catch (error) {
-      this.#all.delete(slot);
       // Which rules were made is not known here, and they do no harm: the index is not used again.
       await kernel.unwire([link]).catch(() => {});
       throw new SamovarError("start_failed", `The container's network can't be made: ${(error as Error).message}`, { cause: error });

@@ -25,6 +25,7 @@ export interface NetworkHost {
 
 export interface CreatedNetwork {
   readonly netnsPath: string | null;
+  readonly link: string | null;
   readonly resolvConf: string | null;
   readonly tookMs: number;
 }

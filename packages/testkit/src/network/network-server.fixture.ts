@@ -22,7 +22,7 @@ async function serve(request: ServerRequest): Promise<unknown> {
       const began = performance.now();
       const network = await networks.create(request.containerId, request.policy);
       containers.set(request.containerId, network);
-      return { netnsPath: network.netnsPath, resolvConf: network.resolvConf, tookMs: performance.now() - began };
+      return { netnsPath: network.netnsPath, link: network.link, resolvConf: network.resolvConf, tookMs: performance.now() - began };
     }
     case "end":
       return containers.get(request.containerId)!.dispose();
