@@ -6,16 +6,21 @@ import type { ContainerCgroup } from "../container-cgroup.ts";
 import { endTree, nextTurn, signal } from "../container-ending.ts";
 import { removeFolder } from "../container-folder.ts";
 import type { ContainerEvents, ContainerSpec, ContainerStats, ExecCommand, ExecProcess, RunningContainer } from "../driver.ts";
+import type { OwnedExec } from "../exec/exec-launch.ts";
+import { ExecSet } from "../exec/exec-set.ts";
 import { toExitStatus } from "../exit-status.ts";
 import type { MemoryWatch } from "../memory-watch.ts";
 import { OomCount } from "../oom-count.ts";
 import { findByContainerId, readProcessTable, type ProcessEntry } from "../process-table.ts";
+import type { ExecTarget } from "./exec-command.ts";
 import type { Lifeline, MainEnd } from "./lifeline.ts";
 import { PidNamespace, insidePid } from "./pid-namespace.ts";
 import { INSIDE, type OciFolder } from "./root-folder.ts";
 
 export interface OciContainerOptions {
   readonly spec: ContainerSpec;
+  /** How other programs are run in it. */
+  readonly execTarget: ExecTarget;
   /** The runtime's process, which stays while the container is there. */
   readonly runtime: ChildProcess & { readonly pid: number };
   readonly lifeline: Lifeline;
@@ -26,6 +31,7 @@ export interface OciContainerOptions {
   readonly watch: MemoryWatch;
   readonly memoryEnforced: boolean;
   readonly logger: Logger;
+  startExec(command: ExecCommand): Promise<OwnedExec>;
   /** Takes away what stands outside of the folder, when no process is left. */
   release(): Promise<void>;
   onGone(): void;
@@ -48,6 +54,7 @@ export class OciContainer implements RunningContainer {
   readonly codeDir: string;
   readonly #options: OciContainerOptions;
   readonly #oom: OomCount;
+  readonly #execs = new ExecSet();
   readonly #ended: Promise<void>;
   /** The runtime exited and the lifeline is closed: nothing runs. */
   readonly #over: Promise<void>;
@@ -74,6 +81,10 @@ export class OciContainer implements RunningContainer {
     const exited = new Promise<void>((resolve) => runtime.once("exit", () => resolve()));
     this.#over = Promise.all([exited, lifeline.closed]).then(() => void (this.#isOver = true));
     this.#ended = lifeline.ended.then((end) => this.#onEnd(end));
+  }
+
+  get execTarget(): ExecTarget {
+    return this.#options.execTarget;
   }
 
   get pid(): number | null {
@@ -125,17 +136,18 @@ export class OciContainer implements RunningContainer {
     }
   }
 
-  exec(_command: ExecCommand): Promise<ExecProcess> {
-    return Promise.reject(new SamovarError("unsupported", "The oci driver can't run programs in its containers yet"));
+  exec(command: ExecCommand): Promise<ExecProcess> {
+    return this.#execs.start(() => this.#options.startExec(command));
   }
 
-  /** Of all but init, which is ours. */
+  /** Of all but what is ours: init, and what stands before programs that were run. */
   async stats(): Promise<ContainerStats> {
     if (this.#gone || !this.#processes) return { memoryBytes: 0, cpuMs: 0, processes: 0 };
     const cgroup = await this.#options.grouped;
     const [all, memoryBytes, cpuMs] = await Promise.all([this.#pids(), cgroup?.memoryBytes() ?? null, cgroup?.cpuMs() ?? null]);
     const { initPid } = this.#processes.namespace;
-    const pids = all.filter((pid) => pid !== initPid);
+    const ours = new Set([initPid, ...this.#execs.launcherPids]);
+    const pids = all.filter((pid) => !ours.has(pid));
     if (memoryBytes !== null && cpuMs !== null) return { memoryBytes, cpuMs, processes: pids.length };
     const table = await readProcessTable();
     const entries = pids.flatMap((pid) => table.get(pid) ?? []);
@@ -177,6 +189,7 @@ export class OciContainer implements RunningContainer {
     if (!this.#isEnded) this.#killedByUs = true;
     const { spec, grouped, lifeline, runtime, folder } = this.#options;
     const cgroup = await grouped;
+    await this.#execs.end();
     await endTree(spec.containerId, this.#over, () => this.#signalAll(cgroup));
     await this.#ended;
     this.#stopWatching();

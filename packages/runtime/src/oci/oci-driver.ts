@@ -9,6 +9,7 @@ import { fillFolder, removeFolder, type CodePlan } from "../container-folder.ts"
 import { ContainerLedger } from "../container-ledger.ts";
 import { toArguments, toEnvironment } from "../container-process.ts";
 import type { ContainerEvents, ContainerSpec, RunningContainer, RuntimeDriver } from "../driver.ts";
+import { startOciExec } from "../exec/start-oci-exec.ts";
 import { applyEdits } from "../gpu/apply-edits.ts";
 import type { Gpus } from "../gpu/gpus.ts";
 import { MemoryWatch } from "../memory-watch.ts";
@@ -170,6 +171,7 @@ class OciDriver implements RuntimeDriver {
       });
       const adopted: OciContainer = new OciContainer({
         spec,
+        execTarget: { program: this.#parts.choice.program, access: this.#parts.access, folder, containerId: spec.containerId, user },
         runtime,
         lifeline,
         folder,
@@ -178,6 +180,15 @@ class OciDriver implements RuntimeDriver {
         watch: this.#watch,
         memoryEnforced: this.info.capabilities.memoryLimit === "enforced",
         logger: this.#options.logger,
+        startExec: async (command) =>
+          startOciExec(command, {
+            containerId: spec.containerId,
+            program: this.#parts.choice.program,
+            access: this.#parts.access,
+            folder,
+            config,
+            procsFiles: this.#runtimePath(spec.containerId) === null ? ((await grouped)?.procsFiles ?? []) : [],
+          }),
         release: async () => {},
         onGone: () => this.#ledger.remove(adopted, spec.containerId),
       });

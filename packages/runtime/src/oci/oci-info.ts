@@ -33,7 +33,7 @@ export function toOciInfo(abilities: OciAbilities): DriverInfo {
       gpu: abilities.gpus.length > 0,
       diskLimit: abilities.diskLimit ? "enforced" : "none",
       userNamespace: abilities.userNamespace,
-      exec: false,
+      exec: true,
     },
     missing: [
       ...(abilities.userNamespace
