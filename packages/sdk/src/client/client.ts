@@ -23,7 +23,7 @@ export interface ClientAppOptions {
 
 /**
  * Calls functions of a server from anywhere. Connections are kept and reused; `close` ends them. In a container
- * `new Client()` reaches the functions of the container's own app; handles do the same without a network.
+ * whose network is the host's `new Client()` reaches the functions of the container's own app; handles do the same in every network.
  *
  * @example
  * const client = new Client({ url: "http://127.0.0.1:8700", token });

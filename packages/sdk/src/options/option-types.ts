@@ -41,7 +41,7 @@ export interface CommonOptions {
   /** Default 512 MiB. */
   readonly memory?: Memory | RequestAndLimit<Memory>;
   /**
-   * The GPU that a container gets, by its name in any case (`samovar status` lists the server's), `"any"`, or a list in
+   * The GPU that a container gets, by its name in any case (such as `"T4"`, `"L40S"`, `"RTX4090"`), `"any"`, or a list in
    * order of preference; `"T4:2"` is two of them. A name stands for its sizes too: `"A100"` is also an `A100-80GB`. GPUs
    * are never shared. Where the server has none of these, calls get 503 with that reason. Default: none, also as `[]`.
    *
@@ -55,7 +55,7 @@ export interface CommonOptions {
   readonly disk?: Memory;
   /**
    * `"host"`: the machine's network. `"isolated"`: a network of its own, out of which it reaches what `allow` lists and
-   * nothing else. `"none"`: no network. Calls to the function, and its own to functions of its app, work in all of them.
+   * nothing else. `"none"`: no network. Calls to the function, and those that its code makes by handles, work in all of them.
    * Default `"host"`.
    *
    * @example
