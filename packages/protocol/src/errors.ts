@@ -113,7 +113,7 @@ export const ERROR_CATALOGUE = {
   },
   port_in_use: { status: 409, fault: "operator", retry: false, title: "The port is taken", fix: "Stop what listens there, or pass --port" },
   server_unreachable: { status: 503, fault: "operator", retry: true, title: "No server answers", fix: "Start one with `samovar up`, or check SAMOVAR_URL" },
-  conflict: { status: 409, fault: "caller", retry: false, title: "The name is taken", fix: "Choose another name" },
+  conflict: { status: 409, fault: "caller", retry: false, title: "It conflicts with what is there", fix: "Choose another name, or do what the detail says" },
   protocol_error: {
     status: 502,
     fault: "samovar",
