@@ -67,6 +67,10 @@ test("an answer on the function's own host is as the handler made it, but for wh
   expect(appendAnswerHeaders([], headers)).toEqual(headers.slice(0, 3).flat());
 });
 
+test("a cookie on the function's own host keeps its path, and reaches no other host", () => {
+  expect(scopeCookie("a=1; Domain=samovar.example; Path=/; HttpOnly", null)).toBe("a=1; Path=/; HttpOnly");
+});
+
 test.each([
   ["a=1", "a=1; Path=/endpoint/predict"],
   ["a=1; Secure; HttpOnly", "a=1; Secure; HttpOnly; Path=/endpoint/predict"],

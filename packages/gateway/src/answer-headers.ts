@@ -36,7 +36,8 @@ const ACTIVE = /html|xml|xsl|multipart|,/i;
 /** The headers of an answer on the function's own host. */
 export function appendAnswerHeaders(target: FlatHeaders, headers: AnswerHead["headers"]): FlatHeaders {
   for (const [name, value] of headers) {
-    if (!NOT_TAKEN.has(name.toLowerCase())) target.push(name, value);
+    const lower = name.toLowerCase();
+    if (!NOT_TAKEN.has(lower)) target.push(name, lower === "set-cookie" ? scopeCookie(value, null) : value);
   }
   return target;
 }
@@ -63,16 +64,22 @@ export function appendSharedHeaders(target: FlatHeaders, headers: AnswerHead["he
   return target;
 }
 
-/** A cookie that goes back to the function at `prefix` and to nothing else: no domain, and a path at or below it. */
-export function scopeCookie(cookie: string, prefix: string): string {
+/**
+ * A cookie that goes back to its function and to nothing else: no domain, which could only be the server's, and, unless the host is
+ * the function's own, a path at or below `prefix`.
+ */
+export function scopeCookie(cookie: string, prefix: string | null): string {
   const [pair, ...attributes] = cookie.split(";");
   let path = prefix;
   const kept = attributes.filter((attribute) => {
     const [name, value = ""] = attribute.split("=", 2).map((text) => text.trim());
-    if (/^path$/i.test(name!)) path = value === prefix || value.startsWith(`${prefix}/`) ? value : prefix;
-    return !/^(path|domain)$/i.test(name!);
+    if (/^domain$/i.test(name!)) return false;
+    if (prefix === null || !/^path$/i.test(name!)) return true;
+    path = value === prefix || value.startsWith(`${prefix}/`) ? value : prefix;
+    return false;
   });
-  return `${[pair, ...kept].join(";")}; Path=${path}`;
+  const scoped = [pair, ...kept].join(";");
+  return path === null ? scoped : `${scoped}; Path=${path}`;
 }
 
 /** The length that a streamed answer declares of itself. */

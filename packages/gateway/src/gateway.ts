@@ -10,6 +10,7 @@ import { Hosts, withoutHost } from "./host.ts";
 import { createHttpServer } from "./http-server.ts";
 import { assertMayReadMetrics, sendMetrics, type MetricsAnswer } from "./metrics-route.ts";
 import { toSamovarError } from "./problem.ts";
+import { dropRest, hasBody } from "./request-body.ts";
 import { splitTarget, takeOriginForm } from "./route.ts";
 import { handleUpgrade, isExecPath, type ExecUpgrade } from "./upgrade.ts";
 
@@ -149,6 +150,12 @@ export function createGateway(options: GatewayOptions): Gateway {
     );
   };
 
+  /** What is only read takes no body; one that comes all the same is not taken in without end. */
+  const read = (req: IncomingMessage, res: ServerResponse, answer: () => void): void => {
+    if (hasBody(req)) res.once("finish", () => dropRest(req, clock, timeouts.lingerMs));
+    answer();
+  };
+
   /** By host first, as a function's own host has none of the server's paths. Throws what keeps the request out. */
   const dispatch = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void => {
     const url = takeOriginForm(req);
@@ -156,8 +163,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     const isFunctions = host !== undefined && host.kind === "function";
     if (!isFunctions) {
       // Whoever asks how the server is may have no name for it.
-      if (isAt(url, "/livez")) return answerHealth(req, res, null);
-      if (isAt(url, "/readyz")) return answerHealth(req, res, draining ? "draining" : (options.notReady?.() ?? null));
+      if (isAt(url, "/livez")) return read(req, res, () => answerHealth(req, res, null));
+      if (isAt(url, "/readyz")) return read(req, res, () => answerHealth(req, res, draining ? "draining" : (options.notReady?.() ?? null)));
       if (host === undefined) throw withoutHost();
       if (host.kind === "foreign") throw hosts.refuse(host.name);
       if (isUnder(url, "/api")) {
@@ -167,7 +174,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       }
       if (options.metrics && isAt(url, "/metrics")) {
         assertMayReadMetrics(req, host, options.authenticator);
-        return tellMetrics(options.metrics, req, res);
+        return read(req, res, () => tellMetrics(options.metrics!, req, res));
       }
     }
     if (draining) throw new SamovarError("shutting_down", "The server is shutting down: call again when it is back");

@@ -1,15 +1,19 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { CONTENT_TYPES } from "@samovar/protocol";
+import { CONTENT_TYPES, SamovarError } from "@samovar/protocol";
+
+const METHODS = ["GET", "HEAD"];
+
+/** Throws `method_not_allowed` for what is only read, such as health and metrics. */
+export function assertReads(req: IncomingMessage, path: string): void {
+  if (METHODS.includes(req.method!)) return;
+  throw new SamovarError("method_not_allowed", `${req.method} is not served at ${path}: use ${METHODS.join(", ")}`, { fields: { allow: METHODS } });
+}
 
 /** `/livez` and `/readyz`: 200, or 503 with the reason. Anyone may ask. */
 export function answerHealth(req: IncomingMessage, res: ServerResponse, reason: string | null): void {
-  const served = req.method === "GET" || req.method === "HEAD";
-  const status = !served ? 405 : reason === null ? 200 : 503;
+  assertReads(req, "/livez and /readyz");
   const body = Buffer.from(JSON.stringify(reason === null ? { status: "ok" } : { status: "unavailable", reason }));
-  res.writeHead(status, {
-    "cache-control": "no-store",
-    ...(served ? { "content-type": CONTENT_TYPES.json, "content-length": body.length } : { allow: "GET, HEAD", "content-length": 0 }),
-  });
-  if (served) res.end(body);
-  else res.end();
+  res.writeHead(reason === null ? 200 : 503, { "cache-control": "no-store", "content-type": CONTENT_TYPES.json, "content-length": body.length });
+  if (req.method === "HEAD") res.end();
+  else res.end(body);
 }

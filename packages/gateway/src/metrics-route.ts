@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { BlockList } from "node:net";
 import { SamovarError } from "@samovar/protocol";
 import { hasScope, unauthorized, type Authenticator } from "./authenticator.ts";
+import { assertReads } from "./health.ts";
 import type { RequestHost } from "./host.ts";
 
 /** What `/metrics` answers with. */
@@ -9,8 +10,6 @@ export interface MetricsAnswer {
   readonly contentType: string;
   readonly body: string;
 }
-
-const METHODS = ["GET", "HEAD"];
 
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
@@ -21,9 +20,7 @@ const FORWARDING = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 
 /** Throws what keeps this request from the metrics. From this machine they need no token, as scrapers have none. */
 export function assertMayReadMetrics(req: IncomingMessage, host: RequestHost, authenticator: Authenticator): void {
-  if (!METHODS.includes(req.method!)) {
-    throw new SamovarError("method_not_allowed", `${req.method} is not served at /metrics: use ${METHODS.join(", ")}`, { fields: { allow: METHODS } });
-  }
+  assertReads(req, "/metrics");
   const { authorization } = req.headers;
   if (authorization === undefined && isLocal(req, host)) return;
   const principal = authenticator.authenticate(authorization);

@@ -69,6 +69,8 @@ function gather(req: IncomingMessage, limits: BodyLimits, clock: Clock, receiver
   });
 }
 
+export const hasBody = (req: IncomingMessage): boolean => req.headers["content-length"] !== undefined || req.headers["transfer-encoding"] !== undefined;
+
 /** What an answer leaves unread is read and dropped, so that the client sees the answer; but not for ever. */
 export function dropRest(req: IncomingMessage, clock: Clock, lingerMs: number): void {
   if (req.readableEnded || req.destroyed) return;

@@ -5,7 +5,7 @@ import type { FunctionEntry, InputFailure, InputRequest, InputSink, InputTicket,
 import { appendAnswerHeaders, appendSharedHeaders, declaredLength } from "./answer-headers.ts";
 import { ItemBoundary } from "./item-boundary.ts";
 import { sendProblem, shownError, type FlatHeaders } from "./problem.ts";
-import { dropRest } from "./request-body.ts";
+import { dropRest, hasBody } from "./request-body.ts";
 import { functionPrefix } from "./route.ts";
 import { serverTiming } from "./server-timing.ts";
 
@@ -225,7 +225,7 @@ export class ResponseSink implements InputSink {
   #finish(status: number): void {
     this.#over(status);
     const { req } = this.#call;
-    if (!req.readableEnded && req.method === "POST") dropRest(req, this.#context.clock, this.#context.lingerMs);
+    if (!req.readableEnded && hasBody(req)) dropRest(req, this.#context.clock, this.#context.lingerMs);
   }
 
   #cancel(reason: "disconnected" | "cancelled"): void {

@@ -104,13 +104,35 @@ describe("a stranger's request is bounded", () => {
     const predict = new FakeFunction();
     const { port } = await startGateway([predict], { clock });
     const head = `POST /endpoint/predict HTTP/1.1\r\n${HOST}content-length: 1000000000\r\n`;
-    expect(await new RawClient(port).send(`${head}expect: 100-continue\r\n\r\n`).closed()).toMatch(/^HTTP\/1.1 401 /);
+    for (const path of ["/endpoint/predict", "/api/v1/blobs/missing"])
+      expect(await new RawClient(port).send(`${head.replace("/endpoint/predict", path)}expect: 100-continue\r\n\r\n`).closed()).toMatch(/^HTTP\/1.1 401 /);
     const pushing = new RawClient(port).send(`${head}\r\n`, "x".repeat(1_000));
     expect(await pushing.until(/\}/)).toMatch(/^HTTP\/1.1 401 /);
     await clock.nextTimer();
     clock.advance(5_000);
     await pushing.closed();
     expect(predict.calls).toEqual([]);
+  });
+
+  test.each([
+    ["GET /livez", 200],
+    ["POST /readyz", 405],
+    ["GET /metrics", 200],
+    ["GET /endpoint/predict", 200],
+    ["DELETE /endpoint/predict", 405],
+    ["OPTIONS /endpoint/predict", 204],
+    ["GET /nowhere", 404],
+  ])("a body to %s, which takes none, is not taken in without end", async (line, expected) => {
+    const clock = new WatchedClock();
+    const { port } = await startGateway([new FakeFunction()], { clock, metrics: async () => ({ contentType: "text/plain", body: "1" }) });
+    const client = new RawClient(port).send(
+      `${line} HTTP/1.1\r\n${HOST}authorization: Bearer ${ADMIN_TOKEN}\r\ntransfer-encoding: chunked\r\n\r\n`,
+      "1\r\nx\r\n",
+    );
+    expect(status(await client.until(/\r\n\r\n/))).toEqual([expected]);
+    await clock.nextTimer();
+    clock.advance(5_000);
+    await client.closed();
   });
 
   test("so many connections and no more; one that ends makes room", async () => {

@@ -77,7 +77,11 @@ export function createControlApi(options: ControlApiOptions): ControlApi {
   return {
     handle(req, res, expectsContinue) {
       res.once("finish", () => dropRest(req, options.clock, options.lingerMs));
-      if (expectsContinue) res.writeContinue();
+      if (expectsContinue) {
+        if (options.authenticator.authenticate(req.headers.authorization)) res.writeContinue();
+        // What is refused is not asked for its body, and a client that keeps it back can't use this connection for more.
+        else res.shouldKeepAlive = false;
+      }
       void listener(req, res);
     },
     endStreams() {
