@@ -20,6 +20,8 @@ export interface StaleContainersOptions {
   readonly logger: Logger;
   /** Removes the control groups of dead servers that have become empty; false while some are not. */
   clearGroups(): Promise<boolean>;
+  /** Removes what else a driver has for containers, but for these. */
+  clearRest?(liveIds: ReadonlySet<string>): Promise<void>;
 }
 
 /**
@@ -46,6 +48,10 @@ export class StaleContainers {
     await stale.#look(false);
     stale.#wait(0);
     return stale;
+  }
+
+  get isCleared(): boolean {
+    return this.#left.size === 0;
   }
 
   dispose(): void {
@@ -81,6 +87,7 @@ export class StaleContainers {
       await removeFolder(join(this.#options.containersDir, id));
       this.#left.delete(id);
     }
+    await this.#options.clearRest?.(this.#left);
     this.#groupsCleared = await this.#options.clearGroups();
     // What was just killed leaves its group a moment later, and no later look would see to it.
     for (let pauseMs = 1; kill && !this.#groupsCleared && pauseMs < LAST_PAUSE_MS; pauseMs *= 2) {

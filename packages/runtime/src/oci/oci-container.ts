@@ -189,8 +189,10 @@ export class OciContainer implements RunningContainer {
     if (!this.#isEnded) this.#killedByUs = true;
     const { spec, grouped, lifeline, runtime, folder } = this.#options;
     const cgroup = await grouped;
-    await this.#execs.end();
+    // A runtime may wait for all that holds a program's output, which only the end of the container ends.
+    const execs = this.#execs.end();
     await endTree(spec.containerId, this.#over, () => this.#signalAll(cgroup));
+    await execs;
     await this.#ended;
     this.#stopWatching();
     await this.#oom.close();

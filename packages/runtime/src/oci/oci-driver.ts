@@ -13,6 +13,8 @@ import { startOciExec } from "../exec/start-oci-exec.ts";
 import { applyEdits } from "../gpu/apply-edits.ts";
 import type { Gpus } from "../gpu/gpus.ts";
 import { MemoryWatch } from "../memory-watch.ts";
+import type { ContainerNetwork, ContainerNetworks } from "../network/container-network.ts";
+import { createContainerNetworks } from "../network/create-container-networks.ts";
 import { StaleContainers } from "../stale-containers.ts";
 import { chooseRuntime, type Choice } from "./choose-runtime.ts";
 import { toModuleBinds } from "./code-binds.ts";
@@ -50,12 +52,17 @@ interface Parts {
   readonly choice: Choice;
   readonly seccomp: SeccompProfile | null;
   readonly cgroups: Cgroups | null;
+  readonly networks: ContainerNetworks;
   readonly stale: StaleContainers;
   readonly info: DriverInfo;
 }
 
+/** runc copies what a program without a terminal writes, and stays until nobody can write any more. */
+const WAITS_FOR_OUTPUT = "A program that is run in a container is over only when nothing it started holds its output: install crun, which does not wait";
 /** Of the driver itself, among the containers' folders; no container's id begins with a dot. */
 const OWN_FOLDER = ".oci";
+/** The same of networks, which may have to outlive the driver: a dead server's containers end by themselves. */
+const NETWORK_FOLDER = ".network";
 /** Init, which stands beside what a container may start. */
 const OWN_PROCESSES = 1;
 
@@ -74,6 +81,9 @@ export async function createOciDriver(options: OciDriverOptions): Promise<Runtim
   await removeFolder(own);
   const undo: (() => Promise<void>)[] = [() => removeFolder(own)];
   try {
+    const networking = createContainerNetworks({ home: join(options.home, NETWORK_FOLDER), clock: options.clock, logger: options.logger });
+    networking.catch(() => {});
+    undo.unshift(() => removeFolder(join(options.home, NETWORK_FOLDER)));
     const [host, access] = await Promise.all([prepareHostRoot(own), openHostAccess(options.home, ids.uid === 0)]).catch((error: unknown) => {
       throw new SamovarError("unsupported", `Containers can't be isolated here: ${(error as Error).message}. Run the server as root on Linux`, {
         cause: error,
@@ -83,6 +93,8 @@ export async function createOciDriver(options: OciDriverOptions): Promise<Runtim
     const seccomp = toSeccompProfile(process.arch);
     const choice = await chooseRuntime({ programs, access, host, seccomp, ids, folder: own });
     if ("failures" in choice) throw new SamovarError("unsupported", `No container can be started here: ${choice.failures.join("; ")}`);
+    const networks = await networking;
+    undo.unshift(() => networks.dispose());
     const detected = await detectCgroups(realFiles, { every: choice.program.name === "runc" && ids.uid === 0 });
     const opened = detected.hierarchies.length > 0 ? await Cgroups.open(detected, options.logger) : null;
     const plan = opened?.plan ?? NO_CGROUPS;
@@ -91,19 +103,20 @@ export async function createOciDriver(options: OciDriverOptions): Promise<Runtim
       clock: options.clock,
       logger: options.logger,
       clearGroups: () => removeStaleCgroups(plan),
+      clearRest: (liveIds) => networks.clearStale(liveIds),
     });
     const info = toOciInfo({
       plan,
       isRoot: ids.uid === 0,
       userNamespace: choice.userNamespace,
       seccomp: seccomp !== null,
-      networkModes: ["host", "none"],
+      networkModes: networks.modes,
       diskLimit: false,
-      missing: [...(options.gpus?.missing ?? [])],
+      missing: [...networks.missing, ...(choice.program.name === "runc" ? [WAITS_FOR_OUTPUT] : []), ...(options.gpus?.missing ?? [])],
       gpus: options.gpus?.passableDevices ?? [],
     });
     options.logger.debug({ runtime: choice.program.file }, "Containers are started by a runtime");
-    return new OciDriver(options, { access, host, choice, seccomp, cgroups: opened?.cgroups ?? null, stale, info });
+    return new OciDriver(options, { access, host, choice, seccomp, cgroups: opened?.cgroups ?? null, networks, stale, info });
   } catch (error) {
     await disposeAll(undo);
     throw error;
@@ -133,14 +146,17 @@ class OciDriver implements RuntimeDriver {
   }
 
   dispose(): Promise<void> {
-    const { stale, cgroups, access } = this.#parts;
+    const { stale, cgroups, access, networks } = this.#parts;
+    const { home } = this.#options;
     this.#disposing ??= disposeAll([
       () => stale.dispose(),
       () => this.#ledger.close(),
       // These last, since containers lie in them.
       () => cgroups?.dispose(),
+      () => networks.dispose(),
       () => access.dispose(),
-      () => removeFolder(join(this.#options.home, OWN_FOLDER)),
+      () => removeFolder(join(home, OWN_FOLDER)),
+      () => (stale.isCleared ? removeFolder(join(home, NETWORK_FOLDER)) : undefined),
     ]);
     return this.#disposing;
   }
@@ -159,11 +175,14 @@ class OciDriver implements RuntimeDriver {
     );
     // Awaited below; until then a failure must not count as unhandled.
     planned.catch(() => {});
+    const networked = spec.network.mode === "host" ? Promise.resolve(null) : this.#parts.networks.create(spec.containerId, spec.network);
+    networked.catch(() => {});
     let container: OciContainer | null = null;
     try {
       await Promise.all([makeRoot(folder, this.#parts.host, user.owner), spec.cacheDir ? giveFolder(spec.cacheDir, user.owner) : null]);
       const plan = await planned;
-      const config = await this.#configure(spec, folder, user, plan);
+      const network = await networked;
+      const config = await this.#configure(spec, folder, user, plan, network);
       const { runtime, lifeline } = await runContainer(this.#parts.choice.program, this.#parts.access, folder, {
         containerId: spec.containerId,
         config,
@@ -189,7 +208,7 @@ class OciDriver implements RuntimeDriver {
             config,
             procsFiles: this.#runtimePath(spec.containerId) === null ? ((await grouped)?.procsFiles ?? []) : [],
           }),
-        release: async () => {},
+        release: async () => network?.dispose(),
         onGone: () => this.#ledger.remove(adopted, spec.containerId),
       });
       container = adopted;
@@ -202,6 +221,7 @@ class OciDriver implements RuntimeDriver {
     } catch (error) {
       if (container) await container.kill();
       else {
+        await (await networked.catch(() => null))?.dispose();
         await (await grouped)?.remove();
         await removeFolder(folder.root);
       }
@@ -213,15 +233,16 @@ class OciDriver implements RuntimeDriver {
     return toUserMapping(spec.code.codeId, { uid: process.getuid!(), gid: process.getgid!(), userNamespace: this.#parts.choice.userNamespace });
   }
 
-  async #configure(spec: ContainerSpec, folder: OciFolder, user: UserMapping, plan: CodePlan): Promise<object> {
+  async #configure(spec: ContainerSpec, folder: OciFolder, user: UserMapping, plan: CodePlan, network: ContainerNetwork | null): Promise<object> {
     const { access, host, seccomp } = this.#parts;
     const { nodePath, nodeArguments = [], runnerFile, home } = this.#options;
+    const resolvConf = network?.resolvConf ?? host.resolvConf;
     const isLocal = isAbsolute(spec.serverAddress);
     // The folder it stands in keeps others of this machine from it.
     if (isLocal) await chmod(spec.serverAddress, 0o666);
     const binds: Bind[] = [
       ...host.binds,
-      ...(host.resolvConf === null ? [] : [{ source: host.resolvConf, destination: "/etc/resolv.conf" }]),
+      ...(resolvConf === null ? [] : [{ source: resolvConf, destination: "/etc/resolv.conf" }]),
       { source: folder.work, destination: INSIDE.code, writable: true },
       { source: folder.home, destination: INSIDE.home, writable: true },
       { source: folder.tmp, destination: INSIDE.tmp, writable: true },
@@ -242,7 +263,7 @@ class OciDriver implements RuntimeDriver {
       binds: binds.map((bind) => ({ ...bind, source: bind.source.startsWith(`${home}/`) ? access.inside(bind.source) : bind.source })),
       user,
       seccomp,
-      network: spec.network.mode === "host" ? null : "own",
+      network: network && (network.netnsPath === null ? "own" : { path: network.netnsPath }),
       cgroupsPath: this.#runtimePath(spec.containerId),
     });
     return gpus ? applyEdits(config, await gpus.toContainerEdits(spec.gpus)) : config;
