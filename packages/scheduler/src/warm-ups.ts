@@ -42,6 +42,7 @@ export class WarmUps {
   readonly #deadlines: Deadlines;
   readonly #waits = new Set<WarmUp>();
   #held = 0;
+  #floor = 0;
   #holdDeadline: Deadline | null = null;
 
   constructor(functionName: string, startupTimeoutMs: number, fleet: WarmUpFleet, clock: Clock, deadlines: Deadlines) {
@@ -52,11 +53,9 @@ export class WarmUps {
     this.#deadlines = deadlines;
   }
 
-  /** As many are to be kept for those who wait, or waited a moment ago. */
+  /** As many are to be kept for those who wait, or waited a moment ago. Read with every input, hence a number. */
   get floor(): number {
-    let floor = this.#held;
-    for (const wait of this.#waits) floor = Math.max(floor, wait.count);
-    return floor;
+    return this.#floor;
   }
 
   async wait(count: number, signal: AbortSignal): Promise<void> {
@@ -72,6 +71,7 @@ export class WarmUps {
       deadline: { current: this.#watch(() => this.#late(wait)) },
       end: () => {
         this.#waits.delete(wait);
+        this.#countFloor();
         this.#deadlines.delete(wait.deadline.current);
         signal.removeEventListener("abort", onAbort);
       },
@@ -80,6 +80,7 @@ export class WarmUps {
     };
     signal.addEventListener("abort", onAbort, { once: true });
     this.#waits.add(wait);
+    this.#countFloor();
     this.#fleet.reconcile();
     this.check();
     return promise;
@@ -90,8 +91,8 @@ export class WarmUps {
     for (const wait of this.#waits) {
       const count = Math.min(wait.count, this.#fleet.ceiling);
       if (this.#fleet.readyCount < count) continue;
-      wait.end();
       this.#hold(count);
+      wait.end();
       wait.resolve();
     }
   }
@@ -108,6 +109,7 @@ export class WarmUps {
     this.failed(new SamovarError("shutting_down", `${this.#functionName} was stopped while its containers started`));
     this.#deadlines.delete(this.#holdDeadline);
     this.#held = 0;
+    this.#countFloor();
   }
 
   #watch(onDue: () => void): Deadline {
@@ -135,12 +137,19 @@ export class WarmUps {
     this.#fleet.rescale();
   }
 
+  #countFloor(): void {
+    this.#floor = this.#held;
+    for (const wait of this.#waits) this.#floor = Math.max(this.#floor, wait.count);
+  }
+
   #hold(count: number): void {
     const windowMs = Math.min(this.#fleet.windowMs ?? MAX_HOLD_MS, MAX_HOLD_MS);
     this.#held = Math.max(this.#held, count);
+    this.#countFloor();
     this.#deadlines.delete(this.#holdDeadline);
     this.#holdDeadline = this.#deadlines.add(this.#clock.monotonic() + windowMs, () => {
       this.#held = 0;
+      this.#countFloor();
       this.#fleet.rescale();
     });
   }

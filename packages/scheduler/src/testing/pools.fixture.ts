@@ -6,6 +6,7 @@ import {
   FrameDecoder,
   PROTOCOL_VERSION,
   createCountingIds,
+  decodeValue,
   encodeFrame,
   encodeHeadBody,
   encodeValue,
@@ -31,6 +32,8 @@ export interface ScriptedContainer {
   readonly held: number[];
   ready(): void;
   fail(message: string): void;
+  /** Its build or deploy hooks ran. */
+  done(value: unknown): void;
   /** Answers what it holds longest. */
   finish(): void;
 }
@@ -187,6 +190,7 @@ function playWorker(spec: ContainerSpec, connection: Duplex, control: FakeWorker
       send(FRAME.failed, 0, encodeValue({ phase: "start", hook: "load", error: { name: "Error", message } }));
       setImmediate(() => control.exit(1));
     },
+    done: (value) => send(FRAME.done, 0, encodeValue({ value })),
     finish() {
       const stream = container.held.shift();
       if (stream !== undefined) send(FRAME.result, stream, ...encodeHeadBody(encodeValue({ status: 200, headers: [] }), encodeValue(null)));
@@ -194,8 +198,8 @@ function playWorker(spec: ContainerSpec, connection: Duplex, control: FakeWorker
   };
   const decoder = new FrameDecoder();
   connection.on("data", (chunk: Buffer) =>
-    decoder.push(chunk, ({ type, stream }) => {
-      if (type === FRAME.load && autoReady()) container.ready();
+    decoder.push(chunk, ({ type, stream, payload }) => {
+      if (type === FRAME.load) void (autoReady() && (decodeValue(payload) as LoadMessage).mode === "serve" && container.ready());
       else if (type === FRAME.open) container.held.push(stream);
       else if (type === FRAME.ping) send(FRAME.pong, 0);
       else if (type === FRAME.cancel) container.held.splice(0, container.held.length, ...container.held.filter((held) => held !== stream));

@@ -11,6 +11,23 @@ const HELD = `
   export const work = fn({ tasksPerContainer: 1 }, async (name: string, ctx) => { ctx.log.info("begins " + name); await new Promise((resolve) => globalThis.finish.push(resolve)); return ctx.containerId; });
 `;
 
+const TWO = `
+  import { fn } from "samovar";
+  const options = { onStop: (ctx) => ctx.log.info("stop " + ctx.reason) };
+  export const first = fn(options, async (_: null, ctx) => ctx.containerId);
+  export const second = fn(options, async (_: null, ctx) => ctx.containerId);
+`;
+const BUSY = `
+  import { fn } from "samovar";
+  export const other = fn({}, async () => 1);
+  export const work = fn({}, async (name: string, ctx) => {
+    ctx.log.info("begins " + name);
+    await new Promise((_, reject) => ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason)));
+  });
+`;
+/** Room for one container of the defaults. */
+const ONE = { memoryMib: 640, cpuMillis: 1_000 };
+
 /** The pool: when containers start, which one gets the work, when they go. */
 export function poolCases(at: CaseContext): void {
   describe("pool", () => {
@@ -115,8 +132,65 @@ export function poolCases(at: CaseContext): void {
       await app.advance(6_999);
       expect(waiting.failure).toBeNull();
       await app.advance(1);
-      expect(await app.errorOf(waiting)).toMatchObject({ code: "no_capacity", status: 503 });
+      expect(await app.errorOf(waiting)).toMatchObject({
+        code: "no_capacity",
+        status: 503,
+        message: "No container of work had room within 7 s (queueTimeout): maxContainers is 1 and it is busy",
+        fields: { waitedMs: 7_000, queued: 1, reason: "maxContainers is 1 and it is busy" },
+      });
       first.cancel();
+    });
+
+    test("when the host is full an idle container of another function gives way, with its stop hooks, and says why", async () => {
+      const app = await at.serve(TWO, { host: ONE });
+      const idle = await app.call("first", null).result;
+      const used = await app.call("second", null).result;
+      expect(used).not.toBe(idle);
+      expect(app.events).toEqual(["stop room"]);
+      expect(app.infos().find(({ id }) => id === idle)).toMatchObject({ state: "ended", reason: "room" });
+    });
+
+    test("a busy container does not give way; who waits says so, and is served when it is idle", async () => {
+      const app = await at.serve(BUSY, { host: ONE });
+      const busy = app.call("work", "a");
+      await app.event("begins a");
+      const waiting = app.call("other", undefined);
+      expect(app.get("other").info()).toMatchObject({
+        pending: 1,
+        reason: expect.stringMatching(/^the host is full: needs 512 MiB of memory, 0 of 512 MiB are free.*; 1 container of other functions is busy$/),
+      });
+      busy.cancel();
+      await app.errorOf(busy);
+      expect(await waiting.result).toBe(1);
+    });
+
+    test("a floor does not give way", async () => {
+      const app = await at.serve(TWO, { host: { memoryMib: 1_280, cpuMillis: 1_000 }, override: { minContainers: 1 } });
+      await app.until("both floors", () => app.active().filter((c) => c.state === "ready").length === 2);
+      const kept = await app.call("first", null).result;
+      expect(await app.call("second", null).result).not.toBe(kept);
+      expect(await app.call("first", null).result).toBe(kept);
+      expect(app.events).toEqual([]);
+    });
+
+    test("what could never fit is refused at once, with what it asks and what there is", async () => {
+      const app = await at.serve(QUICK, { host: ONE, override: { memoryMib: 4_096, memoryRequestMib: 4_096 } });
+      expect(await app.errorOf(app.call("work", null))).toMatchObject({
+        code: "no_capacity",
+        message: "work can never run on this host: it needs 4096 MiB of memory, this host has 512 MiB for containers",
+      });
+      expect(app.infos()).toEqual([]);
+    });
+
+    test("a live pool can be scaled: a floor starts containers, a ceiling holds, and a floor above it is refused", async () => {
+      const app = await at.serve(QUICK);
+      app.get("work").scale({ minContainers: 2, maxContainers: 2 });
+      await app.until("two ready containers", () => app.active().filter((c) => c.state === "ready").length === 2);
+      expect(() => app.get("work").scale({ minContainers: 3 })).toThrow(expect.objectContaining({ code: "invalid_option" }));
+      app.get("work").scale({ minContainers: 0, maxContainers: 1 });
+      await app.event("stop scale-down");
+      await app.call("work", null).result;
+      expect(app.active()).toHaveLength(1);
     });
 
     test("an input whose caller left while it waited is never run", async () => {
