@@ -26,7 +26,10 @@ export interface AppLoaderOptions {
   readonly home: string;
   /** What the module prints to stdout goes to stderr: the command's stdout is for its result. */
   readonly quiet?: boolean;
-  /** Packages that can't be bundled travel with the code, as what is deployed may not change with the project. */
+  /**
+   * Packages that can't be bundled travel with the code: what is deployed may not change with the project, and a server
+   * elsewhere doesn't have its folders.
+   */
   readonly withPackages?: boolean;
   /** Added to this command's own environment, for the module on this machine. */
   readonly env: Readonly<Record<string, string>>;

@@ -40,7 +40,7 @@ export async function run(context: CommandContext, options: RunOptions): Promise
   const input = await orAborted(readInput(options.input, io), interrupt.signal);
 
   const env = options.env ?? {};
-  const loader = new AppLoader(io, { file: target.file, appName: options.app, env, home: context.settings.home });
+  const loader = new AppLoader(io, { file: target.file, appName: options.app, env, home: context.settings.home, withPackages: context.settings.url !== null });
   await using cleanUp = new AsyncDisposableStack();
   cleanUp.defer(() => loader.dispose());
 

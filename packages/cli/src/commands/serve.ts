@@ -22,7 +22,7 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
   const { io, screen, interrupt } = context;
   const target = parseTarget(options.target, io.cwd);
   const env = options.env ?? {};
-  const loader = new AppLoader(io, { file: target.file, appName: options.app, env, home: context.settings.home });
+  const loader = new AppLoader(io, { file: target.file, appName: options.app, env, home: context.settings.home, withPackages: context.settings.url !== null });
   await using cleanUp = new AsyncDisposableStack();
   cleanUp.defer(() => loader.dispose());
 

@@ -1,0 +1,152 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { ContainerInfo, DeploymentDetail } from "@samovar/protocol";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { runCli } from "../run-cli.ts";
+import { createTestIo, type TestIo } from "../test-io.fixture.ts";
+
+/** One real server for all of them, which stays between commands. */
+let server: TestIo;
+const made: TestIo[] = [];
+
+beforeAll(async () => {
+  server = createTestIo({ env: { SAMOVAR_LOG_LEVEL: "warn", SAMOVAR_DRIVER: "process" } });
+  expect(await runCli(["up", "-d", "--port", "0"], server)).toBe(0);
+});
+afterAll(async () => {
+  const io = create();
+  expect({ code: await runCli(["down"], io), err: io.err() }).toEqual({ code: 0, err: "" });
+  removeMade();
+  server.remove();
+});
+afterEach(removeMade);
+
+function removeMade(): void {
+  for (const io of made.splice(0)) io.remove();
+}
+
+function create(files: Readonly<Record<string, string>> = {}, env: Readonly<Record<string, string>> = {}): TestIo {
+  const io = createTestIo({ env: { SAMOVAR_HOME: server.env.SAMOVAR_HOME, ...env } });
+  made.push(io);
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(io.folder, name), text);
+  return io;
+}
+
+async function cli(argv: readonly string[], io: TestIo = create()): Promise<string> {
+  const code = await runCli(argv, io);
+  expect({ code, err: code === 0 ? "" : io.err() }).toEqual({ code: 0, err: "" });
+  return io.out();
+}
+
+const inspect = async (name: string): Promise<DeploymentDetail> => JSON.parse(await cli(["deployment", "inspect", name, "--json"])) as DeploymentDetail;
+const deploy = async (source: string, ...argv: string[]): Promise<{ functions: { name: string; version: number; url: string }[]; left: { name: string }[] }> =>
+  JSON.parse(await cli(["deploy", "app.ts", "--json", ...argv], create({ "app.ts": source }))) as never;
+const call = async (url: string, token?: string): Promise<unknown> => {
+  const response = await fetch(url, {
+    method: "POST",
+    body: "{}",
+    headers: { "content-type": "application/json", ...(token ? { authorization: `Bearer ${token}` } : {}) },
+  });
+  return response.ok ? response.json() : response.status;
+};
+
+const app = (name: string, value: number, options = "", more = ""): string =>
+  `import { App, endpoint } from "samovar";\nconst app = new App("${name}-app");\nexport const ${name} = app.endpoint({ authorized: false, ${options} }, () => ${value});\n${more}`;
+
+test("a deploy is called by its URL, the next replaces it, and rollback brings it back", async () => {
+  const first = await deploy(app("turn", 1));
+  expect(first.functions).toMatchObject([{ name: "turn", kind: "endpoint", version: 1 }]);
+  const { url } = first.functions[0]!;
+  expect(await call(url)).toBe(1);
+  expect(await deploy(app("turn", 2))).toMatchObject({ functions: [{ version: 2, url }] });
+  expect(await call(url)).toBe(2);
+  expect(await call(`${url}@1`)).toBe(1);
+
+  expect(await cli(["deployment", "rollback", "turn"])).toBe(`turn is at version 1: ${url}\n`);
+  expect(await call(url)).toBe(1);
+  expect((await inspect("turn")).versions.map(({ version, active }) => [version, active])).toEqual([
+    [2, false],
+    [1, true],
+  ]);
+  expect(await cli(["deployment", "delete", "turn@2"])).toBe("turn@2 is deleted\n");
+  const admin = readFileSync(join(server.env.SAMOVAR_HOME!, "admin-token"), "utf8").trim();
+  expect(await call(`${url}@2`, admin)).toBe(404);
+  await cli(["deployment", "delete", "turn"]);
+  expect(await call(url, admin)).toBe(404);
+});
+
+test("what its onDeploy prints is told; one that fails changes nothing", async () => {
+  const io = create({ "app.ts": app("hooked", 1, 'onDeploy: () => console.log("preparing")') });
+  const out = await cli(["deploy", "app.ts"], io);
+  expect(io.err()).toContain("[hooked onDeploy] preparing\n");
+  const url = /http:\S+/.exec(out)![0];
+  const failing = create({ "app.ts": app("hooked", 2, 'onDeploy: () => { throw new Error("no database"); }') });
+  expect(await runCli(["deploy", "app.ts", "--json"], failing)).toBe(1);
+  expect(failing.out()).toBe("");
+  expect(failing.err()).toMatch(/error \(deploy_failed\)[\s\S]*no database/);
+  expect(await call(url)).toBe(1);
+  expect((await inspect("hooked")).versions).toHaveLength(1);
+});
+
+test("Ctrl-C in the middle gives it up: nothing changes, and its containers go", async () => {
+  const io = create({ "app.ts": app("slow", 1, 'onDeploy: async () => { console.log("hanging"); await new Promise(() => setInterval(() => {}, 1000)); }') });
+  const running = runCli(["deploy", "app.ts"], io);
+  await io.sees(/\[slow onDeploy\] hanging/);
+  io.signal("SIGINT");
+  expect(await running).toBe(130);
+  const missing = create();
+  expect(await runCli(["deployment", "inspect", "slow"], missing)).toBe(1);
+  expect(missing.err()).toContain("not_found");
+  const live = async (): Promise<string[]> =>
+    (JSON.parse(await cli(["container", "list", "--json"])) as { containers: ContainerInfo[] }).containers.map((each) => each.function);
+  await expect.poll(live, { timeout: 20_000 }).not.toContain("slow");
+});
+
+test("a function that left the module stays until it is pruned; one may be deployed under another name", async () => {
+  await deploy(app("kept", 1, "", 'export const gone = app.endpoint({}, () => "gone");'));
+  expect((await deploy(app("kept", 2))).left).toMatchObject([{ name: "gone" }]);
+  const io = create({ "app.ts": app("kept", 3) });
+  await cli(["deploy", "app.ts", "--prune"], io);
+  expect(io.err()).toContain("Stopped, because the module no longer has it: gone\n");
+  expect((await inspect("gone")).state).toBe("stopped");
+
+  const { functions } = await deploy(app("kept", 4), "--name", "renamed");
+  expect(functions).toMatchObject([{ name: "renamed", version: 1 }]);
+  expect(await call(functions[0]!.url)).toBe(4);
+  expect(await cli(["ps"])).toMatch(/kept +endpoint +kept-app +3 .* deployed\n/);
+});
+
+test("a stopped deployment refuses calls until it is started; scaling lasts until the next deploy", async () => {
+  const { url } = (await deploy(app("held", 1))).functions[0]!;
+  await cli(["deployment", "stop", "held"]);
+  expect(await call(url)).toBe(503);
+  await cli(["deployment", "start", "held"]);
+  expect(await call(url)).toBe(1);
+  await cli(["deployment", "scale", "held", "1", "--max", "2", "--window", "never"]);
+  expect((await inspect("held")).scaling).toEqual({ minContainers: 1, maxContainers: 2, scaledownWindowMs: null });
+  await deploy(app("held", 2));
+  expect((await inspect("held")).scaling).toEqual({});
+});
+
+test("a token may do what its scopes say, until it is revoked", async () => {
+  const source = 'import { endpoint } from "samovar";\nexport const closed = endpoint({}, () => ({ open: true }));\n';
+  const { url } = (await deploy(source, "--app", "closed-app")).functions[0]!;
+  expect(await call(url)).toBe(401);
+  const token = (await cli(["token", "create", "caller", "--app", "closed-app", "--expires", "1h"])).trim();
+  expect(await call(url, token)).toEqual({ open: true });
+  const forbidden = create({ "app.ts": source }, { SAMOVAR_TOKEN: token });
+  expect(await runCli(["deploy", "app.ts", "--app", "closed-app"], forbidden)).toBe(1);
+  expect(forbidden.err()).toContain("error (forbidden)");
+  expect(await cli(["token", "list"])).toMatch(/caller +invoke +closed-app/);
+  await cli(["token", "revoke", "caller"]);
+  expect(await call(url, token)).toBe(401);
+});
+
+test("another app's name is refused with both named, and taken with --take-over", async () => {
+  await deploy(app("shared", 1));
+  const other = app("shared", 2).replace("shared-app", "other-app");
+  const refused = create({ "app.ts": other });
+  expect(await runCli(["deploy", "app.ts"], refused)).toBe(1);
+  expect(refused.err()).toMatch(/error \(conflict\).*shared-app/);
+  expect((await deploy(other, "--take-over")).functions[0]).toMatchObject({ name: "shared" });
+});
