@@ -154,7 +154,7 @@ describe("a stranger's request is bounded", () => {
     const { port, request } = await startGateway([new FakeFunction()]);
     const client = new RawClient(port);
     client.socket.pause();
-    const flood = Buffer.from(`GET /endpoint/predict HTTP/1.1\r\n${HOST}\r\n`.repeat(200_000));
+    const flood = Buffer.from(`GET /endpoint/predict HTTP/1.1\r\n${HOST}\r\n`.repeat(500_000));
     client.socket.write(flood);
     // The server takes turns between connections: after so many of this one, a flood that is not held back has flowed.
     for (let i = 0; i < 300; i++) await (await request("/livez")).text();
