@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { AppRequest, AppResponse, DeployedFunction } from "@samovar/protocol";
+import { describeAllowProblem, MAX_ALLOW_ENTRIES, type AppRequest, type AppResponse, type DeployedFunction } from "@samovar/protocol";
 import { count, durationMs, functionKind, jsonObject, resourceName, schemaOf, sha256 } from "./schema-of.ts";
 
 const hook = z.strictObject({ name: z.string(), cacheKey: z.string() });
@@ -10,6 +10,12 @@ const callable = {
   outputSchema: jsonObject.nullable(),
 };
 
+/** Whoever sends a manifest may have made it by hand. */
+const allowEntry = z.string().superRefine((entry, context) => {
+  const problem = describeAllowProblem(entry);
+  if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+});
+
 const functionOptions = z.strictObject({
   cpuMillis: z.number().positive(),
   cpuRequestMillis: z.number().positive(),
@@ -18,7 +24,7 @@ const functionOptions = z.strictObject({
   gpu: z.array(z.string().min(1)),
   gpuCount: count,
   diskMib: z.number().positive(),
-  network: z.strictObject({ mode: z.enum(["host", "isolated", "none"]), allow: z.array(z.string().min(1)) }),
+  network: z.strictObject({ mode: z.enum(["host", "isolated", "none"]), allow: z.array(allowEntry).max(MAX_ALLOW_ENTRIES) }),
   env: z.record(z.string(), z.string()),
   timeoutMs: z.number().positive().nullable(),
   startupTimeoutMs: z.number().positive(),

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { afterEach, describe, expect, test } from "vitest";
-import type { LogLine } from "@samovar/protocol";
+import type { AppRequest, FunctionOptions, LogLine } from "@samovar/protocol";
 import { ADMIN_TOKEN, CONTAINER, DEPLOY_TOKEN, INVOKE_TOKEN, LINE } from "../fakes.fixture.ts";
 import { RawClient, disposeGateways, startGateway } from "../gateway.fixture.ts";
 import { APP, linesOf } from "./api.fixture.ts";
@@ -9,6 +9,11 @@ import { ROUTES } from "./routes.ts";
 afterEach(disposeGateways);
 
 const json = (value: unknown): RequestInit => ({ method: "POST", body: JSON.stringify(value), headers: { "content-type": "application/json" } });
+
+const withOptions = (options: Partial<FunctionOptions>): AppRequest => ({
+  ...APP,
+  manifest: { ...APP.manifest, functions: APP.manifest.functions.map((one) => ({ ...one, options: { ...one.options, ...options } })) },
+});
 
 describe("who may", () => {
   test("every route asks for a token, and for its scope", async () => {
@@ -134,10 +139,24 @@ describe("routes", () => {
     expect(control.asked).toEqual([["putApp", "ss_1", { ...APP, deployKey: "k" }]]);
   });
 
+  test.each(["/api/v1/sessions/ss_1/app", "/api/v1/deployments"])("folders of the machine are for admins only: %s", async (path) => {
+    const { request, control } = await startGateway([]);
+    const body = { ...APP, code: { ...APP.code, nodeModules: ["/project/node_modules"] } };
+    const method = path.endsWith("/app") ? "PUT" : "POST";
+    const response = await request(path, { ...json(body), method, token: DEPLOY_TOKEN });
+    expect([response.status, await response.json()]).toMatchObject([403, { code: "forbidden", detail: expect.stringContaining("/project/node_modules") }]);
+    expect(control.asked).toEqual([]);
+  });
+
   test.each([
     ["an unknown key", { ...APP, forcebuild: true }, /forcebuild/],
     ["an unknown key far inside", { ...APP, code: { ...APP.code, entyr: "x" } }, /code: .*entyr/],
     ["a path that leaves the folder", { ...APP, code: { ...APP.code, entry: "../../etc/passwd" } }, /code\.entry: must be relative/],
+    [
+      "a network that nobody could make",
+      withOptions({ network: { mode: "isolated", allow: ["10.0.0.0/8", "https://example.com"] } }),
+      /network\.allow\.1: https:\/\/example\.com is a URL/,
+    ],
     ["a missing key", { code: APP.code }, /manifest: /],
   ])("an app with %s is refused, naming it", async (_, body, detail) => {
     const { request, control } = await startGateway([]);
