@@ -101,6 +101,7 @@ export function describeExec({ driver, start }: ExecSetting): void {
 
   test("exec: it is over when the program ends, though what that left behind holds its output open", async (context) => {
     need(context);
+    if (driver().info.missing.some((sentence) => sentence.includes("holds its output"))) context.skip("runc waits for all that holds a program's output");
     const container = await start();
     const exec = await container.exec(sh("sleep 600 & echo last words"));
     exec.stderr!.resume();
@@ -164,8 +165,11 @@ export function describeExec({ driver, start }: ExecSetting): void {
   test("exec: a terminal is one, of the size that was asked for, and carries both streams", async (context) => {
     need(context);
     const container = await start();
-    const exec = await container.exec(sh("test -t 0 && test -t 1 && test -t 2 && stty size; echo err >&2; exit 4", { terminal: SIZE }));
+    const exec = await container.exec(
+      sh('test -t 0 && test -t 1 && test -t 2 || exit 1; until [ "$(stty size)" != "0 0" ]; do :; done; stty size; echo err >&2; exit 4', { terminal: SIZE }),
+    );
     expect(exec.stderr).toBeNull();
+    // Its size may come right after its start.
     expect(await text(exec.stdout)).toBe("30 100\r\nerr\r\n");
     expect(await exec.exited).toEqual({ kind: "exit", code: 4, signal: null });
   });

@@ -30,6 +30,11 @@ export class ExecSet {
     }
   }
 
+  /** Processes that stand before programs, see `OwnedExec.launcherPid`. */
+  get launcherPids(): readonly number[] {
+    return [...this.#running].flatMap(({ launcherPid }) => launcherPid ?? []);
+  }
+
   /** Kills all. Resolves when none runs; what they wrote last may still be read. */
   async end(): Promise<void> {
     this.#closed = true;

@@ -15,3 +15,12 @@ export function placeInGroups(launch: ExecLaunch, procsFiles: readonly string[])
   const keepOdd = odd.length > 0 ? ["/usr/bin/env", ...odd.map(([name, value]) => `${name}=${value}`)] : [];
   return { ...launch, file: "/bin/sh", args: ["-c", SCRIPT, "sh", ...procsFiles, "--", ...keepOdd, launch.file, ...launch.args] };
 }
+
+/**
+ * The launch in a terminal that only passes on what comes, for a program that has one of its own within: else what is typed
+ * before it has set this one so would be echoed twice, and its first lines' ends would be doubled.
+ */
+export function inRawTerminal(launch: ExecLaunch): ExecLaunch {
+  if (launch.terminal === null) return launch;
+  return { ...launch, file: "/bin/sh", args: ["-c", 'stty raw -echo; exec "$@"', "sh", launch.file, ...launch.args] };
+}

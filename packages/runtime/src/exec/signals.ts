@@ -13,4 +13,12 @@ export function signalGroup(pid: number, signal: string): void {
   }
 }
 
+export function signalOne(pid: number, signal: string): void {
+  try {
+    if (isSignal(signal)) process.kill(pid, signal);
+  } catch {
+    // Ended.
+  }
+}
+
 export const isSignal = (name: string): name is NodeJS.Signals => Object.hasOwn(constants.signals, name);

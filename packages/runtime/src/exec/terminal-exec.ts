@@ -56,7 +56,7 @@ export async function startTerminalExec(launch: ExecLaunch, size: TerminalSize):
       stderr: null,
       ended: programExit.promise.then(() => {}),
       exited: Promise.all([programExit.promise, readToEnd(terminal), hostGone]).then(([exit]) => exit),
-      resize: (to) => order({ type: "resize", size: to }),
+      resize: (to, innerPid) => order({ type: "resize", size: to, ...(innerPid === undefined ? {} : { innerPid }) }),
       kill: (signal) => {
         if (!hasEnded) order({ type: "signal", signal });
       },

@@ -9,7 +9,7 @@ export const CONTROL_FD = 4;
 /** To the host; `start` comes first and once. The end of the channel ends the terminal. */
 export type TerminalOrder =
   | { readonly type: "start"; readonly launch: ExecLaunch; readonly size: TerminalSize }
-  | { readonly type: "resize"; readonly size: TerminalSize }
+  | { readonly type: "resize"; readonly size: TerminalSize; readonly innerPid?: number }
   | { readonly type: "signal"; readonly signal: string };
 
 export type TerminalReport =

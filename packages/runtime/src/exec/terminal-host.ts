@@ -1,5 +1,6 @@
 import { Socket } from "node:net";
-import { constants } from "node:os";
+import { closeSync, constants, openSync } from "node:fs";
+import { constants as os } from "node:os";
 import { createInterface } from "node:readline";
 import { ReadStream } from "node:tty";
 import type { ExecLaunch } from "./exec-launch.ts";
@@ -40,10 +41,22 @@ function obey(order: TerminalOrder): void {
   if (order.type === "start") return start(order.launch, order.size.columns, order.size.rows);
   if (!running) return;
   if (order.type === "signal") return signalGroup(running.pid, order.signal);
+  const { columns, rows } = order.size;
   try {
-    running.binding.resize(running.fd, order.size.columns, order.size.rows);
+    running.binding.resize(running.fd, columns, rows);
+    if (order.innerPid !== undefined) resizeInner(running.binding, order.innerPid, columns, rows);
   } catch {
     // The terminal is closing.
+  }
+}
+
+/** A terminal's size may be set from either of its ends. */
+function resizeInner(binding: PtyBinding, pid: number, columns: number, rows: number): void {
+  const fd = openSync(`/proc/${pid}/fd/0`, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
+  try {
+    binding.resize(fd, columns, rows);
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -76,7 +89,7 @@ function start({ file, args, env, cwd }: ExecLaunch, columns: number, rows: numb
   data.pipe(new TerminalInput(fd)).on("error", () => data.resume());
 
   function onExit(code: number, signal: number): void {
-    const name = Object.entries(constants.signals).find(([, number]) => number === signal)?.[0];
+    const name = Object.entries(os.signals).find(([, number]) => number === signal)?.[0];
     running = null;
     report({ type: "exit", exit: signal > 0 ? { kind: "signal", code: null, signal: name ?? `signal ${signal}` } : { kind: "exit", code, signal: null } });
     // Whether it was all read or nobody reads any more: nothing is left to be done here.
