@@ -1,6 +1,7 @@
+import { hostLabel } from "@samovar/gateway";
 import { SamovarError, type FunctionKind } from "@samovar/protocol";
 import type { FunctionEntry, FunctionRuntime, FunctionTable } from "@samovar/scheduler";
-import { hostLabel, splitHostLabel } from "./host-label.ts";
+import { splitHostLabel } from "./host-label.ts";
 
 /** What a name leads to: the version that takes its calls, and all that can be called as `@n`. */
 interface Route {

@@ -1,9 +1,6 @@
-const VERSION_SUFFIX = /^(.+)--([1-9]\d{0,8})$/;
+import { hostLabel } from "@samovar/gateway";
 
-/** What stands before the server's own name in a function's host: hosts have no `_` and no upper case. */
-export function hostLabel(name: string): string {
-  return name.toLowerCase().replaceAll("_", "-");
-}
+const VERSION_SUFFIX = /^(.+)--([1-9]\d{0,8})$/;
 
 /** `my-api--3` → version 3 of `my-api`; without such an end the label itself. */
 export function splitHostLabel(label: string): { readonly name: string; readonly version: number | null } {
