@@ -7,7 +7,7 @@ import { defineRoute, type ApiAnswer, type ApiContext, type ApiRoute } from "./a
 import { createDeploymentOpenApi } from "./deployment-openapi.ts";
 import { deployEvent, deployRequest, deploymentDetail, deploymentInfo } from "./deployment-schemas.ts";
 import type { NdjsonStream } from "./ndjson-stream.ts";
-import { ANY, DEPLOY, MAX_APP_BYTES, NOTHING, droppedLine, json, openStream } from "./route-parts.ts";
+import { ANY, DEPLOY, MAX_APP_BYTES, NOTHING, assertMayMount, droppedLine, json, openStream } from "./route-parts.ts";
 import { jsonObject } from "./schema-of.ts";
 
 const nameParam = z.strictObject({ name: z.string().min(1).max(100) });
@@ -32,6 +32,7 @@ export const DEPLOYMENT_ROUTES: readonly ApiRoute[] = [
     handle(context, { body, principal, res }) {
       if (context.isDraining()) throw new SamovarError("shutting_down", "The server is shutting down: deploy when it is back");
       assertApp(principal, body.manifest.app, "This deploy");
+      assertMayMount(principal, body.code.nodeModules);
       if (principal.app !== null && body.takeOver === true) {
         throw new SamovarError(
           "forbidden",

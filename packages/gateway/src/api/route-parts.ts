@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { z } from "zod";
-import type { LogLine } from "@samovar/protocol";
+import { SamovarError, type LogLine } from "@samovar/protocol";
+import { hasScope, type Principal } from "../authenticator.ts";
 import type { ApiAnswer, ApiContext } from "./api-route.ts";
 import { NdjsonStream } from "./ndjson-stream.ts";
 
@@ -22,6 +23,15 @@ export function openStream({ streams }: ApiContext, res: ServerResponse, describ
   streams.add(stream);
   res.once("close", () => streams.delete(stream));
   return stream;
+}
+
+/** Containers see these folders of this machine: only who may do everything here may name them. */
+export function assertMayMount(principal: Principal, nodeModules: readonly string[]): void {
+  if (nodeModules.length === 0 || hasScope(principal, "admin")) return;
+  throw new SamovarError(
+    "forbidden",
+    `The token "${principal.name}" may not have code use folders of this machine (${nodeModules.join(", ")}): send the packages with the code, as samovar deploy does`,
+  );
 }
 
 /** Said in the log itself, where whoever reads it will look for what is missing. */

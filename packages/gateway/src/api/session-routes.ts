@@ -4,7 +4,7 @@ import { SamovarError, parseDuration } from "@samovar/protocol";
 import { assertApp } from "../authenticator.ts";
 import { defineRoute, type ApiAnswer, type ApiContext, type ApiRoute } from "./api-route.ts";
 import { appRequest, appResponse } from "./app-schemas.ts";
-import { DEPLOY, MAX_APP_BYTES, droppedLine, id, json, openStream } from "./route-parts.ts";
+import { DEPLOY, MAX_APP_BYTES, assertMayMount, droppedLine, id, json, openStream } from "./route-parts.ts";
 import { blobList, sessionEvent, sessionRequest, sha256Param, stopReason } from "./schemas.ts";
 
 const duration = z.string().transform((text, context) => {
@@ -74,6 +74,7 @@ export const SESSION_ROUTES: readonly ApiRoute[] = [
     answer: { status: 200, description: "The functions as they are served now", schema: appResponse },
     async handle({ control }, { params, body, principal }) {
       assertApp(principal, body.manifest.app, "What is sent");
+      assertMayMount(principal, body.code.nodeModules);
       return json(await control.putApp(params.id, body));
     },
   }),

@@ -45,7 +45,10 @@ test("an id that is not the code's hash, an entry that is not there and relative
   await expect(store.hold().place({ ...object, codeId: sha256("other") })).rejects.toThrow(/is not the hash of this code/);
   await expect(store.hold().place({ ...object, codeId: "../../x" })).rejects.toThrow(/is not the hash of this code/);
   await expect(store.hold().place(codeOf({ "app.mjs": "a" }, { entry: "main.mjs" }).object)).rejects.toThrow("The entry main.mjs is not among the files");
-  await expect(store.hold().place(codeOf({ "app.mjs": "a" }, { nodeModules: ["node_modules"] }).object)).rejects.toThrow(/not an absolute folder/);
+  for (const dir of ["node_modules", "/etc", "/project/../etc/node_modules", "/project/node_modules/.."])
+    await expect(store.hold().place(codeOf({ "app.mjs": "a" }, { nodeModules: [dir] }).object)).rejects.toThrow(
+      /not the absolute path of a folder node_modules/,
+    );
 });
 
 test("contents that were never sent are told, nothing is left, and the next try works", async () => {

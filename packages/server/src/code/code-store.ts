@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { access, chmod, copyFile, cp, link, mkdir, rename, rm } from "node:fs/promises";
-import { dirname, isAbsolute, join } from "node:path";
+import { basename, dirname, isAbsolute, join, normalize } from "node:path";
 import { SamovarError, canonicalCode, type CodeObject } from "@samovar/protocol";
 import { describePathProblem, type Logger } from "@samovar/kit";
 import type { CodeMount } from "@samovar/runtime";
@@ -176,7 +176,8 @@ function assertCode(code: CodeObject): void {
   assertNoClash(code.files.map((file) => file.path));
   if (!code.files.some((file) => file.path === code.entry)) throw new SamovarError("invalid_request", `The entry ${code.entry} is not among the files`);
   for (const dir of code.nodeModules)
-    if (!isAbsolute(dir)) throw new SamovarError("invalid_request", `nodeModules holds ${JSON.stringify(dir)}, which is not an absolute folder`);
+    if (!isAbsolute(dir) || normalize(dir) !== dir || basename(dir) !== "node_modules")
+      throw new SamovarError("invalid_request", `nodeModules holds ${JSON.stringify(dir)}, which is not the absolute path of a folder node_modules`);
 }
 
 /** A path stands once, and is not at the same time a folder that others lie in. */
