@@ -65,6 +65,8 @@ export class HostCapacity {
   readonly #extras = new Set<RoomTenant>();
   #looking = false;
   #wanted: RoomWanted = "no";
+  /** When the line was last looked at, more was idle than had to give way. */
+  #hasOffers = false;
   /** Rises when somebody who was refused may find room: until then nothing is computed for them again. */
   #generation = 0;
   #cancelPatience: () => void = () => {};
@@ -108,9 +110,11 @@ export class HostCapacity {
     if (extra > 0) this.#extras.add(tenant);
     else this.#extras.delete(tenant);
     if (tenant.wanted === needed) return;
-    const wasWaiting = tenant.wanted > 0;
+    const before = tenant.wanted;
     tenant.wanted = needed;
-    if (!wasWaiting) {
+    // A queue that grows and shrinks changes this with every input: while nothing is idle that is no reason to look.
+    if (before > 0 && needed > 0 && (needed < before || !this.#hasOffers)) return;
+    if (before === 0) {
       tenant.sinceMs = this.#clock.monotonic();
       this.#line.push(tenant);
     } else if (needed === 0) {
@@ -212,7 +216,9 @@ export class HostCapacity {
     for (const tenant of this.#tenants) {
       for (const idle of tenant.client.offers()) offers.push({ owner: tenant, idleSinceMs: idle.idleSinceMs, room: idle.hold.room, idle });
     }
-    for (const { idle } of givingWay(this.#coming(), this.#waiters(this.#line), offers)) idle.giveWay();
+    const chosen = givingWay(this.#coming(), this.#waiters(this.#line), offers);
+    this.#hasOffers = chosen.length < offers.length;
+    for (const { idle } of chosen) idle.giveWay();
     const impatient = this.#line.map((tenant) => tenant.sinceMs + PATIENCE_MS).filter((atMs) => atMs > this.#clock.monotonic());
     if (impatient.length > 0) this.#cancelPatience = this.#clock.after(Math.min(...impatient) - this.#clock.monotonic(), () => this.lookSoon());
   }

@@ -112,7 +112,9 @@ test("hooks that find no room are no_capacity after startupTimeout; given up, th
   await at.advance(20_000);
   expect(await late).toMatchObject({
     code: "no_capacity",
-    message: expect.stringMatching(/^The host had no room for the hooks of hooked within 20 s: the host is full: .*; 1 container of other functions is kept by minContainers$/),
+    message: expect.stringMatching(
+      /^The host had no room for the hooks of hooked within 20 s: the host is full: .*; 1 container of other functions is kept by minContainers$/,
+    ),
   });
   expect(pool.readyContainers).toBe(1);
 });
