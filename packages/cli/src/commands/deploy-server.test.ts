@@ -11,11 +11,10 @@ const made: TestIo[] = [];
 
 beforeAll(async () => {
   server = createTestIo({ env: { SAMOVAR_LOG_LEVEL: "warn", SAMOVAR_DRIVER: "process" } });
-  expect(await runCli(["up", "-d", "--port", "0"], server)).toBe(0);
+  await cli(["up", "-d", "--port", "0"], server);
 });
 afterAll(async () => {
-  const io = create();
-  expect({ code: await runCli(["down"], io), err: io.err() }).toEqual({ code: 0, err: "" });
+  await cli(["down"]);
   removeMade();
   server.remove();
 });
@@ -114,6 +113,14 @@ test("a function that left the module stays until it is pruned; one may be deplo
   expect(functions).toMatchObject([{ name: "renamed", version: 1 }]);
   expect(await call(functions[0]!.url)).toBe(4);
   expect(await cli(["ps"])).toMatch(/kept +endpoint +kept-app +3 .* deployed\n/);
+});
+
+test("a function that was deployed under another name still calls itself", async () => {
+  const source =
+    'import { fn } from "samovar";\nexport const fact = fn({ authorized: false, concurrency: 8 }, async (n: number): Promise<number> => (n <= 1 ? 1 : n * (await fact.remote(n - 1))));\n';
+  const { url } = (await deploy(source, "--app", "fact-app", "--name", "factorial")).functions[0]!;
+  const response = await fetch(url, { method: "POST", body: "4", headers: { "content-type": "application/json", prefer: "wait=30" } });
+  expect(await response.json()).toBe(24);
 });
 
 test("a stopped deployment refuses calls until it is started; scaling lasts until the next deploy", async () => {

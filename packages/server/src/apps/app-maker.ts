@@ -94,7 +94,10 @@ export class AppMaker {
     await markUsed(this.#compileCacheDir(code), host.clock.now());
     const named = request.manifest.functions.map((manifest) => ({ manifest, functionId: ids("function") }));
     order.named(named.map(({ functionId }) => functionId));
-    const functionIds = { ...order.siblings, ...Object.fromEntries(named.map(({ manifest, functionId }) => [manifest.name, functionId])) };
+    // By export too: a handle of a function that was deployed under another name still says its own.
+    const byExport = named.map(({ manifest, functionId }) => [manifest.exportName, functionId]);
+    const byName = named.map(({ manifest, functionId }) => [manifest.name, functionId]);
+    const functionIds = { ...order.siblings, ...Object.fromEntries([...byExport, ...byName]) };
     const built: (Unbuilt & Pick<MadeFunction, "builtCode" | "code">)[] = [];
     for (const { manifest, functionId } of named) {
       const one: Unbuilt = {
