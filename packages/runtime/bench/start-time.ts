@@ -1,31 +1,32 @@
 /**
  * How much later a container's first line comes than that of a bare `spawn(node, [file])`, run in turn.
  *
- *   npx node --conditions=samovar-source packages/runtime/bench/start-time.ts [runs] [auto|off]
+ *   npx node --conditions=samovar-source packages/runtime/bench/start-time.ts [runs] [process|process-without-cgroups|crun|runc] [pause in ms]
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { silentLogger, systemClock } from "@samovar/kit";
-import { createProcessDriver, type ContainerSpec } from "@samovar/runtime";
+import { createOciDriver, createProcessDriver, type ContainerSpec } from "@samovar/runtime";
 
 const runs = Number(process.argv[2] ?? 40);
-const cgroups = process.argv[3] === "off" ? "off" : "auto";
+const kind = process.argv[3] ?? "process";
+/** Starts one right after another hide what the kernel has to do after a pause. */
+const pauseMs = Number(process.argv[4] ?? 50);
 const folder = await mkdtemp(join(tmpdir(), "samovar-bench-"));
 const runnerFile = join(folder, "runner.mjs");
 await mkdir(join(folder, "code"));
 await writeFile(join(folder, "code", "app.mjs"), "export {};\n");
 await writeFile(runnerFile, `process.stdout.write("up\\n"); setInterval(() => {}, 1e6);\n`);
-const driver = await createProcessDriver({
-  home: join(folder, "containers"),
-  nodePath: process.execPath,
-  runnerFile,
-  clock: systemClock,
-  logger: silentLogger,
-  cgroups,
-});
+await writeFile(join(folder, "s"), "");
+const options = { home: join(folder, "containers"), nodePath: process.execPath, runnerFile, clock: systemClock, logger: silentLogger };
+const driver =
+  kind === "crun" || kind === "runc"
+    ? await createOciDriver({ ...options, runtimes: [kind] })
+    : await createProcessDriver({ ...options, cgroups: kind === "process" ? "auto" : "off" });
 
 const bare: number[] = [];
 const container: number[] = [];
@@ -81,6 +82,7 @@ async function runContainer(i: number): Promise<[firstLineMs: number, returnedMs
   await firstLine;
   const firstLineMs = performance.now() - startedMs;
   await running.kill();
+  await sleep(pauseMs);
   return [firstLineMs, returnedMs];
 }
 

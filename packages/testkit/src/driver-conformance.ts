@@ -301,6 +301,19 @@ export function describeDriver(name: string, { make, withoutProcesses, missing =
       expect(await probe.order<number>("compute", 1_000)).toBeLessThan(600);
     });
 
+    test("a full disk is full for its container alone, in all that it may write to", async (context) => {
+      needProcesses(context);
+      need(context, "diskLimit", "enforced");
+      const [one, two] = [await start({ diskMib: 64 }), await start({ diskMib: 64 })];
+      const { env } = await one.probe.order<{ env: Record<string, string> }>("place");
+      const written = await one.probe.order<number>("writeUntilFull", "filler");
+      expect(written).toBeGreaterThan(48);
+      expect(written).toBeLessThanOrEqual(64);
+      for (const folder of [env["TMPDIR"]!, env["HOME"]!, "/var"])
+        await expect(one.probe.order("write", `${folder}/more`, "x".repeat(1 << 20))).rejects.toThrow(/ENOSPC/);
+      await two.probe.order("write", "more", "x".repeat(1 << 20));
+    });
+
     test("stats tell memory, processor time and processes of the whole tree", async (context) => {
       needProcesses(context);
       const { container, probe } = await start();

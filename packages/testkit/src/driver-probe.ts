@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readFileSync, readdirSync, writeFileSync, writeSync } from "node:fs";
+import { openSync, readFileSync, readdirSync, writeFileSync, writeSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { stripTypeScriptTypes } from "node:module";
 import { connect } from "node:net";
@@ -87,6 +87,28 @@ const processActions: ProbeActions = {
   list: () => readdirSync(".", { recursive: true }),
   read: (path: string) => readFileSync(path, "utf8"),
   write: (path: string, text: string) => writeFileSync(path, text),
+  /** Runs a shell's script to its end; answers its status and all that it wrote. */
+  sh: (script: string) =>
+    new Promise((resolve) => {
+      const shell = spawn("/bin/sh", ["-c", script], { stdio: ["ignore", "pipe", "pipe"] });
+      let out = "";
+      for (const stream of [shell.stdout, shell.stderr]) stream.on("data", (chunk: Buffer) => void (out += chunk.toString()));
+      shell.once("error", (error) => resolve({ status: null, out: error.message }));
+      shell.once("close", (status) => resolve({ status, out }));
+    }),
+  /** How many MiB a file could be filled with. */
+  writeUntilFull: (path: string) => {
+    const file = openSync(path, "w");
+    const chunk = Buffer.alloc(1 << 20, 1);
+    for (let mib = 0; ; mib++) {
+      try {
+        if (writeSync(file, chunk) < chunk.length) return mib;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+        return mib;
+      }
+    }
+  },
   /** A child that stays, in a session of its own if asked. */
   child: (detached: boolean) => spawn("sleep", ["600"], { detached, stdio: "ignore" }).pid,
   /** A process in a session of its own whose parent has ended; it keeps standard output open. */

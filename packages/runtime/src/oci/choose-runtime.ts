@@ -5,7 +5,7 @@ import { removeFolder } from "../container-folder.ts";
 import type { HostAccess } from "./host-access.ts";
 import { toInitArguments } from "./lifeline.ts";
 import { toOciConfig } from "./oci-config.ts";
-import { makeRoot, toOciFolder, type HostRoot } from "./root-folder.ts";
+import { giveData, makeData, makeOuterFolder, toOciFolder, type HostRoot } from "./root-folder.ts";
 import { runContainer } from "./run-container.ts";
 import type { RuntimeProgram } from "./runtime-program.ts";
 import type { SeccompProfile } from "./seccomp.ts";
@@ -49,10 +49,12 @@ let trials = 0;
 
 async function tryRuntime({ access, host, seccomp, folder: dir, ids }: TrialOptions, program: RuntimeProgram, userNamespace: boolean): Promise<string | null> {
   const containerId = `trial-${process.pid}.${trials++}`;
-  const folder = toOciFolder(dir, containerId);
+  const folder = toOciFolder(join(dir, containerId));
   const user = toUserMapping("trial", { ...ids, userNamespace });
   try {
-    await makeRoot(folder, host, user.owner);
+    await makeOuterFolder(folder);
+    await makeData(folder, host);
+    await giveData(folder, user.owner);
     const config = toOciConfig({
       rootPath: access.inside(folder.rootfs),
       hostname: "trial",

@@ -9,6 +9,9 @@ export interface HostAccess {
   dispose(): Promise<void>;
 }
 
-export async function openHostAccess(home: string, isRoot: boolean): Promise<HostAccess> {
-  return isRoot ? MountSpace.open(home) : { prefix: [], inside: (path) => path, dispose: () => Promise.resolve() };
+/** Also the mount table, null where there is none. */
+export async function openHostAccess(home: string, isRoot: boolean): Promise<{ readonly access: HostAccess; readonly space: MountSpace | null }> {
+  if (!isRoot) return { access: { prefix: [], inside: (path) => path, dispose: () => Promise.resolve() }, space: null };
+  const space = await MountSpace.open(home);
+  return { access: space, space };
 }

@@ -4,7 +4,6 @@ import type { Logger } from "@samovar/kit";
 import { SamovarError } from "@samovar/protocol";
 import type { ContainerCgroup } from "../container-cgroup.ts";
 import { endTree, nextTurn, signal } from "../container-ending.ts";
-import { removeFolder } from "../container-folder.ts";
 import type { ContainerEvents, ContainerSpec, ContainerStats, ExecCommand, ExecProcess, RunningContainer } from "../driver.ts";
 import type { OwnedExec } from "../exec/exec-launch.ts";
 import { ExecSet } from "../exec/exec-set.ts";
@@ -32,7 +31,7 @@ export interface OciContainerOptions {
   readonly memoryEnforced: boolean;
   readonly logger: Logger;
   startExec(command: ExecCommand): Promise<OwnedExec>;
-  /** Takes away what stands outside of the folder, when no process is left. */
+  /** Takes away all that stands on files, when no process is left. */
   release(): Promise<void>;
   onGone(): void;
 }
@@ -100,8 +99,8 @@ export class OciContainer implements RunningContainer {
     try {
       await lifeline.ready;
       const namespace = await PidNamespace.below(this.#options.runtime.pid);
-      const mainPid = await namespace?.firstChild();
-      if (!namespace || mainPid == null) throw new Error("its main process is gone");
+      const mainPid = (await namespace?.firstChild()) ?? null;
+      if (!namespace || mainPid === null) throw new Error("its main process is gone");
       this.#processes = { namespace, mainPid };
       const cgroup = await grouped;
       await cgroup?.place(namespace.initPid);
@@ -202,7 +201,6 @@ export class OciContainer implements RunningContainer {
     runtime.stdout!.destroy();
     runtime.stderr!.destroy();
     await this.#options.release();
-    await removeFolder(folder.root);
     this.#options.onGone();
   }
 

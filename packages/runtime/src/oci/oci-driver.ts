@@ -18,12 +18,15 @@ import { createContainerNetworks } from "../network/create-container-networks.ts
 import { StaleContainers } from "../stale-containers.ts";
 import { chooseRuntime, type Choice } from "./choose-runtime.ts";
 import { toModuleBinds } from "./code-binds.ts";
+import { Disks } from "./disks.ts";
+import { FolderStock } from "./folder-stock.ts";
 import { openHostAccess, type HostAccess } from "./host-access.ts";
 import { toInitArguments } from "./lifeline.ts";
 import { toOciConfig, type Bind } from "./oci-config.ts";
+import type { MountSpace } from "./mount-space.ts";
 import { OciContainer } from "./oci-container.ts";
 import { toOciInfo } from "./oci-info.ts";
-import { INSIDE, giveFolder, makeRoot, prepareHostRoot, toOciFolder, type HostRoot, type OciFolder } from "./root-folder.ts";
+import { INSIDE, giveData, giveFolder, prepareHostRoot, type HostRoot, type OciFolder } from "./root-folder.ts";
 import { runContainer } from "./run-container.ts";
 import { RUNTIMES, findRuntimes, type RuntimeName } from "./runtime-program.ts";
 import { toSeccompProfile, type SeccompProfile } from "./seccomp.ts";
@@ -53,6 +56,7 @@ interface Parts {
   readonly seccomp: SeccompProfile | null;
   readonly cgroups: Cgroups | null;
   readonly networks: ContainerNetworks;
+  readonly stock: FolderStock;
   readonly stale: StaleContainers;
   readonly info: DriverInfo;
 }
@@ -84,16 +88,18 @@ export async function createOciDriver(options: OciDriverOptions): Promise<Runtim
     const networking = createContainerNetworks({ home: join(options.home, NETWORK_FOLDER), clock: options.clock, logger: options.logger });
     networking.catch(() => {});
     undo.unshift(() => removeFolder(join(options.home, NETWORK_FOLDER)));
-    const [host, access] = await Promise.all([prepareHostRoot(own), openHostAccess(options.home, ids.uid === 0)]).catch((error: unknown) => {
+    const [host, { access, space }] = await Promise.all([prepareHostRoot(own), openHostAccess(options.home, ids.uid === 0)]).catch((error: unknown) => {
       throw new SamovarError("unsupported", `Containers can't be isolated here: ${(error as Error).message}. Run the server as root on Linux`, {
         cause: error,
       });
     });
     undo.unshift(() => access.dispose());
     const seccomp = toSeccompProfile(process.arch);
+    const opening = openStock(options, host, space);
+    undo.unshift(() => opening.then(({ stock }) => stock.dispose()));
     const choice = await chooseRuntime({ programs, access, host, seccomp, ids, folder: own });
     if ("failures" in choice) throw new SamovarError("unsupported", `No container can be started here: ${choice.failures.join("; ")}`);
-    const networks = await networking;
+    const [networks, { stock, withoutDisks }] = await Promise.all([networking, opening]);
     undo.unshift(() => networks.dispose());
     const detected = await detectCgroups(realFiles, { every: choice.program.name === "runc" && ids.uid === 0 });
     const opened = detected.hierarchies.length > 0 ? await Cgroups.open(detected, options.logger) : null;
@@ -111,15 +117,41 @@ export async function createOciDriver(options: OciDriverOptions): Promise<Runtim
       userNamespace: choice.userNamespace,
       seccomp: seccomp !== null,
       networkModes: networks.modes,
-      diskLimit: false,
-      missing: [...networks.missing, ...(choice.program.name === "runc" ? [WAITS_FOR_OUTPUT] : []), ...(options.gpus?.missing ?? [])],
+      diskLimit: withoutDisks === null,
+      missing: [
+        ...(withoutDisks === null ? [] : [withoutDisks]),
+        ...networks.missing,
+        ...(choice.program.name === "runc" ? [WAITS_FOR_OUTPUT] : []),
+        ...(options.gpus?.missing ?? []),
+      ],
       gpus: options.gpus?.passableDevices ?? [],
     });
     options.logger.debug({ runtime: choice.program.file }, "Containers are started by a runtime");
-    return new OciDriver(options, { access, host, choice, seccomp, cgroups: opened?.cgroups ?? null, networks, stale, info });
+    return new OciDriver(options, { access, host, choice, seccomp, cgroups: opened?.cgroups ?? null, networks, stock, stale, info });
   } catch (error) {
     await disposeAll(undo);
     throw error;
+  }
+}
+
+/** With disks where these can be had: that is known when the first was made. */
+async function openStock(
+  { home, clock, logger }: OciDriverOptions,
+  host: HostRoot,
+  space: MountSpace | null,
+): Promise<{ readonly stock: FolderStock; readonly withoutDisks: string | null }> {
+  const open = async (disks: Disks | null): Promise<FolderStock> => {
+    const stock = new FolderStock({ home, folder: join(home, OWN_FOLDER, "stock"), host, disks, clock, logger });
+    await stock.open();
+    return stock;
+  };
+  const no = "What containers write to disk is not limited";
+  if (!space) return { stock: await open(null), withoutDisks: `${no}: run the server as root` };
+  try {
+    return { stock: await open(new Disks(space)), withoutDisks: null };
+  } catch (error) {
+    logger.info({ error }, "Containers can't have disks of their own");
+    return { stock: await open(null), withoutDisks: `${no} (${(error as Error).message}): it needs loop devices and \`apt-get install e2fsprogs\`` };
   }
 }
 
@@ -146,7 +178,7 @@ class OciDriver implements RuntimeDriver {
   }
 
   dispose(): Promise<void> {
-    const { stale, cgroups, access, networks } = this.#parts;
+    const { stale, cgroups, access, networks, stock } = this.#parts;
     const { home } = this.#options;
     this.#disposing ??= disposeAll([
       () => stale.dispose(),
@@ -154,6 +186,7 @@ class OciDriver implements RuntimeDriver {
       // These last, since containers lie in them.
       () => cgroups?.dispose(),
       () => networks.dispose(),
+      () => stock.dispose(),
       () => access.dispose(),
       () => removeFolder(join(home, OWN_FOLDER)),
       () => (stale.isCleared ? removeFolder(join(home, NETWORK_FOLDER)) : undefined),
@@ -164,7 +197,7 @@ class OciDriver implements RuntimeDriver {
   async #start(spec: ContainerSpec, events: ContainerEvents): Promise<RunningContainer> {
     if (!this.info.capabilities.networkModes.includes(spec.network.mode))
       throw new SamovarError("unsupported", `The oci driver can't give a container the network ${JSON.stringify(spec.network.mode)} here`);
-    const folder = toOciFolder(this.#options.home, spec.containerId);
+    const { stock } = this.#parts;
     const user = this.#userOf(spec);
     const planned = this.#plans.get(spec.code);
     const grouped = openGroup(
@@ -178,8 +211,10 @@ class OciDriver implements RuntimeDriver {
     const networked = spec.network.mode === "host" ? Promise.resolve(null) : this.#parts.networks.create(spec.containerId, spec.network);
     networked.catch(() => {});
     let container: OciContainer | null = null;
+    let taken: OciFolder | null = null;
     try {
-      await Promise.all([makeRoot(folder, this.#parts.host, user.owner), spec.cacheDir ? giveFolder(spec.cacheDir, user.owner) : null]);
+      const folder = (taken = await stock.take(spec.containerId, spec.limits.diskMib));
+      await Promise.all([giveData(folder, user.owner), spec.cacheDir ? giveFolder(spec.cacheDir, user.owner) : null]);
       const plan = await planned;
       const network = await networked;
       const config = await this.#configure(spec, folder, user, plan, network);
@@ -208,7 +243,7 @@ class OciDriver implements RuntimeDriver {
             config,
             procsFiles: this.#runtimePath(spec.containerId) === null ? ((await grouped)?.procsFiles ?? []) : [],
           }),
-        release: async () => network?.dispose(),
+        release: () => disposeAll([() => network?.dispose(), () => stock.release(folder)]),
         onGone: () => this.#ledger.remove(adopted, spec.containerId),
       });
       container = adopted;
@@ -217,13 +252,14 @@ class OciDriver implements RuntimeDriver {
       const [filled, begun] = await Promise.allSettled([fillFolder(folder.work, spec.code.sourceDir, plan, user.owner), container.begin()]);
       for (const part of [filled, begun]) if (part.status === "rejected") throw part.reason;
       this.#ledger.assertOpen();
+      stock.refill();
       return container;
     } catch (error) {
       if (container) await container.kill();
       else {
         await (await networked.catch(() => null))?.dispose();
         await (await grouped)?.remove();
-        await removeFolder(folder.root);
+        if (taken) await stock.release(taken);
       }
       throw error;
     }
@@ -260,7 +296,10 @@ class OciDriver implements RuntimeDriver {
       argv: toInitArguments([INSIDE.node, ...toArguments(spec, nodeArguments, INSIDE.runner)]),
       env: toEnvironment(inside, INSIDE, INSIDE.node, gpus?.environment(spec.gpus)),
       cwd: INSIDE.code,
-      binds: binds.map((bind) => ({ ...bind, source: bind.source.startsWith(`${home}/`) ? access.inside(bind.source) : bind.source })),
+      binds: binds.map((bind) => ({
+        ...bind,
+        source: bind.source.startsWith(`${home}/`) || bind.source.startsWith(`${folder.data}/`) ? access.inside(bind.source) : bind.source,
+      })),
       user,
       seccomp,
       network: network && (network.netnsPath === null ? "own" : { path: network.netnsPath }),

@@ -1,7 +1,6 @@
 import { access, chmod, copyFile, lchown, lstat, mkdir, readdir, readlink, realpath, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { SamovarError } from "@samovar/protocol";
-import { toContainerFolder, type ContainerFolder, type FileOwner } from "../container-folder.ts";
+import type { ContainerFolder, FileOwner } from "../container-folder.ts";
 import type { Bind } from "./oci-config.ts";
 
 /** Where things stand in a container. A folder that no host is likely to have: modules of the host appear at their own paths. */
@@ -15,18 +14,23 @@ export const INSIDE = {
   tmp: "/tmp",
 } as const;
 
-/** A container's private folder, and what the runtime needs beside it. */
+/** A container's private folder. What the container may write to stands in `data`. */
 export interface OciFolder extends ContainerFolder {
+  readonly data: string;
   readonly rootfs: string;
   readonly config: string;
   readonly state: string;
   readonly logFile: string;
 }
 
-export function toOciFolder(containersDir: string, containerId: string): OciFolder {
-  const folder = toContainerFolder(containersDir, containerId);
-  const at = (name: string): string => join(folder.root, name);
-  return { ...folder, rootfs: at("rootfs"), config: at("config.json"), state: at("state"), logFile: at("log") };
+/** `data` may be a disk of its own, which is seen elsewhere. */
+export function toOciFolder(root: string, data: string = join(root, "data")): OciFolder {
+  const at = (name: string): string => join(root, name);
+  const of = (name: string): string => join(data, name);
+  return {
+    ...{ root, config: at("config.json"), state: at("state"), logFile: at("log") },
+    ...{ data, rootfs: of("rootfs"), work: of("work"), home: of("home"), tmp: of("tmp") },
+  };
 }
 
 /** Folders of programs and libraries: links into /usr on most systems, folders of their own on others. */
@@ -105,31 +109,32 @@ export async function prepareHostRoot(folder: string): Promise<HostRoot> {
   return { links, binds, resolvConf };
 }
 
-/** Makes the folder of one container. Everything in it that the container may write belongs to `owner`. */
-export async function makeRoot(folder: OciFolder, host: HostRoot, owner: FileOwner): Promise<void> {
-  try {
-    await mkdir(folder.root, { mode: 0o711 });
-    // The mask of the process may have taken what the container's user needs.
-    await chmod(folder.root, 0o711);
-    const own = async (path: string, mode: number): Promise<void> => {
-      await mkdir(path);
-      await chmod(path, mode);
-      await lchown(path, owner.uid, owner.gid);
-    };
-    await Promise.all([
-      own(folder.work, 0o755),
-      own(folder.home, 0o755),
-      own(folder.tmp, 0o1777),
-      own(folder.rootfs, 0o755),
-      mkdir(folder.state, { mode: 0o711 }),
-    ]);
-    for (const name of ROOT_FOLDERS) await own(join(folder.rootfs, name), 0o755);
-    await symlink("../tmp", join(folder.rootfs, "var/tmp"));
-    await Promise.all(host.links.map(({ name, target }) => symlink(target, join(folder.rootfs, name))));
-  } catch (error) {
-    throw new SamovarError("storage_failed", `A container's folder can't be made: ${folder.root}: ${(error as Error).message}`, { cause: error });
-  }
+/** Makes the folder itself, closed to all but who comes by the driver's own way. */
+export async function makeOuterFolder({ root, state }: OciFolder): Promise<void> {
+  await mkdir(root, { mode: 0o711 });
+  // The mask of the process may have taken what the container's user needs.
+  await chmod(root, 0o711);
+  await mkdir(state, { mode: 0o711 });
 }
+
+/** Makes what a container is to find, as long as nobody runs there. It belongs to nobody in particular yet. */
+export async function makeData(folder: OciFolder, host: HostRoot): Promise<void> {
+  await mkdir(folder.data, { recursive: true, mode: 0o711 });
+  await chmod(folder.data, 0o711);
+  await Promise.all(topFolders(folder).map((path) => mkdir(path)));
+  await chmod(folder.tmp, 0o1777);
+  for (const name of ROOT_FOLDERS) await mkdir(join(folder.rootfs, name));
+  await symlink("../tmp", join(folder.rootfs, "var/tmp"));
+  await Promise.all(host.links.map(({ name, target }) => symlink(target, join(folder.rootfs, name))));
+}
+
+/** Gives it to the container's user. */
+export async function giveData(folder: OciFolder, { uid, gid }: FileOwner): Promise<void> {
+  const paths = [...topFolders(folder), ...ROOT_FOLDERS.map((name) => join(folder.rootfs, name))];
+  await Promise.all(paths.map((path) => lchown(path, uid, gid)));
+}
+
+const topFolders = (folder: OciFolder): string[] => [folder.work, folder.home, folder.tmp, folder.rootfs];
 
 /** A folder that is there, or is made, with all in it belongs to `owner` from now on. */
 export async function giveFolder(path: string, owner: FileOwner): Promise<void> {
