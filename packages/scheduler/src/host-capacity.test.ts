@@ -138,6 +138,21 @@ describe("a full host", () => {
     expect(counts()).toEqual({ greedy: 1 });
   });
 
+  test("a floor that the host can't hold keeps nobody waiting for more than it has", async () => {
+    at = createPools({ ...FOUR, gpus: T4S });
+    const held = at.call(at.pool("held", { memoryRequestMib: 256 }));
+    await at.settle();
+    const greedy = at.pool("greedy", { minContainers: 100, memoryRequestMib: 768, cpuRequestMillis: 100 });
+    await at.advance(10_000);
+    expect([counts(), greedy.info().reason]).toEqual([
+      { held: 1, greedy: 2 },
+      "the host is full: needs 768 MiB of memory, 256 of 2048 MiB are free; 2 containers of its own are kept by minContainers; 1 container of other functions is busy",
+    ]);
+    const small = at.call(at.pool("small", { memoryRequestMib: 256 }));
+    await at.settle();
+    expect([held.state, small.state]).toEqual(["running", "running"]);
+  });
+
   test("containers that are only a buffer use free room and never make others go", async () => {
     at = createPools(FOUR);
     const first = at.pool("first", { bufferContainers: 3 });

@@ -259,7 +259,7 @@ export class HostCapacity {
       need: tenant.need,
       wanted: tenant.wanted,
       isPatient: nowMs - tenant.sinceMs >= PATIENCE_MS,
-      isBlocked: !fits(tenant.need, withRoomOf(withoutFloors, tenant.keptRooms())),
+      isBlocked: !fits(tenant.need, withoutFloors),
     }));
   }
 }

@@ -164,7 +164,7 @@ export class Pool implements FleetClient {
     return new SamovarError(
       "no_capacity",
       `No container of ${this.spec.load.functionName} had room within ${this.#options.queueTimeoutMs / 1_000} s (queueTimeout): ${reason}`,
-      { fields: { reason, waitedMs: this.#services.host.clock.monotonic() - input.waitsSinceMs, queued: this.#queue.length } },
+      { fields: { reason, waitedMs: Math.round(this.#services.host.clock.monotonic() - input.waitsSinceMs), queued: this.#queue.length } },
     );
   }
 

@@ -8,7 +8,7 @@ export interface RoomWaiter {
   readonly wanted: number;
   /** It waited for so long that room is gathered for it bit by bit, and nobody passes it any more. */
   readonly isPatient: boolean;
-  /** What others always keep leaves no room for it, however long it waits: nothing is set aside for it. */
+  /** What floors keep, its own too, leaves no room for another one of it, however long it waits: nothing is set aside for it. */
   readonly isBlocked: boolean;
 }
 
