@@ -1,4 +1,4 @@
-import { SamovarError, type AppManifest, type DeployRequest, type DeployResponse } from "@samovar/protocol";
+import { SamovarError, type AppManifest, type DeployEvent, type DeployRequest, type DeployResponse } from "@samovar/protocol";
 import { AppLoader, type BuiltApp } from "../app/app-loader.ts";
 import { toAppRequest } from "../app/app-request.ts";
 import { sendCode } from "../app/send-code.ts";
@@ -55,15 +55,15 @@ export async function deploy(context: CommandContext, options: DeployOptions): P
   const types = checkTypes(context, target);
   cleanUp.defer(() => types.dispose());
   steps.update("Deploying");
-  const response = await client.deploy(
-    request,
-    (event) => {
-      if (event.type === "progress") steps.update(event.message);
-      else if (event.type === "note") screen.note(noteColors.dim(event.message));
-      else if (event.type === "log") screen.writeError(renderLogLine(event.line, noteColors));
-    },
-    interrupt.signal,
-  );
+  const tell = (event: DeployEvent): void => {
+    if (event.type === "progress") steps.update(event.message);
+    else if (event.type === "note") screen.note(noteColors.dim(event.message));
+    else if (event.type === "log") screen.writeError(renderLogLine(event.line, noteColors));
+  };
+  const response = await client.deploy(request, tell, interrupt.signal).catch((error: unknown) => {
+    if (interrupt.signal.aborted) screen.note("The deploy was given up: what was deployed before goes on serving");
+    throw error;
+  });
   steps.done();
   tellDeployed(context, manifest, response, options);
   screen.note(`${noteColors.green(`Deployed ${response.app}`)} ${noteColors.dim(`in ${formatDuration(io.clock.monotonic() - startedMs)}`)}`);

@@ -15,6 +15,7 @@ const ARGUMENTS: Readonly<Record<string, ValueKind>> = {
   "container inspect id": "container",
   "container stop id": "container",
   "container logs id": "container",
+  "container exec id": "container",
   "deployment inspect name": "deployment",
   "deployment stop name": "deployment",
   "deployment start name": "deployment",

@@ -8,6 +8,7 @@ export function renderServer(info: ServerInfo, colors: Colors): string {
     `${colors.bold("Samovar")} ${info.version} at ${colors.cyan(info.url)} ${colors.dim(`(pid ${info.pid}, ${kind})`)}`,
     `home      ${info.home}`,
     `driver    ${info.driver.name}, isolation: ${info.driver.capabilities.isolation}`,
+    ...(info.driver.gpus.length === 0 ? [] : [`gpus      ${info.driver.gpus.map((gpu) => `${gpu.name} (${gpu.memoryMib} MiB)`).join(", ")}`]),
     ...info.driver.missing.map((sentence) => `${colors.yellow("  !")}       ${sentence}`),
   ];
   return `${lines.join("\n")}\n`;
