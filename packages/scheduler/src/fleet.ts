@@ -85,8 +85,9 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
     return this.#containers;
   }
 
+  /** Inputs are answered at once with why: not while others are ready, which go on. */
   get isFailing(): boolean {
-    return this.#starts.isFailing;
+    return this.#starts.isFailing && this.readyCount === 0;
   }
 
   /** Takes inputs, all workers of it. */
@@ -187,7 +188,7 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
     this.#containers.delete(container);
     this.room.ended(container);
     if (failure) {
-      this.#starts.failed(failure, () => this.#tryAgain());
+      this.#starts.failed(failure, () => this.reconcile());
       this.#client.startFailed();
       this.#warmUps.failed(this.#starts.error()!);
     }
@@ -197,12 +198,6 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
     this.#whenEmpty = [];
   }
 
-  /** A failing pool has no inputs that would ask for a container: it heals by trying on. */
-  #tryAgain(): void {
-    if (this.isFailing && !this.#closed && this.#containers.size === 0) this.#start(1, 1);
-    else this.reconcile();
-  }
-
   // --- how many
 
   /** Starts what is missing. */
@@ -210,7 +205,9 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
     if (this.#closed || this.#starts.refusal) return;
     const counts = this.counts();
     const desired = this.#desired(this.#scaling.bufferContainers);
-    if (desired <= counts.starting + counts.ready) {
+    // A failing pool has no inputs that would ask for a container: it heals by trying on.
+    const heals = this.#starts.isFailing && counts.ready === 0;
+    if (desired <= counts.starting + counts.ready && !heals) {
       if (this.room.isWaiting) this.room.waitNoMore();
       return this.watchIdle();
     }

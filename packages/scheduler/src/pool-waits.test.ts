@@ -118,3 +118,38 @@ test("hooks that find no room are no_capacity after startupTimeout; given up, th
   });
   expect(pool.readyContainers).toBe(1);
 });
+
+test("a failing pool tries on when its time has come though the host was full then, and heals", async () => {
+  at = createPools(ONE);
+  at.autoReady = false;
+  const pool = at.pool("work", {}, { startPolicy: { failuresUntilFailing: 1, retries: true } });
+  const call = at.call(pool);
+  await at.settle();
+  at.containersOf("work")[0]!.fail("not yet");
+  await at.settle();
+  expect([call.error?.code, pool.info().state]).toEqual(["start_failed", "failing"]);
+  at.autoReady = true;
+  const other = at.call(at.pool("other"));
+  await at.advance(5_000);
+  expect([other.state, pool.info().state]).toEqual(["running", "failing"]);
+  at.containersOf("other")[0]!.finish();
+  await at.settle();
+  expect(pool.info()).toMatchObject({ state: "ready", reason: null });
+});
+
+test("containers that are ready go on serving while further ones fail to start", async () => {
+  at = createPools();
+  const pool = at.pool("work", { minContainers: 1, timeoutMs: null }, { startPolicy: { failuresUntilFailing: 1, retries: true } });
+  await at.settle();
+  at.autoReady = false;
+  const calls = [at.call(pool), at.call(pool)];
+  await at.settle();
+  at.containersOf("work")[1]!.fail("the database takes no more connections");
+  await at.settle();
+  expect(pool.info()).toMatchObject({ state: "ready", reason: "load: the database takes no more connections (the next try is in 1 s)", pending: 1 });
+  at.containersOf("work")[0]!.finish();
+  await at.settle();
+  at.containersOf("work")[0]!.finish();
+  await at.settle();
+  expect(calls.map(({ state }) => state)).toEqual(["done", "done"]);
+});

@@ -33,9 +33,9 @@ export class StartRecord {
     return this.#refusal !== null || this.#failures >= this.#spec.startPolicy.failuresUntilFailing;
   }
 
-  /** The back-off is over, and inputs that wait may ask for a container. */
+  /** The back-off is over. */
   get mayTry(): boolean {
-    return this.#spec.startPolicy.retries && !this.isFailing && this.#clock.monotonic() >= this.#notBeforeMs;
+    return this.#spec.startPolicy.retries && this.#refusal === null && this.#clock.monotonic() >= this.#notBeforeMs;
   }
 
   /** No container of it could ever start here. Nothing is tried, and that is for good. */
