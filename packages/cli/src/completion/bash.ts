@@ -37,6 +37,7 @@ _samovar_value() {
     file) compopt -o default ;;
     folder) compopt -o dirnames ;;
     "one of "*) _samovar_words < <(tr ' ' '\\n' <<< "\${1#one of }") ;;
+    target) compopt -o default; _samovar_words < <(samovar __complete target 2> /dev/null) ;;
     *) _samovar_words < <(samovar __complete "$1" 2> /dev/null) ;;
   esac
 }

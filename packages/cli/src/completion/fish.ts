@@ -46,6 +46,9 @@ function __samovar_value
             __fish_complete_path (commandline -ct)
         case folder
             __fish_complete_directories (commandline -ct)
+        case target
+            samovar __complete target 2> /dev/null
+            __fish_complete_path (commandline -ct)
         case 'one of *'
             string split ' ' -- (string replace 'one of ' '' -- $argv[1])
         case '*'

@@ -40,6 +40,7 @@ test.each([
   ["function", ["hello-dev", "predict"]],
   ["container", ["ct_alpha", "ct_beta"]],
   ["deployment", ["other", "predict"]],
+  ["target", ["ct_alpha", "ct_beta", "hello-dev", "predict"]],
   ["app", ["models"]],
   ["token", ["ci"]],
   ["constructor", []],

@@ -4,7 +4,7 @@ import { readAdminToken, readServerFile } from "../server-link/server-file.ts";
 // Loaded at every press of the key that completes: nothing but Node's own modules may be imported, here and there.
 
 /** Names that only a server knows. */
-export type NameKind = "app" | "container" | "deployment" | "function" | "token";
+export type NameKind = "app" | "container" | "deployment" | "function" | "target" | "token";
 
 /** Whoever presses a key doesn't wait. */
 const PATIENCE_MS = 800;
@@ -17,12 +17,22 @@ interface Item {
   readonly app?: unknown;
 }
 
-const SOURCES: Readonly<Record<NameKind, { readonly path: string; readonly list: string; readonly pick: (item: Item) => unknown }>> = {
-  app: { path: "deployments", list: "deployments", pick: (item) => item.app },
-  container: { path: "containers", list: "containers", pick: (item) => item.id },
-  deployment: { path: "deployments", list: "deployments", pick: (item) => item.name },
-  function: { path: "functions", list: "functions", pick: (item) => item.name },
-  token: { path: "tokens", list: "tokens", pick: (item) => item.name },
+interface Source {
+  /** Of the control API, and the member of its answer that has the list. */
+  readonly path: string;
+  readonly pick: (item: Item) => unknown;
+}
+
+const CONTAINERS: Source = { path: "containers", pick: (item) => item.id };
+const FUNCTIONS: Source = { path: "functions", pick: (item) => item.name };
+
+const SOURCES: Readonly<Record<NameKind, readonly Source[]>> = {
+  app: [{ path: "deployments", pick: (item) => item.app }],
+  container: [CONTAINERS],
+  deployment: [{ path: "deployments", pick: (item) => item.name }],
+  function: [FUNCTIONS],
+  target: [FUNCTIONS, CONTAINERS],
+  token: [{ path: "tokens", pick: (item) => item.name }],
 };
 
 export interface NamesWorld {
@@ -34,11 +44,15 @@ export interface NamesWorld {
 export async function listNames(kind: string, world: NamesWorld): Promise<readonly string[]> {
   try {
     if (!Object.hasOwn(SOURCES, kind)) return [];
-    const source = SOURCES[kind as NameKind];
     const server = await findAddress(world);
     if (!server) return [];
-    const answer = (await getJson(`${server.url}/api/v1/${source.path}`, server.token)) as Record<string, Item[]>;
-    const names = answer[source.list]!.map((item) => source.pick(item)).filter((name): name is string => typeof name === "string" && PLAIN.test(name));
+    const lists = await Promise.all(
+      SOURCES[kind as NameKind].map(async ({ path, pick }) => {
+        const answer = (await getJson(`${server.url}/api/v1/${path}`, server.token)) as Record<string, Item[]>;
+        return answer[path]!.map(pick);
+      }),
+    );
+    const names = lists.flat().filter((name): name is string => typeof name === "string" && PLAIN.test(name));
     return [...new Set(names)].toSorted();
   } catch {
     return [];

@@ -71,6 +71,8 @@ ask() { COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _samovar; printf '%s\\n' "\${C
 ${CASES.map(([line]) => `ask samovar ${toWords(line)}`).join("\n")}
 ask samovar run ap
 ask samovar init ''
+ask samovar shell target-o
+ask samovar shell ap
 ask samovar up --driver = o
 ask samovar up --driver =`;
   const lines = (await shell("bash", ["--norc", "--noprofile", "-c", script])).trimEnd().split("\n");
@@ -79,6 +81,8 @@ ask samovar up --driver =`;
     ...CASES.map(([, words]) => [...words].toSorted()),
     ["compopt -o default"],
     ["compopt -o dirnames"],
+    ["compopt -o default", "target-one"],
+    ["compopt -o default"],
     ["oci"],
     ["auto", "oci", "process"],
   ]);
@@ -86,7 +90,10 @@ ask samovar up --driver =`;
 
 // Reason: the package that it names.
 test.skipIf(withoutFish !== null)(`fish completes the same${because(withoutFish)}`, async () => {
-  const script = ["source c.fish", ...[...CASES.map(([line]) => line), "run ap", "init "].map((line) => `complete -C 'samovar ${line}'; echo =`)].join("\n");
+  const script = [
+    "source c.fish",
+    ...[...CASES.map(([line]) => line), "run ap", "init ", "shell target-o", "shell ap"].map((line) => `complete -C 'samovar ${line}'; echo =`),
+  ].join("\n");
   const blocks = (await shell("fish", ["--no-config", "-c", script])).split("=\n").slice(0, -1);
   const offered = blocks.map((block) =>
     block
@@ -95,13 +102,19 @@ test.skipIf(withoutFish !== null)(`fish completes the same${because(withoutFish)
       .filter((word) => word !== "" && word !== "$(touch pwned)")
       .toSorted(),
   );
-  expect(offered).toEqual([...CASES.map(([, words]) => [...words].toSorted()), ["app.ts"], ["bin/", "home/"]]);
+  expect(offered).toEqual([...CASES.map(([, words]) => [...words].toSorted()), ["app.ts"], ["bin/", "home/"], ["target-one"], ["app.ts"]]);
 });
 
 // Reason: the package that it names.
 test.skipIf(withoutZsh !== null)(`zsh completes the same at a terminal${because(withoutZsh)}`, async () => {
   // One candidate each: that is put into the line, where it can be read.
-  const single = [...CASES.filter(([, words]) => words.length === 1), ["run ap", ["app.ts"]] as const, ["init ho", ["home/"]] as const];
+  const single = [
+    ...CASES.filter(([, words]) => words.length === 1),
+    ["run ap", ["app.ts"]] as const,
+    ["init ho", ["home/"]] as const,
+    ["shell target-o", ["target-one"]] as const,
+    ["shell ap", ["app.ts"]] as const,
+  ];
   const script = `
 zmodload zsh/zpty
 zpty z TERM=dumb zsh -f -i

@@ -1,6 +1,6 @@
 import type { NameKind } from "./names.ts";
 
-/** What can stand in a place of the command line. `none`: nothing that could be known. */
+/** What can stand in a place of the command line. `target`: what runs, or a file. `none`: nothing that could be known. */
 export type ValueKind = NameKind | "file" | "folder" | "none" | readonly string[];
 
 /** By command and argument; what is not listed is `none`. */
@@ -12,6 +12,7 @@ const ARGUMENTS: Readonly<Record<string, ValueKind>> = {
   "serve target": "file",
   "deploy target": "file",
   "logs name": "function",
+  "shell target": "target",
   "container inspect id": "container",
   "container stop id": "container",
   "container logs id": "container",

@@ -29,6 +29,7 @@ _samovar_value() {
     (file) _files ;;
     (folder) _files -/ ;;
     ("one of "*) names=(\${=1#one of }); compadd -a names ;;
+    (target) names=(\${(f)"$(samovar __complete target 2> /dev/null)"}); compadd -a names || _files ;;
     (*) names=(\${(f)"$(samovar __complete "$1" 2> /dev/null)"}); compadd -a names ;;
   esac
 }

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { isatty } from "node:tty";
 import type { TerminalSize } from "./exec-client.ts";
 
@@ -34,6 +35,8 @@ export function findLocalTerminal(): LocalTerminal | null {
       };
       process.on("exit", restore);
       stdin.setRawMode(true);
+      // Node leaves ends of lines to the terminal, but the far one has seen to them. Without the program they are doubled.
+      spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
       return restore;
     },
   };
