@@ -1,7 +1,7 @@
 import { access, constants, mkdir, readFile, readdir, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "@samovar/kit";
-import type { CgroupHierarchy, CgroupPlan, FileView } from "./cgroup-detect.ts";
+import { detectCgroups, type CgroupHierarchy, type CgroupPlan, type FileView } from "./cgroup-detect.ts";
 import { ContainerCgroup } from "./container-cgroup.ts";
 import type { ContainerLimits } from "./driver.ts";
 import { isAlive } from "./process-table.ts";
@@ -15,7 +15,8 @@ export const realFiles: FileView = {
     ),
 };
 
-const NAME = /^samovar-(\d+)\.\d+$/;
+/** Those of a driver, and those that runc makes for the containers by which it is tried. */
+const NAME = /^samovar-(?:trial-)?(\d+)\.\d+$/;
 let opened = 0;
 
 /**
@@ -97,8 +98,9 @@ export async function openGroup(cgroups: Cgroups | null, containerId: string, li
   }
 }
 
-/** Removes what servers that are gone left behind, as far as no process is in it. False when something stays. */
-export async function removeStaleCgroups(plan: CgroupPlan): Promise<boolean> {
+/** Removes what servers that are gone left behind, whatever their driver, as far as no process is in it. False when something stays. */
+export async function removeStaleCgroups(): Promise<boolean> {
+  const plan = await detectCgroups(realFiles, { every: true });
   const removed: boolean[] = [];
   for (const { parentDir } of plan.hierarchies) {
     for (const name of await readdir(parentDir).catch(() => [])) {

@@ -48,7 +48,7 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
     containersDir: options.home,
     clock: options.clock,
     logger: options.logger,
-    clearGroups: () => removeStaleCgroups(plan),
+    clearGroups: () => (options.cgroups === "off" ? Promise.resolve(true) : removeStaleCgroups()),
   });
   const info = toProcessInfo(plan, process.platform, options.cgroups === "off", options.gpus?.devices ?? []);
   return new ProcessDriver(options, { ...info, missing: [...(options.missing ?? []), ...info.missing] }, opened?.cgroups ?? null, stale);

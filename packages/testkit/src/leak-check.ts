@@ -15,7 +15,7 @@ export interface LeakScope {
 }
 
 /**
- * Gives each test a temporary folder and fails it when processes, control groups, folders or sockets are left after
+ * Gives each test a temporary folder and fails it when processes, control groups, mounts, folders or sockets are left after
  * it. Call it before anything else that has an `afterEach`: those run in reverse order, so the check comes last.
  *
  * @example
@@ -50,6 +50,7 @@ export async function findLeaks(scope: LeakScope): Promise<readonly string[]> {
   }
   for (const { pid, command } of await findProcesses(scope.folder)) leaks.push(`process ${pid}: ${command}`);
   for (const dir of await findCgroups([process.pid, ...(scope.serverPids ?? [])])) leaks.push(`control group ${dir}`);
+  for (const mount of await findMounts(scope.folder)) leaks.push(`mount ${mount}`);
   if (scope.handlesBefore) leaks.push(...(await findHandles(scope.handlesBefore)));
   return leaks;
 }
@@ -104,6 +105,12 @@ async function findHandles(before: ReadonlyMap<string, number>): Promise<string[
   return left;
 }
 
+/** Mount points in the folder, or of something that lies in it. */
+async function findMounts(folder: string): Promise<string[]> {
+  const lines = (await readFile("/proc/self/mountinfo", "utf8").catch(() => "")).split("\n");
+  return lines.filter((line) => line.split(" ").some((field) => `${field}/`.startsWith(`${folder}/`))).map((line) => line.split(" ")[4]!);
+}
+
 async function findCgroups(serverPids: readonly number[]): Promise<string[]> {
   const mounts = (await readFile("/proc/self/mountinfo", "utf8").catch(() => ""))
     .split("\n")
@@ -111,7 +118,8 @@ async function findCgroups(serverPids: readonly number[]): Promise<string[]> {
   const own = (await readFile("/proc/self/cgroup", "utf8").catch(() => "")).split("\n").flatMap((line) => line.split(":").slice(2).join(":") || []);
   // Groups of ours stand under this process's own group or one of its ancestors.
   const paths = new Set(own.flatMap((path) => path.split("/").map((_, i, parts) => parts.slice(0, i + 1).join("/"))));
-  const prefixes = serverPids.map((pid) => `samovar-${pid}.`);
+  // runc makes groups of its own for the containers by which it is tried.
+  const prefixes = serverPids.flatMap((pid) => [`samovar-${pid}.`, `samovar-trial-${pid}.`]);
   const found: string[] = [];
   for (const mount of mounts) {
     for (const path of paths) {

@@ -48,7 +48,7 @@ export async function chooseRuntime(options: TrialOptions): Promise<Choice | { r
 let trials = 0;
 
 async function tryRuntime({ access, host, seccomp, folder: dir, ids }: TrialOptions, program: RuntimeProgram, userNamespace: boolean): Promise<string | null> {
-  const containerId = `trial-${process.pid}.${trials++}`;
+  const containerId = `samovar-trial-${process.pid}.${trials++}`;
   const folder = toOciFolder(join(dir, containerId));
   const user = toUserMapping("trial", { ...ids, userNamespace });
   try {

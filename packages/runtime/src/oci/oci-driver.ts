@@ -108,7 +108,7 @@ export async function createOciDriver(options: OciDriverOptions): Promise<Runtim
       containersDir: options.home,
       clock: options.clock,
       logger: options.logger,
-      clearGroups: () => removeStaleCgroups(plan),
+      clearGroups: () => removeStaleCgroups(),
       clearRest: (liveIds) => networks.clearStale(liveIds),
     });
     const info = toOciInfo({
