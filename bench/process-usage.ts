@@ -10,6 +10,10 @@ export function cpuMicroseconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * MICROSECONDS_PER_TICK;
 }
 
+export function parentOf(pid: number): number {
+  return Number(afterName(readFileSync(`/proc/${pid}/stat`, "utf8"))[1]);
+}
+
 const afterName = (stat: string): string[] => stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 
 export interface MemoryUse {

@@ -5,16 +5,19 @@ import { judge, type Finding } from "./finding.ts";
 import { describeSetting } from "./machine.ts";
 import { measureDeploys } from "./measure/deploys.ts";
 import { measureStepLoad } from "./measure/step-load.ts";
+import { measureColdStartOci } from "./measure/cold-start-oci.ts";
 import { measureColdStart } from "./measure/cold-start.ts";
 import { measureIdleMemory } from "./measure/idle-memory.ts";
 import { measureReload } from "./measure/reload.ts";
-import { FULL, QUICK, type Progress, type Scope } from "./measure/scope.ts";
+import { FULL, QUICK, type Scope } from "./measure/scope.ts";
 import { measureWarmCalls } from "./measure/warm-calls.ts";
 import { renderTable } from "./table.ts";
+import { showProgress, type Progress } from "./terminal.ts";
 
 const MEASUREMENTS: Readonly<Record<string, (scope: Scope, progress: Progress) => Promise<readonly Finding[]>>> = {
   calls: measureWarmCalls,
   cold: measureColdStart,
+  "cold-oci": measureColdStartOci,
   reload: measureReload,
   step: measureStepLoad,
   deploys: measureDeploys,
@@ -66,10 +69,6 @@ function save(): string {
     `${JSON.stringify({ startedAt: startedAt.toISOString(), tookMs: Date.now() - startedAt.getTime(), quick: options.quick, scope, ...setting, findings: verdicts }, null, 2)}\n`,
   );
   return path;
-}
-
-function showProgress(message: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${message}`);
 }
 
 function fail(message: string): never {

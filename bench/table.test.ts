@@ -14,8 +14,28 @@ const throughput: Finding = {
 test("a row has the medians, the spread of what is judged, the aim and the verdict", () => {
   expect(renderTable([throughput])).toBe(
     [
-      "                                   samovar       bare Node  functions-framework  judged (least … greatest)     aim",
-      "throughput, 32 connections  20,500 calls/s  40,000 calls/s                       × bare 0.512 (0.410 … 0.600)  ≥ 0.5  met",
+      "                                   samovar       bare Node  judged (least … greatest)     aim",
+      "throughput, 32 connections  20,500 calls/s  40,000 calls/s  × bare 0.512 (0.410 … 0.600)  ≥ 0.5  met",
+      "",
+    ].join("\n"),
+  );
+});
+
+test("each target has one column, also where only some of the findings have it", () => {
+  const spread = { min: 1, median: 2, max: 3 };
+  const cold: Finding = {
+    ...throughput,
+    title: "cold start",
+    unit: "ms",
+    figures: { samovar: spread, docker: spread, podman: spread },
+    judged: null,
+    aim: null,
+  };
+  expect(renderTable([cold, { ...cold, title: "p99", figures: { samovar: spread, bare: spread } }])).toBe(
+    [
+      "            samovar  bare Node  docker run   podman  judged (least … greatest)  aim",
+      "cold start  2.00 ms                2.00 ms  2.00 ms",
+      "p99         2.00 ms    2.00 ms",
       "",
     ].join("\n"),
   );

@@ -2,7 +2,8 @@ import type { Finding } from "../finding.ts";
 import { startCallers } from "../load/callers.ts";
 import { toSpread } from "../statistics.ts";
 import { StandingServer } from "../targets/standing-server.ts";
-import type { Progress, Scope } from "./scope.ts";
+import { say, type Progress } from "../terminal.ts";
+import type { Scope } from "./scope.ts";
 
 const CALLERS = 8;
 
@@ -27,7 +28,7 @@ export async function measureDeploys(scope: Scope, progress: Progress): Promise<
     took.push(performance.now() - startedMs);
   }
   const report = await callers.stop();
-  for (const failure of new Set(report.failures)) process.stderr.write(`A call failed during a deploy: ${failure}\n`);
+  for (const failure of new Set(report.failures)) say(`A call failed during a deploy: ${failure}`);
   const failed = toSpread([report.failures.length]);
   return [
     {

@@ -7,7 +7,8 @@ import { memoryOf } from "../process-usage.ts";
 import { toSpread } from "../statistics.ts";
 import { startPlainServer } from "../targets/plain-server.ts";
 import { runSamovar } from "../targets/samovar-command.ts";
-import type { Progress, Scope } from "./scope.ts";
+import type { Progress } from "../terminal.ts";
+import type { Scope } from "./scope.ts";
 
 /** Long enough for what is done after the start to be over. */
 const SETTLE_MS = 2_000;

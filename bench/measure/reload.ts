@@ -2,7 +2,8 @@ import { readFile, writeFile } from "node:fs/promises";
 import type { Finding } from "../finding.ts";
 import { toSpread } from "../statistics.ts";
 import { SamovarServer } from "../targets/samovar-server.ts";
-import type { Progress, Scope } from "./scope.ts";
+import type { Progress } from "../terminal.ts";
+import type { Scope } from "./scope.ts";
 
 /**
  * From writing an edit to the first answer of the new code, as somebody who reloads a page again and again would
@@ -13,19 +14,8 @@ export async function measureReload(scope: Scope, progress: Progress): Promise<r
   await using cleanUp = new AsyncDisposableStack();
   const samovar = await SamovarServer.start();
   cleanUp.defer(() => samovar.stop());
-  const url = samovar.endpoint("hello");
   const source = await readFile(samovar.appFile, "utf8");
-  const greet = async (): Promise<string> => {
-    const response = await fetch(url, {
-      method: "POST",
-      headers: { authorization: `Bearer ${samovar.token}`, "content-type": "application/json" },
-      body: '{"name":"you"}',
-    });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${url.href} answered ${response.status} during a reload: ${text}`);
-    return (JSON.parse(text) as { message: string }).message;
-  };
-  await greet();
+  await samovar.greet("hello");
 
   const times: number[] = [];
   for (let edit = 0; edit <= scope.edits; edit++) {
@@ -33,7 +23,7 @@ export async function measureReload(scope: Scope, progress: Progress): Promise<r
     const greeting = `Edit ${edit}`;
     const startedMs = performance.now();
     await writeFile(samovar.appFile, source.replaceAll("Hello", greeting));
-    while (!(await greet()).startsWith(`${greeting},`));
+    while (!(await samovar.greet("hello")).startsWith(`${greeting},`));
     // The first edit is thrown away: it reads what the others find in memory.
     if (edit > 0) times.push(performance.now() - startedMs);
   }

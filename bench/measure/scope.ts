@@ -9,6 +9,3 @@ export interface Scope {
 
 export const FULL: Scope = Object.freeze({ rounds: 7, loadMs: 2_000, coldStarts: 40, edits: 10, deploys: 20 });
 export const QUICK: Scope = Object.freeze({ rounds: 3, loadMs: 700, coldStarts: 10, edits: 4, deploys: 5 });
-
-/** Told before each step, for a terminal. */
-export type Progress = (message: string) => void;

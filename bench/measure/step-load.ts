@@ -3,7 +3,8 @@ import type { Finding } from "../finding.ts";
 import { startCallers } from "../load/callers.ts";
 import { percentile, toSpread } from "../statistics.ts";
 import { StandingServer } from "../targets/standing-server.ts";
-import type { Progress, Scope } from "./scope.ts";
+import type { Progress } from "../terminal.ts";
+import type { Scope } from "./scope.ts";
 
 const CALLERS = 50;
 /** Beyond the first answers, so that what was started too late or for nothing shows. */

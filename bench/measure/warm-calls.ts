@@ -5,7 +5,8 @@ import { cpuMicroseconds } from "../process-usage.ts";
 import { compareRounds, difference, ratio, toSpread, type Spread } from "../statistics.ts";
 import { startPlainServer } from "../targets/plain-server.ts";
 import { SamovarServer } from "../targets/samovar-server.ts";
-import type { Progress, Scope } from "./scope.ts";
+import type { Progress } from "../terminal.ts";
+import type { Scope } from "./scope.ts";
 
 const INPUT = JSON.stringify({ name: "Samovar" });
 const EXPECTED = JSON.stringify({ message: "Hello, Samovar!" });
@@ -50,7 +51,7 @@ export async function measureWarmCalls(scope: Scope, progress: Progress): Promis
   const port = Number(url.port);
   const run = (target: Pick<Target, "port" | "request">, connections: number, durationMs: number): Promise<LoadResult> =>
     load.run({ port: target.port, request: target.request, expectedBody: EXPECTED, connections, durationMs });
-  const samovarProcesses = async (): Promise<Record<string, number>> => ({ server: samovar.pid, worker: await samovar.workerPid("hello") });
+  const samovarProcesses = async (): Promise<Record<string, number>> => ({ server: samovar.pid, worker: (await samovar.readyContainer("hello")).pid! });
   const targets: Target[] = [
     { name: "samovar", port, request: samovarRequest, processes: samovarProcesses },
     plain("bare", bare),
