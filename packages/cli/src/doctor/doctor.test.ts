@@ -78,25 +78,25 @@ test("runtimes are named with their versions; one is enough, and none has a comm
     status: "ok",
     detail: "runc that does not answer",
   });
-  expect(await checkRuntimes(machine())).toMatchObject({ status: "missing", fix: "apt-get install crun" });
+  expect(await checkRuntimes(machine())).toMatchObject({ status: "missing", fix: "sudo apt-get install crun" });
 });
 
 test.each<[what: string, of: MadeUp, status: string, fix: string | null]>([
   ["they can be made", { programs: { unshare: done() } }, "ok", null],
-  ["the kernel has none", { files: { "/proc/sys/user/max_user_namespaces": "0\n" } }, "missing", "sysctl -w user.max_user_namespaces=10000"],
+  ["the kernel has none", { files: { "/proc/sys/user/max_user_namespaces": "0\n" } }, "missing", "sudo sysctl -w user.max_user_namespaces=10000"],
   [
     "Debian keeps them for root",
     { programs: { unshare: failed("EPERM") }, files: { "/proc/sys/kernel/unprivileged_userns_clone": "0\n" } },
     "missing",
-    "sysctl -w kernel.unprivileged_userns_clone=1",
+    "sudo sysctl -w kernel.unprivileged_userns_clone=1",
   ],
   [
     "AppArmor denies them",
     { programs: { unshare: failed("EPERM") }, files: { "/proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1\n" } },
     "missing",
-    "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+    "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
   ],
-  ["nothing is there to try it", {}, "missing", "apt-get install util-linux"],
+  ["nothing is there to try it", {}, "missing", "sudo apt-get install util-linux"],
   [
     "root may not, inside of a container",
     { uid: 0, programs: { unshare: failed("unshare failed: Operation not permitted") } },
@@ -146,6 +146,11 @@ test.each([
   ],
   ["Neither crun nor runc is installed: `apt-get install crun`", "Neither crun nor runc is installed", "`apt-get install crun`"],
   ["No container can be started here: crun: cgroups in hybrid mode", "No container can be started here: crun: cgroups in hybrid mode", null],
+  [
+    "The network mode isolated is not there: this process may not make networks (EPERM). Run the server as root: sudo samovar up",
+    "The network mode isolated is not there: this process may not make networks (EPERM). Run the server as root",
+    "sudo samovar up",
+  ],
   ["Disks are not limited", "Disks are not limited", null],
 ])("%j: what is missing and what helps are told apart", (sentence, detail, fix) => {
   expect(toMissing("Driver", sentence)).toEqual({ title: "Driver", status: "missing", detail, fix });

@@ -1,9 +1,9 @@
 import { detectCgroups, plannedControllers } from "@samovar/runtime";
-import { missing, ok, type Finding } from "./finding.ts";
+import { asRoot, missing, ok, type Finding } from "./finding.ts";
 import type { Machine } from "./machine.ts";
 
 /** Programs that make containers; one that works is enough, and which one the driver finds out by trying. */
-export async function checkRuntimes(machine: Pick<Machine, "run">): Promise<Finding> {
+export async function checkRuntimes(machine: Pick<Machine, "uid" | "run">): Promise<Finding> {
   const title = "Container runtimes";
   const found: string[] = [];
   for (const name of ["crun", "runc"]) {
@@ -11,7 +11,7 @@ export async function checkRuntimes(machine: Pick<Machine, "run">): Promise<Find
     const version = outcome && /version:? v?(\S+)/.exec(outcome.output)?.[1];
     if (outcome) found.push(outcome.ok && version ? `${name} ${version}` : `${name} that does not answer`);
   }
-  return found.length > 0 ? ok(title, found.join(", ")) : missing(title, "Neither crun nor runc is installed", "apt-get install crun");
+  return found.length > 0 ? ok(title, found.join(", ")) : missing(title, "Neither crun nor runc is installed", asRoot(machine.uid, "apt-get install crun"));
 }
 
 /** With one, root in a container is nobody on the machine; without root, there are no containers without. */
@@ -21,14 +21,15 @@ export async function checkUserNamespaces(machine: Pick<Machine, "platform" | "u
   const tried = await machine.run("unshare", ["--user", "--map-root-user", "true"]);
   if (tried?.ok) return ok(title, "can be made");
   const read = async (path: string): Promise<string | undefined> => (await machine.read(path))?.trim();
-  if ((await read("/proc/sys/user/max_user_namespaces")) === "0") return missing(title, "The kernel allows none", "sysctl -w user.max_user_namespaces=10000");
+  if ((await read("/proc/sys/user/max_user_namespaces")) === "0")
+    return missing(title, "The kernel allows none", asRoot(machine.uid, "sysctl -w user.max_user_namespaces=10000"));
   if (machine.uid !== 0) {
     if ((await read("/proc/sys/kernel/unprivileged_userns_clone")) === "0")
-      return missing(title, "They are for root only here", "sysctl -w kernel.unprivileged_userns_clone=1");
+      return missing(title, "They are for root only here", asRoot(machine.uid, "sysctl -w kernel.unprivileged_userns_clone=1"));
     if ((await read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")) === "1")
-      return missing(title, "AppArmor denies them to ordinary users", "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0");
+      return missing(title, "AppArmor denies them to ordinary users", asRoot(machine.uid, "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"));
   }
-  if (tried === null) return missing(title, "It can't be tried: unshare is not installed", "apt-get install util-linux");
+  if (tried === null) return missing(title, "It can't be tried: unshare is not installed", asRoot(machine.uid, "apt-get install util-linux"));
   return missing(title, `They can't be made here: ${tried.output.split("\n")[0] ?? ""}`, "Run the server as root, outside of other containers");
 }
 
@@ -50,7 +51,7 @@ export async function checkCgroups(machine: Pick<Machine, "platform" | "uid" | "
 }
 
 /** Kernels since 6.0 can move processes between groups without waiting; it is off by default, and for the machine's owner to choose. */
-async function checkFavoredMoves(machine: Pick<Machine, "read">): Promise<Finding | null> {
+async function checkFavoredMoves(machine: Pick<Machine, "uid" | "read">): Promise<Finding | null> {
   const mount = ((await machine.read("/proc/self/mountinfo")) ?? "").split("\n").find((line) => / - cgroup2 /.test(line));
   if (mount === undefined) return null;
   const title = "Quick moves between groups";
@@ -59,6 +60,6 @@ async function checkFavoredMoves(machine: Pick<Machine, "read">): Promise<Findin
   return missing(
     title,
     "A container's start after a pause waits some 8 ms for the kernel. The option favordynmods spares it, for the whole machine and until it starts anew; it may be on without being shown",
-    `mount -o remount,favordynmods ${point}`,
+    asRoot(machine.uid, `mount -o remount,favordynmods ${point}`),
   );
 }
