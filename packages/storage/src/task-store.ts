@@ -1,0 +1,156 @@
+import type { SerializedError, TaskAttempt, TaskStatus } from "@samovar/protocol";
+
+/**
+ * Tasks: work that was accepted and must be done, whatever dies meanwhile.
+ *
+ * Each stands in a queue, which is a deployment's name in lower case or, in a session, a function's id. A task that
+ * waits is *ready* or not: not before `dueAtMs`, and of those that share a `concurrencyKey` only the first that is not
+ * over. Only ready ones are given out, in the order of their `rank`; so whatever waits for something else is never in
+ * the way, however much of it there is.
+ *
+ * The server's memory owns who runs what; this store makes it last. Every change names the attempt that it is about, and
+ * one that comes too late (fencing) or that `nextTaskStatus` doesn't know changes nothing and resolves to false.
+ */
+export interface TaskStore {
+  /**
+   * Resolves when they are on disk, with what became of each, in order. One whose `idempotencyKey` its queue has seen
+   * within `idempotencyMs` is not inserted: the earlier one's id is given.
+   */
+  insert(tasks: readonly NewTask[]): Promise<readonly InsertedTask[]>;
+  /** Ready ones of a queue in order, after that rank and id; what is needed to run them. */
+  ready(queue: string, after: QueuePosition | null, limit: number): Promise<readonly WaitingTask[]>;
+  /** Makes ready whatever is due by now; resolves to the queues that got some, and when the next one is due. */
+  promote(nowMs: number): Promise<{ readonly queues: readonly string[]; readonly nextDueAtMs: number | null }>;
+  /** An attempt began. Written behind: after a crash the task waits again, as it would anyway. */
+  started(start: TaskStart): void;
+  /** The attempt ended; resolves when that is on disk. */
+  settle(settlement: TaskSettlement): Promise<SettledTask>;
+  /** Cancels, expires or revives; resolves to the tasks that changed, with the attempt that ran, if one did. */
+  change(event: "cancel" | "expire" | "revive", which: TaskFilter, nowMs: number): Promise<readonly ChangedTask[]>;
+  get(id: string): Promise<TaskRecord | undefined>;
+  /** Newest first, without inputs and results. `cursor` is the last one's of the page before. */
+  list(
+    filter: TaskFilter,
+    page: { readonly limit: number; readonly cursor: string | null },
+  ): Promise<{ readonly tasks: readonly TaskRecord[]; readonly cursor: string | null }>;
+  /** Of a queue, how many are at each status that is not over. */
+  counts(queue: string): Promise<Readonly<Partial<Record<TaskStatus, number>>>>;
+  /** At the start of a server: what ran when the last one ended waits again, not counted. Resolves to the queues that have tasks. */
+  recover(nowMs: number): Promise<readonly string[]>;
+  /** Removes what ended longer ago than it is kept; some at a time, true while there is more. */
+  prune(nowMs: number, limit: number): Promise<boolean>;
+}
+
+export interface NewTask {
+  readonly id: string;
+  readonly queue: string;
+  /** The function as its caller named it. */
+  readonly functionName: string;
+  readonly app: string;
+  readonly method: string | null;
+  /** Constructor arguments, as canonical JSON. */
+  readonly parameters: string;
+  /** Of `input`: as `InputHead.encoding`. */
+  readonly encoding: "json" | "value" | "query" | "raw" | "none";
+  readonly input: Uint8Array;
+  readonly createdAtMs: number;
+  readonly dueAtMs: number;
+  /** A head start over others in seconds: order is by `dueAtMs` less this, so that nothing waits for ever. */
+  readonly priority: number;
+  /** Expires when no attempt has begun by then; null: never. */
+  readonly expiresAtMs: number | null;
+  readonly concurrencyKey: string | null;
+  readonly idempotencyKey: string | null;
+  readonly idempotencyMs: number;
+  /** How long its record and result are kept after its end. */
+  readonly keepMs: number;
+  readonly callbackUrl: string | null;
+  /** Of a schedule: its tick, which is unique in the queue. */
+  readonly tick: string | null;
+}
+
+export interface InsertedTask {
+  readonly id: string;
+  /** False: an earlier task with this idempotency key or tick stands for it. */
+  readonly inserted: boolean;
+  readonly ready: boolean;
+}
+
+/** Where a task stands in its queue. */
+export interface QueuePosition {
+  /** `dueAtMs` less the head start, in milliseconds. */
+  readonly rank: number;
+  readonly id: string;
+}
+
+export interface WaitingTask extends QueuePosition {
+  readonly method: string | null;
+  readonly parameters: string;
+  readonly encoding: NewTask["encoding"];
+  readonly input: Uint8Array;
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number | null;
+  readonly concurrencyKey: string | null;
+  readonly callbackUrl: string | null;
+  /** Of the last attempt; 0 before the first. */
+  readonly attempt: number;
+  /** Attempts that count against its retries. */
+  readonly failures: number;
+}
+
+export interface TaskStart {
+  readonly id: string;
+  readonly attempt: number;
+  readonly version: number;
+  readonly containerId: string;
+  readonly startedAtMs: number;
+}
+
+export interface TaskSettlement extends TaskStart {
+  readonly event: "succeed" | "fail" | "time-out" | "retry" | "give-back";
+  readonly endedAtMs: number;
+  /** Of `succeed`. */
+  readonly result: { readonly encoding: string; readonly bytes: Uint8Array } | null;
+  /** Of the others. */
+  readonly error: SerializedError | null;
+  /** Of `retry`: when the next attempt may begin. */
+  readonly dueAtMs: number | null;
+}
+
+export interface SettledTask {
+  /** False: it came too late, and changed nothing. */
+  readonly applied: boolean;
+  /** The queue has another ready task: the next one of its concurrency key, or itself again. */
+  readonly moreReady: boolean;
+}
+
+export interface TaskFilter {
+  readonly ids?: readonly string[];
+  readonly queue?: string;
+  readonly app?: string;
+  readonly statuses?: readonly TaskStatus[];
+  readonly createdBeforeMs?: number;
+  readonly createdAfterMs?: number;
+  /** Only what has expired by now. */
+  readonly expiredByMs?: number;
+}
+
+export interface ChangedTask {
+  readonly id: string;
+  readonly queue: string;
+  readonly status: TaskStatus;
+  /** Of the attempt that was running; null when none was. */
+  readonly attempt: number | null;
+}
+
+export interface TaskRecord extends Omit<NewTask, "input" | "idempotencyMs"> {
+  readonly status: TaskStatus;
+  readonly attempts: readonly TaskAttempt[];
+  readonly startedAtMs: number | null;
+  readonly endedAtMs: number | null;
+  /** Null in lists, and while there is none. */
+  readonly result: { readonly encoding: string; readonly bytes: Uint8Array } | null;
+  readonly error: SerializedError | null;
+  /** Of `get`: null in lists. */
+  readonly input: Uint8Array | null;
+}
