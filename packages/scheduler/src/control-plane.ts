@@ -20,6 +20,8 @@ import type {
 } from "@samovar/protocol";
 import type { ExecCommand, ExecProcess } from "@samovar/runtime";
 
+export type { ExecCommand, ExecProcess } from "@samovar/runtime";
+
 /** What the control API asks for: the gateway turns HTTP into these calls and nothing more. */
 export interface ControlPlane {
   readonly deployments: DeploymentControl;

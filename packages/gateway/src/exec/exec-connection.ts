@@ -2,7 +2,7 @@ import { constants } from "node:os";
 import type { Readable } from "node:stream";
 import type { WebSocket } from "ws";
 import { EXEC_STREAM, SamovarError, type ExecReply, type ExitStatus } from "@samovar/protocol";
-import type { ExecCommand, ExecProcess } from "@samovar/runtime";
+import type { ExecCommand, ExecProcess } from "@samovar/scheduler";
 import { toProblem, toSamovarError } from "../problem.ts";
 import type { ExecUpgradeOptions } from "./create-exec-upgrade.ts";
 import { parseExecRequest, parseExecSignal } from "./exec-messages.ts";

@@ -1,5 +1,5 @@
 import { SamovarError, type ExecSignal } from "@samovar/protocol";
-import type { ExecCommand, TerminalSize } from "@samovar/runtime";
+import type { ExecCommand } from "@samovar/scheduler";
 import { constants } from "node:os";
 
 const MAX_ARGUMENTS = 4_096;
@@ -42,7 +42,7 @@ function parseObject(text: string): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-function parseSize(value: unknown): TerminalSize {
+function parseSize(value: unknown): NonNullable<ExecCommand["terminal"]> {
   const { columns, rows, ...unknown } = typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
   if (!isSide(columns) || !isSide(rows) || Object.keys(unknown).length > 0)
     throw wrong(`needs columns and rows of a terminal, each from 1 to ${MAX_SIDE}, and nothing else`);

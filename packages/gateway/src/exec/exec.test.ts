@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { PassThrough, Writable } from "node:stream";
 import { FakeClock, silentLogger } from "@samovar/kit";
 import { EXEC_STREAM, SamovarError, type ExecReply, type ExitStatus } from "@samovar/protocol";
-import type { ExecCommand, ExecProcess } from "@samovar/runtime";
+import type { ExecCommand, ExecProcess } from "@samovar/scheduler";
 import { WebSocket, type ClientOptions } from "ws";
 import { afterEach, expect, test } from "vitest";
 import { createAuthenticator } from "../authenticator.ts";
@@ -346,7 +346,7 @@ test("the end of the gateway ends it", async () => {
   const served = await serve();
   const { client, program } = await run(served);
   await served.gateway.dispose({ graceMs: 0 });
-  await client.closed;
+  expect((await client.closed)[0]).toBe(1006);
   await program.until(() => program.did.includes("SIGHUP"));
 });
 

@@ -21,6 +21,6 @@ export async function planProcessExec(command: ExecCommand, { containerId, envir
   const cwd = resolve(codePath, command.cwd ?? ".");
   await assertFolder(cwd);
   // By this variable its processes are found again, where no control group knows them.
-  const env: Record<string, string> = { ...environment, ...command.env, SAMOVAR_CONTAINER_ID: containerId };
-  return { file: await findProgram(program, cwd, env["PATH"] ?? ""), args, env, cwd, terminal: command.terminal };
+  const variables: Record<string, string> = { ...environment, ...command.env, SAMOVAR_CONTAINER_ID: containerId };
+  return { file: await findProgram(program, cwd, variables["PATH"] ?? ""), args, env: variables, cwd, terminal: command.terminal };
 }

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The `samovar` command as npm puts it on the path. */
-const SAMOVAR = fileURLToPath(new URL("../../../../node_modules/.bin/samovar", import.meta.url));
+export const SAMOVAR = fileURLToPath(new URL("../../../../node_modules/.bin/samovar", import.meta.url));
 
 export interface CliExit {
   readonly code: number | null;
