@@ -72,9 +72,9 @@ export class FleetRoom implements RoomClient {
     if (this.isWanted) this.#tenant.idleChanged();
   }
 
-  /** What it waits for, for people; null while it waits for no room. */
-  get waitReason(): string | null {
-    return this.isWaiting ? this.#tenant.describe() : null;
+  /** Why there is no room for another one, for people. */
+  describe(): string {
+    return this.#tenant.describe();
   }
 
   leave(): void {

@@ -348,15 +348,15 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
   get waitReason(): string | null {
     if (this.#starts.reason !== null) return this.#starts.reason;
     const { starting, ready } = this.counts();
+    const isHostFull = this.#client.queued > 0 && this.#scaling.maxContainers === null && starting + ready >= this.ceiling;
     const first = [...this.#containers].find((container) => container.state === "starting");
     return waitReason({
       queued: this.#client.queued,
       starting,
       ready,
       startPosition: first?.startPosition ?? null,
-      ceiling: this.ceiling,
-      ceilingIsSet: this.#scaling.maxContainers !== null,
-      room: this.room.waitReason,
+      maxContainers: this.#scaling.maxContainers,
+      room: this.room.isWaiting || isHostFull ? this.room.describe() : null,
     });
   }
 

@@ -121,7 +121,7 @@ test("a lowered ceiling takes what starts, then what is idle longest, then what 
 });
 
 describe("waitReason", () => {
-  const base: WaitSnapshot = { queued: 1, starting: 0, ready: 2, startPosition: null, ceiling: 10, ceilingIsSet: false, room: null };
+  const base: WaitSnapshot = { queued: 1, starting: 0, ready: 2, startPosition: null, maxContainers: null, room: null };
   const inHook = { phase: "start", hook: "loadModel" } as const;
   test.each<[Partial<WaitSnapshot>, string | null]>([
     [{ queued: 0 }, null],
@@ -129,11 +129,13 @@ describe("waitReason", () => {
     [{ ready: 0, starting: 1, startPosition: { phase: "load", hook: null } }, "waiting for the first container to start (phase load)"],
     [{ queued: 0, ready: 0, starting: 2, startPosition: inHook }, "waiting for the first container to start (phase start, hook loadModel)"],
     [{ room: "the host is full: …" }, "the host is full: …"],
-    [{ ready: 1, ceiling: 1, ceilingIsSet: true }, "maxContainers is 1 and it is busy"],
-    [{ ceiling: 2, ceilingIsSet: true }, "maxContainers is 2 and both are busy"],
-    [{ ready: 3, ceiling: 3, ceilingIsSet: true }, "maxContainers is 3 and all are busy"],
-    [{ ready: 1, starting: 2, ceiling: 3, ceilingIsSet: true }, "maxContainers is 3: 1 is busy and 2 are starting"],
-    [{ ready: 4, ceiling: 4 }, "this host can hold 4 of its containers and all are busy"],
+    [{ queued: 0, ready: 0, room: "the host is full: …" }, "the host is full: …"],
+    [{ ready: 0, starting: 1, room: "the host is full: …" }, "waiting for the first container to start (phase create)"],
+    [{ ready: 1, maxContainers: 1 }, "maxContainers is 1 and it is busy"],
+    [{ maxContainers: 2 }, "maxContainers is 2 and both are busy"],
+    [{ ready: 3, maxContainers: 3 }, "maxContainers is 3 and all are busy"],
+    [{ ready: 1, starting: 2, maxContainers: 3 }, "maxContainers is 3: 1 is busy and 2 are starting"],
+    [{ maxContainers: 3 }, "all slots of its 2 containers are taken, and will be free before another container could be ready"],
     [{ starting: 1 }, "all slots of its 2 containers are taken, 1 more is starting"],
     [{ ready: 1, starting: 3 }, "all slots of its container are taken, 3 more are starting"],
     [{}, "all slots of its 2 containers are taken, and will be free before another container could be ready"],

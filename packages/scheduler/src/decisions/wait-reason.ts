@@ -6,25 +6,23 @@ export interface WaitSnapshot {
   readonly ready: number;
   /** Where the container that started first stands. */
   readonly startPosition: { readonly phase: Phase; readonly hook: string | null } | null;
-  readonly ceiling: number;
-  /** Whether the ceiling is the function's own, or what the host can hold. */
-  readonly ceilingIsSet: boolean;
-  /** Why the host has no room for another one; null where none is waited for. */
+  /** The function's own; null where it is what the host can hold. */
+  readonly maxContainers: number | null;
+  /** Why the host has no room for another one; null where it has, or none is wanted. */
   readonly room: string | null;
 }
 
 /** What the inputs of a pool wait for, or its floor, in words; null when nothing waits. */
 export function waitReason(snapshot: WaitSnapshot): string | null {
-  const { queued, starting, ready, startPosition, ceiling, ceilingIsSet, room } = snapshot;
-  if (room !== null) return room;
+  const { queued, starting, ready, startPosition, maxContainers, room } = snapshot;
   if (ready === 0 && starting > 0) {
     const hook = startPosition?.hook ? `, hook ${startPosition.hook}` : "";
     return `waiting for the first container to start (phase ${startPosition?.phase ?? "create"}${hook})`;
   }
+  if (room !== null) return room;
   if (queued === 0) return null;
-  const active = starting + ready;
-  if (active >= ceiling) {
-    const limit = ceilingIsSet ? `maxContainers is ${ceiling}` : `this host can hold ${ceiling} of its containers`;
+  if (maxContainers !== null && starting + ready >= maxContainers) {
+    const limit = `maxContainers is ${maxContainers}`;
     if (starting > 0) return `${limit}: ${ready} ${be(ready)} busy and ${starting} ${be(starting)} starting`;
     return `${limit} and ${ready === 1 ? "it is" : ready === 2 ? "both are" : "all are"} busy`;
   }
