@@ -72,6 +72,11 @@ export class FleetRoom implements RoomClient {
     if (this.isWanted) this.#tenant.idleChanged();
   }
 
+  /** Containers that are needed find no room; not where only a buffer does. */
+  get isShort(): boolean {
+    return this.isWaiting && this.#tenant.wanted > 0;
+  }
+
   /** Why there is no room for another one, for people. */
   describe(): string {
     return this.#tenant.describe();

@@ -356,7 +356,7 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
       ready,
       startPosition: first?.startPosition ?? null,
       maxContainers: this.#scaling.maxContainers,
-      room: this.room.isWaiting || isHostFull ? this.room.describe() : null,
+      room: this.room.isShort || isHostFull ? this.room.describe() : null,
     });
   }
 

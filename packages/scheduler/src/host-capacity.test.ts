@@ -163,6 +163,7 @@ describe("a full host", () => {
     at.call(second);
     for (let i = 0; i < 4; i++) await at.settle();
     expect(counts()).toEqual({ first: 3, second: 1 });
+    expect([first.info().reason, second.info().reason]).toEqual([null, null]);
   });
 
   test("a container that ends makes room only when it has ended", async () => {
