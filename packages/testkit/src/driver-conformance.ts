@@ -45,6 +45,7 @@ interface Started {
 
 /** What every driver does. Cases that need a capability are skipped by its name where the driver lacks it. */
 export function describeDriver(name: string, { make, withoutProcesses, missing = null }: DriverUnderTest): void {
+  // Its reason is `missing`, and stands in the name.
   describe.skipIf(missing !== null)(`driver ${name}${missing === null ? "" : ` (${missing})`}`, () => {
     const folder = failOnLeaks({ empty: [HOME] });
     let driver: RuntimeDriver;
@@ -248,7 +249,18 @@ export function describeDriver(name: string, { make, withoutProcesses, missing =
       const { probe, spec } = await start({}, { GREETING: "hello", SAMOVAR_TOKEN: "forged" });
       delete process.env["SAMOVAR_TEST_INHERITED"];
       const { env } = await probe.order<{ env: Record<string, string> }>("place");
-      expect(Object.keys(env).sort()).toEqual(["GREETING", "HOME", "LANG", "PATH", "SAMOVAR_CONTAINER_ID", "SAMOVAR_SERVER", "SAMOVAR_TOKEN", "SAMOVAR_URL", "TMPDIR", "TZ"]);
+      expect(Object.keys(env).sort()).toEqual([
+        "GREETING",
+        "HOME",
+        "LANG",
+        "PATH",
+        "SAMOVAR_CONTAINER_ID",
+        "SAMOVAR_SERVER",
+        "SAMOVAR_TOKEN",
+        "SAMOVAR_URL",
+        "TMPDIR",
+        "TZ",
+      ]);
       expect(env).toMatchObject({ GREETING: "hello", LANG: "C.UTF-8", TZ: "UTC", SAMOVAR_TOKEN: spec.token });
       await probe.order("write", `${env["TMPDIR"]}/t`, "");
       await probe.order("write", `${env["HOME"]}/h`, "");

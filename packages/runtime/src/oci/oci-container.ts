@@ -11,19 +11,18 @@ import { toExitStatus } from "../exit-status.ts";
 import type { MemoryWatch } from "../memory-watch.ts";
 import { OomCount } from "../oom-count.ts";
 import { findByContainerId, readProcessTable, type ProcessEntry } from "../process-table.ts";
-import type { ExecTarget } from "./exec-command.ts";
 import type { Lifeline, MainEnd } from "./lifeline.ts";
 import { PidNamespace, insidePid } from "./pid-namespace.ts";
 import { INSIDE, type OciFolder } from "./root-folder.ts";
 
 export interface OciContainerOptions {
   readonly spec: ContainerSpec;
-  /** How other programs are run in it. */
-  readonly execTarget: ExecTarget;
   /** The runtime's process, which stays while the container is there. */
   readonly runtime: ChildProcess & { readonly pid: number };
   readonly lifeline: Lifeline;
   readonly folder: OciFolder;
+  /** Whether the runtime's process stands in the container's group, too. */
+  readonly joinsGroup: boolean;
   /** Null where there are no control groups. Never rejects. */
   readonly grouped: Promise<ContainerCgroup | null>;
   readonly events: ContainerEvents;
@@ -82,10 +81,6 @@ export class OciContainer implements RunningContainer {
     this.#ended = lifeline.ended.then((end) => this.#onEnd(end));
   }
 
-  get execTarget(): ExecTarget {
-    return this.#options.execTarget;
-  }
-
   get pid(): number | null {
     return this.#processes?.mainPid ?? null;
   }
@@ -95,14 +90,17 @@ export class OciContainer implements RunningContainer {
    * could not make the container, with what it said.
    */
   async begin(): Promise<void> {
-    const { lifeline, folder, grouped, spec } = this.#options;
+    const { lifeline, folder, grouped, spec, runtime } = this.#options;
     try {
+      const cgroup = await grouped;
+      // After a pause the kernel takes some 8 ms for a first move, and hardly any for those right behind: it passes while
+      // the runtime works, and what that starts is in the group from its birth on, most of the time.
+      if (this.#options.joinsGroup) void cgroup?.place(runtime.pid).catch(() => {});
       await lifeline.ready;
-      const namespace = await PidNamespace.below(this.#options.runtime.pid);
+      const namespace = await PidNamespace.below(runtime.pid);
       const mainPid = (await namespace?.firstChild()) ?? null;
       if (!namespace || mainPid === null) throw new Error("its main process is gone");
       this.#processes = { namespace, mainPid };
-      const cgroup = await grouped;
       await cgroup?.place(namespace.initPid);
       await cgroup?.place(mainPid);
       if (!(cgroup && this.#options.memoryEnforced)) this.#watchMemory(mainPid);
@@ -129,7 +127,7 @@ export class OciContainer implements RunningContainer {
   async killProcess(pid: number): Promise<void> {
     if (this.#gone || !this.#processes) return;
     for (const hostPid of await this.#pids()) {
-      if (hostPid === this.#processes.namespace.initPid || (await insidePid(hostPid)) !== pid) continue;
+      if ((await insidePid(hostPid)) !== pid) continue;
       if (hostPid === this.#processes.mainPid) this.#killedByUs = true;
       signal(hostPid);
     }
@@ -139,14 +137,10 @@ export class OciContainer implements RunningContainer {
     return this.#execs.start(() => this.#options.startExec(command));
   }
 
-  /** Of all but what is ours: init, and what stands before programs that were run. */
   async stats(): Promise<ContainerStats> {
     if (this.#gone || !this.#processes) return { memoryBytes: 0, cpuMs: 0, processes: 0 };
     const cgroup = await this.#options.grouped;
-    const [all, memoryBytes, cpuMs] = await Promise.all([this.#pids(), cgroup?.memoryBytes() ?? null, cgroup?.cpuMs() ?? null]);
-    const { initPid } = this.#processes.namespace;
-    const ours = new Set([initPid, ...this.#execs.launcherPids]);
-    const pids = all.filter((pid) => !ours.has(pid));
+    const [pids, memoryBytes, cpuMs] = await Promise.all([this.#pids(), cgroup?.memoryBytes() ?? null, cgroup?.cpuMs() ?? null]);
     if (memoryBytes !== null && cpuMs !== null) return { memoryBytes, cpuMs, processes: pids.length };
     const table = await readProcessTable();
     const entries = pids.flatMap((pid) => table.get(pid) ?? []);
@@ -186,7 +180,7 @@ export class OciContainer implements RunningContainer {
     // In this order: what runs is ended before anything is taken away from it, counts are read before their group
     // goes, and the folder goes last, when nobody can write to it any more.
     if (!this.#isEnded) this.#killedByUs = true;
-    const { spec, grouped, lifeline, runtime, folder } = this.#options;
+    const { spec, grouped, lifeline, runtime } = this.#options;
     const cgroup = await grouped;
     // A runtime may wait for all that holds a program's output, which only the end of the container ends.
     const execs = this.#execs.end();
@@ -219,9 +213,12 @@ export class OciContainer implements RunningContainer {
     return left.length + ((await cgroup?.signalAll()) ?? 0);
   }
 
+  /** Of all but what is ours: init, the runtime, and what stands before programs that were run. */
   async #pids(): Promise<number[]> {
     const cgroup = await this.#options.grouped;
-    return cgroup ? cgroup.pids() : this.#processes!.namespace.pids();
+    const { namespace } = this.#processes!;
+    const ours = new Set([namespace.initPid, this.#options.runtime.pid, ...this.#execs.launcherPids]);
+    return (cgroup ? await cgroup.pids() : await namespace.pids()).filter((pid) => !ours.has(pid));
   }
 
   #watchMemory(mainPid: number): void {

@@ -67,8 +67,8 @@ const WAITS_FOR_OUTPUT = "A program that is run in a container is over only when
 const OWN_FOLDER = ".oci";
 /** The same of networks, which may have to outlive the driver: a dead server's containers end by themselves. */
 const NETWORK_FOLDER = ".network";
-/** Init, which stands beside what a container may start. */
-const OWN_PROCESSES = 1;
+/** Init and the runtime, which stand beside what a container may start. */
+const OWN_PROCESSES = 2;
 
 /**
  * The driver whose containers are what the word means: namespaces, a root and a user of their own, no capabilities, denied
@@ -225,11 +225,11 @@ class OciDriver implements RuntimeDriver {
       });
       const adopted: OciContainer = new OciContainer({
         spec,
-        execTarget: { program: this.#parts.choice.program, access: this.#parts.access, folder, containerId: spec.containerId, user },
         runtime,
         lifeline,
         folder,
         events,
+        joinsGroup: this.#parts.choice.program.name === "crun",
         grouped,
         watch: this.#watch,
         memoryEnforced: this.info.capabilities.memoryLimit === "enforced",

@@ -13,6 +13,7 @@ import type { LifecycleSetting } from "./setting.ts";
  * this machine can't make such settings; all is skipped by it.
  */
 export function describeLifecycle(name: string, make: () => Promise<LifecycleSetting>, missing: string | null = null): void {
+  // Its reason is `missing`, and stands in the name.
   describe.skipIf(missing !== null)(`lifecycle on ${name}${missing === null ? "" : ` (${missing})`}`, () => {
     const at = useSetting(make);
     orderCases(at);

@@ -39,6 +39,7 @@ const STEPS: Readonly<Record<string, (output: Promise<unknown>) => Promise<unkno
   "the main program runs": (output) => output,
 };
 
+// The reason stands in the name.
 test.skipIf(withoutRunc !== null).for(Object.keys(STEPS).flatMap((step) => (["crun", "runc"] as const).map((runtime) => [runtime, step] as const)))(
   `%s: of a server that is killed when %s, the next one leaves nothing${withoutRunc === null ? "" : ` (${withoutRunc})`}`,
   async ([runtime, step]) => {
@@ -85,6 +86,7 @@ test.skipIf(withoutRunc !== null).for(Object.keys(STEPS).flatMap((step) => (["cr
   },
 );
 
+// Needs runc or crun, as above.
 test.skipIf(withoutRunc !== null)("what the driver mounts nobody else sees", async () => {
   const driver = await createOciDriver({ home: containers(), nodePath: process.execPath, runnerFile: "/none", clock: systemClock, logger: silentLogger });
   const mounts = await readFile("/proc/self/mountinfo", "utf8");

@@ -23,6 +23,7 @@ async function reasonToSkip(): Promise<string | null> {
 
 const skipped = await reasonToSkip();
 
+// The reason stands in the name.
 test.skipIf(skipped !== null)(
   `an ordinary user has isolated containers, and is told what limits are not held${skipped === null ? "" : ` (${skipped})`}`,
   async () => {
