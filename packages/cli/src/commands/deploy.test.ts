@@ -1,10 +1,13 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DeployEvent, DeployRequest, DeployResponse } from "@samovar/protocol";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { logLine, startControlServer, TOKEN, type ControlServer, type ControlServerData } from "../control-server.fixture.ts";
 import { runCli } from "../run-cli.ts";
 import { createTestIo, type TestIo, type TestIoOptions } from "../test-io.fixture.ts";
+
+// Servers, bundles and containers: on a machine that is busy with other things that takes its time.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const cleanUps: (() => unknown)[] = [];
 afterEach(async () => {

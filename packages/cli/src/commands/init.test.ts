@@ -3,9 +3,12 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { runCli } from "../run-cli.ts";
 import { createTestIo, type TestIo } from "../test-io.fixture.ts";
+
+// Servers, bundles and containers: on a machine that is busy with other things that takes its time.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const made: TestIo[] = [];
 afterEach(() => {

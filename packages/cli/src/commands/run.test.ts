@@ -1,11 +1,14 @@
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import type { ContainerInfo } from "@samovar/protocol";
 import { runCli } from "../run-cli.ts";
 import { findServer } from "../server-link/find-server.ts";
 import { parseSettings } from "../settings.ts";
 import { createTestIo, type TestIo } from "../test-io.fixture.ts";
+
+// Servers, bundles and containers: on a machine that is busy with other things that takes its time.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const APP = `
 import { App, endpoint, fn, method, onStart } from "samovar";

@@ -1,9 +1,12 @@
 import { appendFileSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock, type Clock } from "@samovar/kit";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { runCli } from "../run-cli.ts";
 import { createTestIo, type TestIo } from "../test-io.fixture.ts";
+
+// Servers, bundles and containers: on a machine that is busy with other things that takes its time.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const made: TestIo[] = [];
 afterEach(() => {
@@ -105,7 +108,7 @@ test("a file that changes with every reload is named after a while, and not relo
   await io.sees(new RegExp(`Reloaded app\\.ts as version ${version + 1}`));
   io.signal("SIGINT");
   expect(await serving).toBe(0);
-}, 60_000);
+});
 
 test("it ends by itself when nothing happens", async () => {
   const io = create(app("1"));

@@ -4,13 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { needDebianPackage } from "@samovar/testkit";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createProgram } from "../program.ts";
 import { toBashScript } from "./bash.ts";
 import { toCommandTree } from "./command-tree.ts";
 import { toFishScript } from "./fish.ts";
 import { namedPlaces } from "./value-kinds.ts";
 import { toZshScript } from "./zsh.ts";
+
+// A shell starts a process for every name it asks for, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const withoutZsh = await needDebianPackage("zsh");
 const withoutFish = await needDebianPackage("fish");
@@ -36,7 +39,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 async function shell(command: string, args: readonly string[]): Promise<string> {
   const env = { PATH: `${join(folder, "bin")}:${process.env["PATH"]}`, HOME: join(folder, "home"), LANG: "C.UTF-8" };
-  const { stdout, stderr } = await run(command, args, { cwd: folder, env, timeout: 20_000 });
+  const { stdout, stderr } = await run(command, args, { cwd: folder, env, timeout: 100_000 });
   expect(stderr).toBe("");
   return stdout;
 }

@@ -16,8 +16,8 @@ export interface OpenServer {
   readonly token: string | null;
 }
 
-/** How long a server that starts or stops at this very moment is waited for. */
-const SETTLE_MS = 15_000;
+/** How long a server that starts or stops at this very moment is waited for: as long as a start may take. */
+const SETTLE_MS = 30_000;
 /** A change of the home may come before it is watched; then this looks again. */
 const LOOK_AGAIN_MS = 200;
 
