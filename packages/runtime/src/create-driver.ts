@@ -3,6 +3,7 @@ import type { Clock, Logger } from "@samovar/kit";
 import type { RuntimeDriver } from "./driver.ts";
 import type { Gpus } from "./gpu/gpus.ts";
 import { createOciDriver } from "./oci/oci-driver.ts";
+import type { RuntimeName } from "./oci/runtime-program.ts";
 import { createProcessDriver } from "./process-driver.ts";
 
 /** `auto`: the best that this machine can do. */
@@ -18,6 +19,8 @@ export interface DriverOptions {
   readonly runnerFile: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Which OCI runtimes are tried, in this order. Default: all, the quickest first. */
+  readonly runtimes?: readonly RuntimeName[];
   /** Those of this machine. Absent: containers get none. */
   readonly gpus?: Gpus;
 }
