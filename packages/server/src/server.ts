@@ -160,6 +160,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       clock,
       logger,
       url: () => url,
+      describeImpossible: (options) => host.capacity.describeImpossible(options),
       embedded: config.embedded,
     });
     const sessions = new Sessions({

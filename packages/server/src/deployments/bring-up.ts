@@ -24,10 +24,20 @@ export async function bringUp(
       } catch (error) {
         // Arguments of the old version may not be the new one's: it is for their callers to be told.
         const isSpare = pool !== DEFAULT_POOL && plan.size > 1;
-        const isFull = error instanceof SamovarError && error.code === "no_capacity" && runtime.ready(pool) > 0;
-        if (!isSpare && !isFull) throw error;
+        const isFull = isNoCapacity(error) && runtime.ready(pool) > 0;
+        if (!isSpare && !isFull) throw old && isNoCapacity(error) ? withAWayOut(error) : error;
         emit({ type: "note", message: `${record.name} takes over with fewer containers than the old version has busy: ${(error as Error).message}` });
       }
     }),
   );
+}
+
+const isNoCapacity = (error: unknown): error is SamovarError => error instanceof SamovarError && error.code === "no_capacity";
+
+/** The old version's floor and what it is busy with may be what fills the host. */
+function withAWayOut(error: SamovarError): SamovarError {
+  return new SamovarError(error.code, `${error.message}. --no-wait switches first, and the old version's containers make room`, {
+    cause: error,
+    fields: error.fields,
+  });
 }

@@ -42,6 +42,7 @@ async function begin(embedded = false): Promise<void> {
     clock,
     logger: silentLogger,
     url: () => "http://here",
+    describeImpossible: ({ memoryMib }) => (memoryMib > 1_000_000 ? "needs more than there is" : null),
     embedded,
   });
   deployments.restore(await storage.deployments.load());
@@ -132,6 +133,18 @@ test("a version whose container doesn't start is never activated", async () => {
   expect(active("hello")).toBe(1);
   expect(registry.list()).toHaveLength(1);
   expect(await folders()).toHaveLength(1);
+});
+
+test("a function that the host could never hold is refused before anything is made", async () => {
+  const request = await made.request(["hello"]);
+  const [hello] = request.manifest.functions;
+  const functions = [{ ...hello!, options: { ...hello!.options, memoryMib: 2_000_000 } }];
+  const events: DeployEvent[] = [];
+  await expect(deployments.deploy({ ...request, manifest: { ...request.manifest, functions } }, (event) => events.push(event), NEVER)).rejects.toMatchObject({
+    code: "no_capacity",
+    message: "A container of hello can never run on this host: it needs more than there is",
+  });
+  expect(await deploy(["hello"])).toMatchObject({ functions: [{ version: 1 }] });
 });
 
 test("two deploys of one app come one after another, each a version of its own", async () => {

@@ -7,6 +7,7 @@ import {
   type DeploymentDetail,
   type DeploymentInfo,
   type FunctionInfo,
+  type FunctionOptions,
   type IdSource,
   type LogLine,
   type ScalingPatch,
@@ -33,6 +34,8 @@ export interface DeploymentsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly url: () => string;
+  /** Why a function that asks for this can never have a container here; null when it can. */
+  readonly describeImpossible: (options: FunctionOptions) => string | null;
   /** The server ends with its last session: nothing is deployed to it, and what the home has deployed waits for one that stays. */
   readonly embedded: boolean;
 }
@@ -104,6 +107,10 @@ export class Deployments implements DeploymentControl {
     const names = manifest.functions.map(({ name }) => name);
     assertOwned(manifest.app, names, (name) => this.#byName.get(name.toLowerCase())?.app, request.takeOver ?? false);
     const holders = names.flatMap((name) => this.#byName.get(name.toLowerCase())?.active.runtime ?? []);
+    for (const { name, options } of manifest.functions) {
+      const impossible = this.#options.describeImpossible(options);
+      if (impossible !== null) throw new SamovarError("no_capacity", `A container of ${name} can never run on this host: it ${impossible}`);
+    }
     const unreserve = registry.reserve(names, holders, `a deploy of ${manifest.app}`);
     const functionIds: string[] = [];
     let undo = (): unknown => undefined;
