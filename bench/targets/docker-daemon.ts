@@ -51,7 +51,7 @@ export class DockerDaemon {
         ...[`--data-root=${join(folder, "data")}`, `--exec-root=${join(folder, "exec")}`, `--pidfile=${join(folder, "pid")}`, `--host=${toHost(folder)}`],
         ...["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-masq=false", "--ip-forward=false", `--cgroup-parent=/${toGroup()}`],
       ],
-      { cwd: "/", env, stdio: ["ignore", "ignore", "pipe"], detached: true },
+      { cwd: "/", env, stdio: ["ignore", "ignore", "pipe"] },
     );
     const started = new DockerDaemon(folder, daemon, await makeImageFolder(join(folder, "image")));
     try {

@@ -27,12 +27,12 @@ export class StandingServer {
     return new StandingServer(folder, home, url, (await readFile(join(home, "admin-token"), "utf8")).trim());
   }
 
-  /** Deploys the module as it is now, and resolves when its new version has taken over. */
-  async deploy(source: string): Promise<void> {
+  /** Deploys the module as it is now, and resolves when its new version has taken over. `flags` are of `samovar deploy`. */
+  async deploy(source: string, flags: readonly string[] = []): Promise<void> {
     const file = join(this.#folder, "project", "app.ts");
     await mkdir(join(file, ".."), { recursive: true });
     await writeFile(file, source);
-    await runSamovar(this.#home, ["deploy", file]);
+    await runSamovar(this.#home, ["deploy", file, ...flags]);
   }
 
   async delete(name: string): Promise<void> {
