@@ -40,7 +40,8 @@ export async function markUsed(path: string, nowMs: number): Promise<boolean> {
 export async function clearDeadCode(home: HomePaths, deployed: ReadonlySet<string> = new Set()): Promise<void> {
   const [containers, code] = await Promise.all([readdir(home.containers), readdir(home.code)]);
   const dead = code.filter((codeId) => !deployed.has(codeId));
-  if (containers.length > 0 || dead.length === 0) return;
+  // A driver's own folders begin with a dot.
+  if (containers.some((name) => !name.startsWith(".")) || dead.length === 0) return;
   const aside = `${home.code}.${randomUUID()}${PARTIAL}`;
   await mkdir(aside, { mode: 0o700 });
   for (const codeId of dead) await rename(join(home.code, codeId), join(aside, codeId));
