@@ -69,7 +69,8 @@ export function describeDriver(name: string, { make, withoutProcesses, missing =
     /** Processes that the probe told of, as this machine numbers them. */
     const onHost = (container: RunningContainer, pids: readonly number[]): Promise<number[]> => Promise.all(pids.map((pid) => toHostPid(container, pid)));
     const specify = (limits: Partial<ContainerLimits> = {}, env: Record<string, string> = {}): ContainerSpec => ({
-      containerId: `ct_${++count}`,
+      // Unlike those of other suites that run meanwhile: processes are found by it, on all of the machine.
+      containerId: `ct_${process.pid}_${++count}`,
       functionName: "probe",
       serverAddress: join(folder(), "s"),
       token: `token-${count}`,
