@@ -23,7 +23,7 @@ import type { ScalingPatch } from "./options.ts";
  * | GET `/deployments`, `/deployments/{name}` | `{ "deployments": DeploymentInfo[] }`, `DeploymentDetail` |
  * | POST `/deployments/{name}/stop`, `/start` | drains and refuses calls, takes them again; `DeploymentInfo` |
  * | POST `/deployments/{name}/rollback` | `{ "version": 3 }`, or `{}` for the one active before; `DeploymentInfo` |
- * | POST `/apps/{app}/rollback` | `{}`: all functions of the app to their versions of the deploy before; `{ "deployments": [] }` |
+ * | POST `/apps/{app}/rollback` | `{}`: the app to what it was before its last deploy; `{ "deployments": [] }` |
  * | DELETE `/deployments/{name}` | `?version=2` for one version that is not active; 204 |
  * | GET `/deployments/{name}/openapi.json` | how it is called, OpenAPI 3.1; `?version=2` |
  * | PATCH `/functions/{idOrName}/scaling` | `ScalingPatch` → `FunctionInfo` |

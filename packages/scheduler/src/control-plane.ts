@@ -64,7 +64,7 @@ export interface DeploymentControl {
   start(name: string): Promise<DeploymentInfo>;
   /** To `version`, or the newest one before the active one. Without a hook run, without a failed request. */
   rollback(name: string, version: number | null): Promise<DeploymentInfo>;
-  /** Each function of the app to its version of the deploy before the last active one. */
+  /** The app to what it was before its last deploy: each function of that to its version before. */
   rollbackApp(app: string): Promise<readonly DeploymentInfo[]>;
   /** One version that isn't active, or with null all of it. Resolves when it is gone; its containers drain behind. */
   delete(name: string, version: number | null): Promise<void>;

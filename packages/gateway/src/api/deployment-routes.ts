@@ -131,7 +131,7 @@ export const DEPLOYMENT_ROUTES: readonly ApiRoute[] = [
     method: "post",
     path: "/apps/{app}/rollback",
     operationId: "rollbackApp",
-    summary: "All functions of an app to their versions of the deploy before",
+    summary: "An app to what it was before its last deploy",
     scopes: DEPLOY,
     ofOneApp: true,
     params: z.strictObject({ app: z.string().min(1).max(100) }),

@@ -47,7 +47,7 @@ test("a rollback to a version that is not there says which ones are", () => {
   expect(() => rollbackTarget(deployment("api", 1, { 1: 1, 2: 2 }), null)).toThrow("api has no version before 1");
 });
 
-test("an app goes back as it was deployed: functions that were not part of that deploy stay", () => {
+test("an app goes back to what it was before its last deploy: a function that came with that stays", () => {
   const all = [
     deployment("api", 2, { 1: 1, 2: 3 }),
     deployment("worker", 2, { 1: 1, 2: 3 }),
@@ -58,6 +58,13 @@ test("an app goes back as it was deployed: functions that were not part of that 
     { name: "api", version: 1 },
     { name: "worker", version: 1 },
   ]);
+});
+
+test("after a deploy of one function only, that one goes back; what was rolled back by hand is left alone", () => {
+  const partial = [deployment("api", 3, { 1: 1, 2: 2, 3: 3 }), deployment("worker", 2, { 1: 1, 2: 2 })];
+  expect(appRollbackTargets("shop", partial)).toEqual([{ name: "api", version: 2 }]);
+  const byHand = [deployment("api", 1, { 1: 1, 2: 2 }), deployment("worker", 2, { 1: 1, 2: 2 })];
+  expect(appRollbackTargets("shop", byHand)).toEqual([{ name: "worker", version: 1 }]);
 });
 
 test("an app that was rolled back goes further back, and no further than its first deploy", () => {

@@ -53,19 +53,22 @@ export function rollbackTarget({ name, activeVersion, versions }: DeploymentSnap
   return before;
 }
 
-/** Where a rollback of a whole app leads: each function that took part in the deploy before the last active one, to that. */
+/**
+ * Where a rollback of a whole app leads: to what it was before the newest deploy that is active. Each function of that
+ * deploy goes to its version before; one that came with it has none, and stays.
+ */
 export function appRollbackTargets(app: string, deployments: readonly DeploymentSnapshot[]): { readonly name: string; readonly version: number }[] {
   const own = deployments.filter((one) => one.app === app);
   const active = own.flatMap((one) => one.versions.filter(({ version }) => version === one.activeVersion));
-  const current = active.toSorted((a, b) => b.deployedAtMs - a.deployedAtMs)[0];
-  const earlier = own.flatMap((one) => one.versions).filter((one) => current && one.deployId !== current.deployId && one.deployedAtMs <= current.deployedAtMs);
-  const target = earlier.toSorted((a, b) => b.deployedAtMs - a.deployedAtMs)[0];
-  if (!current) throw new SamovarError("not_found", `Nothing of an app ${app} is deployed`);
-  if (!target) throw new SamovarError("conflict", `The app ${app} has no deploy before the active one to go back to`);
-  return own.flatMap(({ name, versions }) => {
-    const version = versions.find(({ deployId }) => deployId === target.deployId);
-    return version ? [{ name, version: version.version }] : [];
+  const newest = active.toSorted((a, b) => b.deployedAtMs - a.deployedAtMs)[0];
+  if (!newest) throw new SamovarError("not_found", `Nothing of an app ${app} is deployed`);
+  const targets = own.flatMap(({ name, activeVersion, versions }) => {
+    if (versions.find(({ version }) => version === activeVersion)?.deployId !== newest.deployId) return [];
+    const before = versions.filter(({ version }) => version < activeVersion).map(({ version }) => version);
+    return before.length > 0 ? [{ name, version: Math.max(...before) }] : [];
   });
+  if (targets.length === 0) throw new SamovarError("conflict", `The app ${app} has no deploy before the active one to go back to`);
+  return targets;
 }
 
 /**
