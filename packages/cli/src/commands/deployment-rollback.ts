@@ -40,7 +40,7 @@ function toVersion({ name, version, to, app }: RollbackOptions): number | null {
     );
   }
   if (app !== undefined && to !== undefined) {
-    throw new SamovarError("invalid_request", `--to ${to} is one deployment's version, and --app goes back to the deploy before`, {
+    throw new SamovarError("invalid_request", `--to ${to} is one deployment's version, and --app undoes the last deploy of all of it`, {
       fields: { fix: "Leave out --to, or name a deployment" },
     });
   }

@@ -70,7 +70,7 @@ export function addDeploymentCommands(program: Command, choose: Choose): void {
     .argument("[name]", "the deployment's name")
     .argument("[version]", "the version; by default the one that was active before", toVersion)
     .option("--to <version>", "the same", toVersion)
-    .option("--app <name>", "all functions of an app, to their versions of the deploy before")
+    .option("--app <name>", "all of an app, to what it was before its last deploy")
     .addOption(jsonOption())
     .addHelpText(
       "after",
