@@ -143,7 +143,7 @@ export function describeExec({ driver, start }: ExecSetting): void {
     const container = await start();
     const before = (await container.stats()).processes;
     const piped = await container.exec(sh("trap '' TERM HUP; setsid sleep 600 & echo ready; wait"));
-    const terminal = await container.exec(sh("trap '' TERM HUP; echo ready; sleep 600", { terminal: SIZE }));
+    const terminal = await container.exec(sh("trap '' TERM HUP; sleep 600 & echo ready; wait", { terminal: SIZE }));
     piped.stderr!.resume();
     await Promise.all([firstLine(piped), firstLine(terminal)]);
     expect((await container.stats()).processes).toBe(before + 4);

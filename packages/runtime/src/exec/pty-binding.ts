@@ -14,7 +14,7 @@ export interface PtyBinding {
     utf8: boolean,
     helperPath: string,
     onExit: (code: number, signal: number) => void,
-  ): { readonly fd: number; readonly pid: number };
+  ): { readonly fd: number; readonly pid: number; /** Path of the program's end. */ readonly pty: string };
   resize(fd: number, columns: number, rows: number): void;
 }
 

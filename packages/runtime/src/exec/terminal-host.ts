@@ -72,7 +72,7 @@ function start({ file, args, env, cwd }: ExecLaunch, columns: number, rows: numb
   }
   const { binding, helperPath } = loaded;
   const variables = Object.entries({ TERM: "xterm-256color", ...env, PWD: cwd }).map(([name, value]) => `${name}=${value}`);
-  let terminal: { readonly fd: number; readonly pid: number };
+  let terminal: ReturnType<PtyBinding["fork"]>;
   try {
     terminal = binding.fork(file, args, variables, cwd, columns, rows, -1, -1, true, helperPath, onExit);
   } catch (error) {
@@ -80,6 +80,8 @@ function start({ file, args, env, cwd }: ExecLaunch, columns: number, rows: numb
     return void control.end();
   }
   const { fd, pid } = terminal;
+  // Programs may close their end shortly before they exit. Ours would then end, too, and its end would hang them up.
+  const held = openSync(terminal.pty, constants.O_RDWR | constants.O_NOCTTY);
   running = { pid, fd, binding };
   report({ type: "started", pid });
   const pump = new OutputPump(new ReadStream(fd), () => new Promise((resolve) => setTimeout(resolve, QUIET_MS)));
@@ -91,6 +93,7 @@ function start({ file, args, env, cwd }: ExecLaunch, columns: number, rows: numb
   function onExit(code: number, signal: number): void {
     const name = Object.entries(os.signals).find(([, number]) => number === signal)?.[0];
     running = null;
+    closeSync(held);
     report({ type: "exit", exit: signal > 0 ? { kind: "signal", code: null, signal: name ?? `signal ${signal}` } : { kind: "exit", code, signal: null } });
     // Whether it was all read or nobody reads any more: nothing is left to be done here.
     for (const event of ["finish", "close"]) data.once(event, () => process.exit(0));
