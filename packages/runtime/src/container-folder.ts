@@ -85,22 +85,25 @@ export async function planCode(code: CodeMount): Promise<CodePlan> {
   });
 }
 
-/** Fills `work`. The files are private copies: reflinks where the file system has them. */
+/**
+ * Fills `work`. The files are private copies: reflinks where the file system has them. With an `owner` all is given away,
+ * and no folder before everything below it: whoever owns a folder can put a link in the place of what is in it, and a
+ * server that goes on writing there would follow it out of the container.
+ */
 export async function fillFolder(work: string, sourceDir: string, plan: CodePlan, owner: FileOwner | null = null): Promise<void> {
-  const own = async (path: string): Promise<void> => {
+  const give = async (path: string): Promise<void> => {
     if (owner) await lchown(join(work, path), owner.uid, owner.gid);
   };
   await attempt(work, async () => {
-    for (const path of plan.folders) {
-      await mkdir(join(work, path));
-      await own(path);
-    }
+    for (const path of plan.folders) await mkdir(join(work, path));
     const copy = async (path: string): Promise<void> => {
       await copyFile(join(sourceDir, path), join(work, path), constants.COPYFILE_FICLONE);
-      await own(path);
+      await give(path);
     };
     for (let i = 0; i < plan.files.length; i += COPIES_AT_ONCE) await Promise.all(plan.files.slice(i, i + COPIES_AT_ONCE).map(copy));
-    await Promise.all(plan.links.map(({ path, target }) => symlink(target, join(work, path)).then(() => own(path))));
+    await Promise.all(plan.links.map(({ path, target }) => symlink(target, join(work, path)).then(() => give(path))));
+    for (const path of plan.folders.toReversed()) await give(path);
+    await give("");
   });
 }
 

@@ -86,10 +86,10 @@ export class OciContainer implements RunningContainer {
   }
 
   /**
-   * Lets the main program run, as soon as init is there and both are in their control group. Rejects when the runtime
+   * Lets the main program run, as soon as its code and init are there and both are in their control group. Rejects when the runtime
    * could not make the container, with what it said.
    */
-  async begin(): Promise<void> {
+  async begin(codeIsThere: Promise<void>): Promise<void> {
     const { lifeline, folder, grouped, spec, runtime } = this.#options;
     try {
       const cgroup = await grouped;
@@ -104,6 +104,7 @@ export class OciContainer implements RunningContainer {
       await cgroup?.place(namespace.initPid);
       await cgroup?.place(mainPid);
       if (!(cgroup && this.#options.memoryEnforced)) this.#watchMemory(mainPid);
+      await codeIsThere;
       lifeline.go();
     } catch (error) {
       const said = (await readFile(folder.logFile, "utf8").catch(() => "")).trim();

@@ -212,12 +212,18 @@ class OciDriver implements RuntimeDriver {
     networked.catch(() => {});
     let container: OciContainer | null = null;
     let taken: OciFolder | null = null;
+    let filled = Promise.resolve();
     try {
       const folder = (taken = await stock.take(spec.containerId, spec.limits.diskMib));
       await Promise.all([giveData(folder, user.owner), spec.cacheDir ? giveFolder(spec.cacheDir, user.owner) : null]);
       const plan = await planned;
       const network = await networked;
       const config = await this.#configure(spec, folder, user, plan, network);
+      // The code is copied while the runtime works; nothing of the user's runs before it is there.
+      filled = fillFolder(folder.work, spec.code.sourceDir, plan, user.owner);
+      filled.catch(() => {});
+      // Where containers are the server's own user, even a library that they name for all programs must not run meanwhile.
+      if (process.getuid!() !== 0) await filled;
       const { runtime, lifeline } = await runContainer(this.#parts.choice.program, this.#parts.access, folder, {
         containerId: spec.containerId,
         config,
@@ -248,13 +254,15 @@ class OciDriver implements RuntimeDriver {
       });
       container = adopted;
       this.#ledger.add(container);
-      // The code is copied while the runtime works and Node boots: start() resolves when all is there.
-      const [filled, begun] = await Promise.allSettled([fillFolder(folder.work, spec.code.sourceDir, plan, user.owner), container.begin()]);
-      for (const part of [filled, begun]) if (part.status === "rejected") throw part.reason;
+      const begun = container.begin(filled);
+      begun.catch(() => {});
+      await filled;
+      await begun;
       this.#ledger.assertOpen();
       stock.refill();
       return container;
     } catch (error) {
+      await filled.catch(() => {});
       if (container) await container.kill();
       else {
         await (await networked.catch(() => null))?.dispose();

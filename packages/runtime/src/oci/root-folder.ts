@@ -130,7 +130,7 @@ export async function makeData(folder: OciFolder, host: HostRoot): Promise<void>
 
 /** Gives it to the container's user. */
 export async function giveData(folder: OciFolder, { uid, gid }: FileOwner): Promise<void> {
-  const paths = [...topFolders(folder), ...ROOT_FOLDERS.map((name) => join(folder.rootfs, name))];
+  const paths = [folder.home, folder.tmp, folder.rootfs, ...ROOT_FOLDERS.map((name) => join(folder.rootfs, name))];
   await Promise.all(paths.map((path) => lchown(path, uid, gid)));
 }
 
