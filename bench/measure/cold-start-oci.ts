@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import type { Finding } from "../finding.ts";
+import { toSpread } from "../statistics.ts";
 import { DockerDaemon, whyNoDocker } from "../targets/docker-daemon.ts";
 import { OciFloor, type FloorRuntime } from "../targets/oci-floor.ts";
 import { isInstalled } from "../targets/programs.ts";
 import { SamovarServer } from "../targets/samovar-server.ts";
 import { say, type Progress } from "../terminal.ts";
-import { bareTarget, samovarTarget, startInTurns, toColdFindings, type ColdTarget } from "./cold-starts.ts";
+import { bareTarget, compareGroups, samovarTarget, startInTurns, toColdFindings, type ColdTarget } from "./cold-starts.ts";
 import type { Scope } from "./scope.ts";
 
 /** A start takes Docker most of a second. */
@@ -47,6 +48,19 @@ export async function measureColdStartOci(scope: Scope, progress: Progress): Pro
   } else say(`cold-oci has no figures of docker run: ${noDocker}`);
 
   const figures = await startInTurns(targets, { turns: scope.coldStarts, what: "cold starts with oci", progress });
-  const title = `cold start, oci (${await floor.runtimeOfOurs()})`;
-  return toColdFindings({ id: "cold-start-oci", title, figures, floor: runtimes.includes("runc") ? "runc" : null });
+  const ours = await floor.runtimeOfOurs();
+  const findings = toColdFindings({ id: "cold-start-oci", title: `cold start, oci (${ours})`, figures, floor: runtimes.includes("runc") ? "runc" : null });
+  return ours === "runc" || !figures[ours] ? findings : [...findings, besideSameRuntime(ours, figures["samovar"]!, figures[ours])];
+}
+
+/** The aim is held against runc, which everybody has. What is Samovar's own part shows beside the runtime that it uses. */
+function besideSameRuntime(runtime: string, ours: readonly number[], floor: readonly number[]): Finding {
+  return {
+    id: "cold-start-oci-same-runtime",
+    title: "  beside the same runtime",
+    unit: "ms",
+    figures: { samovar: toSpread(ours), [runtime]: toSpread(floor) },
+    judged: { what: `× ${runtime}`, spread: compareGroups(ours, floor) },
+    aim: null,
+  };
 }
