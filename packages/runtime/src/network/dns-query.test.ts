@@ -12,7 +12,7 @@ const response = (packet: Partial<Packet>): Buffer => encode({ type: "response",
 describe("questions", () => {
   it("are read with what the client takes", () => {
     expect(question()).toMatchObject({ id: 7, name: "example.com", type: "A", edns: false, maxAnswer: 512 });
-    const opt = { type: "OPT", name: ".", udpPayloadSize: 4_096, extendedRcode: 0, ednsVersion: 0, flags: 0, flag_do: false, options: [] } as const;
+    const opt = { type: "OPT" as const, name: "." as const, udpPayloadSize: 4_096, extendedRcode: 0, ednsVersion: 0, flags: 0, flag_do: false, options: [] };
     expect(question({ additionals: [opt] })).toMatchObject({ edns: true, maxAnswer: 1_232 });
     expect(question({ additionals: [{ ...opt, udpPayloadSize: 100 }] })).toMatchObject({ maxAnswer: 512 });
   });
