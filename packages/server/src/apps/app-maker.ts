@@ -145,7 +145,7 @@ export class AppMaker {
         code,
         load: { ...toLoad(one, order.development, this.#compileCacheDir(code)), parameters },
         signal: order.signal,
-        keep: async (workDir) => void (build = await builds.keep(key, workDir, code, host.clock.now())),
+        keep: async (workDir) => void (build = await builds.keep(key, workDir, code, host.clock.now(), one.manifest.options.diskMib)),
       });
     }
     return build ? hold.onTopOf(code, `${key}-${build.builtAtMs}`, build.dir) : code;

@@ -1,10 +1,13 @@
 import { createHash, randomUUID } from "node:crypto";
-import { copyFile, mkdir, readFile, readdir, readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
-import type { FunctionManifest } from "@samovar/protocol";
+import { lstat, mkdir, open, readFile, rename, rm, symlink, writeFile, type FileHandle } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { DEFAULT_OPTIONS, SamovarError, type FunctionManifest } from "@samovar/protocol";
 import type { Clock } from "@samovar/kit";
 import type { CodeMount } from "@samovar/runtime";
 import { PARTIAL, markUsed } from "../home/retention.ts";
+import { staysInside, walkUntrusted } from "./untrusted-tree.ts";
+
+const CHUNK_BYTES = 1024 * 1024;
 
 export interface KeptBuild {
   readonly key: string;
@@ -44,12 +47,15 @@ export class BuildStore {
     }
   }
 
-  /** Keeps what `workDir` has beyond the code it was made of. Replaces an earlier build of this key. */
-  async keep(key: string, workDir: string, code: CodeMount, builtAtMs: number): Promise<KeptBuild> {
+  /**
+   * Keeps what `workDir` has beyond the code it was made of, `maxMib` at most. The container that wrote it may still
+   * run: nothing in there is trusted. Replaces an earlier build of this key.
+   */
+  async keep(key: string, workDir: string, code: CodeMount, builtAtMs: number, maxMib: number = DEFAULT_OPTIONS.diskMib): Promise<KeptBuild> {
     const partial = join(this.#dir, `${key}.${randomUUID()}${PARTIAL}`);
     try {
       await mkdir(join(partial, "files"), { recursive: true, mode: 0o700 });
-      await copyChanged(workDir, code.sourceDir, join(partial, "files"), workDir);
+      await copyChanged(workDir, code.sourceDir, join(partial, "files"), maxMib * 1024 * 1024);
       await writeFile(join(partial, "build.json"), JSON.stringify({ builtAtMs }));
       await rm(join(this.#dir, key), { recursive: true, force: true });
       await rename(partial, join(this.#dir, key));
@@ -60,29 +66,56 @@ export class BuildStore {
   }
 }
 
-async function copyChanged(from: string, original: string, to: string, root: string): Promise<void> {
-  for (const entry of await readdir(from, { withFileTypes: true })) {
-    const path = join(from, entry.name);
-    const before = join(original, entry.name);
-    const after = join(to, entry.name);
-    if (entry.isSymbolicLink()) {
+/** Bytes are counted as they are read: a file with holes takes more here than it did there. */
+async function copyChanged(workDir: string, original: string, to: string, maxBytes: number): Promise<void> {
+  let left = maxBytes;
+  const made = new Set<string>();
+  const place = async (path: string): Promise<string> => {
+    const folder = dirname(join(to, path));
+    if (!made.has(folder)) await mkdir(folder, { recursive: true });
+    made.add(folder);
+    return join(to, path);
+  };
+  for await (const entry of walkUntrusted(workDir)) {
+    if (entry.kind === "link") {
       // Links to the machine's node_modules are made anew for each container; others are kept if they stay inside.
-      const target = await readlink(path);
-      if (entry.name === "node_modules" || relative(root, join(dirname(path), target)).startsWith("..") || target.startsWith("/")) continue;
-      await mkdir(to, { recursive: true });
-      await symlink(target, after);
-    } else if (entry.isDirectory()) {
-      await copyChanged(path, before, after, root);
-    } else if (entry.isFile() && !(await isSame(path, before))) {
-      await mkdir(to, { recursive: true });
-      await copyFile(path, after);
+      if (basename(entry.path) === "node_modules" || !staysInside(entry.path, entry.target)) continue;
+      await symlink(entry.target, await place(entry.path));
+    } else if (!(await isSame(entry.handle, entry.size, join(original, entry.path)))) {
+      left -= await copyOut(entry.handle, await place(entry.path), entry.mode & 0o777, left);
     }
   }
 }
 
-async function isSame(path: string, before: string): Promise<boolean> {
-  const [a, b] = await Promise.all([stat(path), stat(before).catch(() => null)]);
-  if (!b || a.size !== b.size) return false;
-  const [left, right] = await Promise.all([readFile(path), readFile(before)]);
-  return left.equals(right);
+/** Resolves to the number of bytes, which are at most `max`. */
+async function copyOut(from: FileHandle, path: string, mode: number, max: number): Promise<number> {
+  const to = await open(path, "wx", mode);
+  const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+  try {
+    for (let position = 0; ;) {
+      const { bytesRead } = await from.read(chunk, 0, chunk.length, position);
+      if (bytesRead === 0) return position;
+      position += bytesRead;
+      if (position > max)
+        throw new SamovarError("build_failed", `onBuild left more files than its disk holds: raise the function's disk, or write less beside the code`);
+      await to.writeFile(chunk.subarray(0, bytesRead));
+    }
+  } finally {
+    await to.close();
+  }
+}
+
+/** `before` is of a folder that nobody writes to. */
+async function isSame(handle: FileHandle, size: number, before: string): Promise<boolean> {
+  const stats = await lstat(before).catch(() => null);
+  if (!stats?.isFile() || stats.size !== size) return false;
+  const original = await readFile(before);
+  const now = Buffer.alloc(original.length);
+  let filled = 0;
+  while (filled < now.length) {
+    const { bytesRead } = await handle.read(now, filled, now.length - filled, filled);
+    if (bytesRead === 0) return false;
+    filled += bytesRead;
+  }
+  return now.equals(original);
 }
