@@ -28,13 +28,22 @@ export async function attach(context: CommandContext, client: ControlClient, con
   const { io, interrupt } = context;
   const terminal = options.terminal ? assertTerminal(io.terminal) : null;
   const request = toRequest(options, terminal, io.env);
-  const exec = await openExec(client.http, containerId, request, (stream, chunk) => void io[stream].write(chunk), interrupt.signal);
+  const raw = terminal !== null && options.interactive;
   await using cleanUp = new AsyncDisposableStack();
+  const exec = await openExec(
+    client.http,
+    containerId,
+    request,
+    {
+      // Its very first line is for a terminal that leaves ends of lines alone.
+      started: () => raw && cleanUp.defer(terminal.setRaw()),
+      output: (stream, chunk) => void io[stream].write(chunk),
+    },
+    interrupt.signal,
+  );
   cleanUp.defer(() => exec.hangUp());
   if (terminal) cleanUp.defer(terminal.onResize((size) => exec.resize(size)));
-  if (terminal && options.interactive) cleanUp.defer(terminal.setRaw());
 
-  const raw = terminal !== null && options.interactive;
   const left = Promise.withResolvers<never>();
   left.promise.catch(() => {});
   const onInterrupt = (): void => {

@@ -27,7 +27,11 @@ export interface RemoteExec {
   hangUp(): void;
 }
 
-export type ExecOutput = (stream: "stdout" | "stderr", chunk: Buffer) => void;
+export interface ExecEvents {
+  /** It runs; before any of its output is told. */
+  started(): void;
+  output(stream: "stdout" | "stderr", chunk: Buffer): void;
+}
 
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
@@ -36,7 +40,7 @@ const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
  *
  * States: opening → starting (the request was sent) → running (`started`) → over (`exit`, `failed`, or the connection's end).
  */
-export async function openExec(http: HttpClient, containerId: string, request: ExecRequest, output: ExecOutput, signal: AbortSignal): Promise<RemoteExec> {
+export async function openExec(http: HttpClient, containerId: string, request: ExecRequest, events: ExecEvents, signal: AbortSignal): Promise<RemoteExec> {
   signal.throwIfAborted();
   // Node's own client can't send headers. Loaded here, as few commands need it.
   const { WebSocket } = await import("ws");
@@ -55,15 +59,17 @@ export async function openExec(http: HttpClient, containerId: string, request: E
     socket.terminate();
   };
   const onReply = (reply: ExecReply): void => {
-    if (reply.type === "started") started.resolve();
-    else if (reply.type === "exit") exited.resolve({ code: reply.code, signal: reply.signal });
+    if (reply.type === "started") {
+      events.started();
+      started.resolve();
+    } else if (reply.type === "exit") exited.resolve({ code: reply.code, signal: reply.signal });
     else fail(isProblem(reply.problem) ? fromProblem(reply.problem) : new SamovarError("protocol_error", "The server told a failure without saying which"));
   };
   socket.on("open", () => socket.send(JSON.stringify(request)));
   socket.on("unexpected-response", (_request, response: IncomingMessage) => void toProblemError(response, response.statusCode ?? 0).then(fail));
   socket.on("message", (data: Buffer, isBinary: boolean) => {
     if (!isBinary) return onReply(JSON.parse(data.toString()) as ExecReply);
-    output(data[0] === EXEC_STREAM.stderr ? "stderr" : "stdout", data.subarray(1));
+    events.output(data[0] === EXEC_STREAM.stderr ? "stderr" : "stdout", data.subarray(1));
   });
   socket.on("error", (error) => fail(toConnectionError(error, http.url)));
   socket.on("close", (code, reason) => fail(closed(http.url, code, reason.toString())));
