@@ -6,7 +6,7 @@ import type { HostAccess } from "./host-access.ts";
 import { toInitArguments } from "./lifeline.ts";
 import { toOciConfig } from "./oci-config.ts";
 import { giveData, makeData, makeOuterFolder, toOciFolder, type HostRoot } from "./root-folder.ts";
-import { runContainer } from "./run-container.ts";
+import { limitRuntime, runContainer } from "./run-container.ts";
 import type { RuntimeProgram } from "./runtime-program.ts";
 import type { SeccompProfile } from "./seccomp.ts";
 import { toUserMapping } from "./user-mapping.ts";
@@ -44,6 +44,8 @@ export async function chooseRuntime(options: TrialOptions): Promise<Choice | { r
   return { failures };
 }
 
+/** Of a container that only exits. A server that starts waits for it. */
+const TRIAL_TIMEOUT_MS = 15_000;
 /** Names of trials differ, since runc makes a control group by the name. */
 let trials = 0;
 
@@ -72,7 +74,10 @@ async function tryRuntime({ access, host, seccomp, folder: dir, ids }: TrialOpti
     for (const stream of [runtime.stdout!, runtime.stderr!]) stream.on("data", (chunk: Buffer) => void (said += chunk.toString()));
     const exited = once(runtime, "close");
     lifeline.ready.then(() => lifeline.go()).catch(() => {});
+    const limit = limitRuntime(runtime, TRIAL_TIMEOUT_MS);
     const end = await lifeline.ended;
+    limit.cancel();
+    if (limit.expired) said = `it did not start a container within ${TRIAL_TIMEOUT_MS / 1_000} s`;
     lifeline.destroy();
     await exited;
     return end?.code === 7 ? null : (await readLog(folder.logFile)) || said.trim() || "the container did not run to its end";

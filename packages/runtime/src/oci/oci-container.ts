@@ -14,6 +14,10 @@ import { findByContainerId, readProcessTable, type ProcessEntry } from "../proce
 import type { Lifeline, MainEnd } from "./lifeline.ts";
 import { PidNamespace, insidePid } from "./pid-namespace.ts";
 import { INSIDE, type OciFolder } from "./root-folder.ts";
+import { limitRuntime } from "./run-container.ts";
+
+/** Makes a container in some 30 ms, on a machine that has nothing else to do. */
+const RUNTIME_TIMEOUT_MS = 60_000;
 
 export interface OciContainerOptions {
   readonly spec: ContainerSpec;
@@ -91,12 +95,14 @@ export class OciContainer implements RunningContainer {
    */
   async begin(codeIsThere: Promise<void>): Promise<void> {
     const { lifeline, folder, grouped, spec, runtime } = this.#options;
+    const limit = limitRuntime(runtime, RUNTIME_TIMEOUT_MS);
     try {
       const cgroup = await grouped;
       // After a pause the kernel takes some 8 ms for a first move, and hardly any for those right behind: it passes while
       // the runtime works, and what that starts is in the group from its birth on, most of the time.
       if (this.#options.joinsGroup) void cgroup?.place(runtime.pid).catch(() => {});
       await lifeline.ready;
+      limit.cancel();
       const namespace = await PidNamespace.below(runtime.pid);
       const mainPid = (await namespace?.firstChild()) ?? null;
       if (!namespace || mainPid === null) throw new Error("its main process is gone");
@@ -107,7 +113,10 @@ export class OciContainer implements RunningContainer {
       await codeIsThere;
       lifeline.go();
     } catch (error) {
-      const said = (await readFile(folder.logFile, "utf8").catch(() => "")).trim();
+      limit.cancel();
+      const said = limit.expired
+        ? `the runtime did not make it within ${RUNTIME_TIMEOUT_MS / 1_000} s`
+        : (await readFile(folder.logFile, "utf8").catch(() => "")).trim();
       throw new SamovarError("start_failed", `Container ${spec.containerId} can't be started: ${said || (error as Error).message}`, { cause: error });
     }
   }

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import type { Duplex } from "node:stream";
+import { systemClock, type Clock } from "@samovar/kit";
 import { SYSTEM_PATH } from "../container-process.ts";
 import type { HostAccess } from "./host-access.ts";
 import { LIFELINE_FD, Lifeline } from "./lifeline.ts";
@@ -45,4 +46,23 @@ export async function runContainer(
   });
   if (child.pid === undefined) throw await new Promise((resolve) => child.once("error", resolve));
   return { runtime: child as StartedRuntime["runtime"], lifeline: new Lifeline(child.stdio[LIFELINE_FD] as unknown as Duplex) };
+}
+
+export interface RuntimeLimit {
+  readonly expired: boolean;
+  cancel(): void;
+}
+
+/** Ends a runtime, and all that it has started and not yet let go, when its time is over: one that hangs would hold a start, and the server's end, for ever. */
+export function limitRuntime(runtime: { readonly pid: number }, timeoutMs: number, clock: Clock = systemClock): RuntimeLimit {
+  const limit = { expired: false, cancel: (): void => {} };
+  limit.cancel = clock.after(timeoutMs, () => {
+    limit.expired = true;
+    try {
+      process.kill(-runtime.pid, "SIGKILL");
+    } catch {
+      // Ended by itself.
+    }
+  });
+  return limit;
 }
