@@ -17,21 +17,24 @@ export interface PhaseEvent {
 }
 
 /** Why a container or worker stops. What each grants to running inputs: docs/lifecycle.md, Stopping. */
-export type StopReason =
-  | "idle"
-  | "scale-down"
-  | "new-version"
-  | "single-use"
-  | "max-inputs"
-  | "stop"
-  | "shutdown"
-  | "reload"
-  | "interrupt"
-  | "replaced"
+export const STOP_REASONS = [
+  "idle",
+  "scale-down",
+  "new-version",
+  "single-use",
+  "max-inputs",
+  "stop",
+  "shutdown",
+  "reload",
+  "interrupt",
+  "replaced",
   /** The host needs the room for another pool. */
-  | "room"
-  | "server-lost"
-  | "done";
+  "room",
+  "server-lost",
+  "done",
+] as const;
+
+export type StopReason = (typeof STOP_REASONS)[number];
 
 /** How a container or worker ended. */
 export interface ExitStatus {

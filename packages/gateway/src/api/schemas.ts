@@ -1,24 +1,18 @@
 import { z } from "zod";
-import type { ContainerInfo, FunctionInfo, LogLine, PhaseEvent, ServerInfo, SessionEvent, SessionRequest, StopReason } from "@samovar/protocol";
+import {
+  STOP_REASONS,
+  type ContainerInfo,
+  type FunctionInfo,
+  type LogLine,
+  type PhaseEvent,
+  type ServerInfo,
+  type SessionEvent,
+  type SessionRequest,
+  type StopReason,
+} from "@samovar/protocol";
 import { count, durationMs, functionKind, schemaOf, sha256 } from "./schema-of.ts";
 
-export const stopReason = schemaOf<StopReason>()(
-  z.enum([
-    "idle",
-    "scale-down",
-    "new-version",
-    "single-use",
-    "max-inputs",
-    "stop",
-    "shutdown",
-    "reload",
-    "interrupt",
-    "replaced",
-    "room",
-    "server-lost",
-    "done",
-  ]),
-);
+export const stopReason = schemaOf<StopReason>()(z.enum(STOP_REASONS));
 
 const phase = z.enum(["create", "build", "deploy", "load", "start", "ready", "drain", "stop", "exit"]);
 

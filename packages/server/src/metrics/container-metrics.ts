@@ -1,4 +1,4 @@
-import type { ContainerInfo, PhaseEvent, StopReason } from "@samovar/protocol";
+import { STOP_REASONS, type ContainerInfo, type PhaseEvent, type StopReason } from "@samovar/protocol";
 import { BoundedSeries } from "./bounded-series.ts";
 import type { Family, Sample } from "./exposition.ts";
 import { Histogram } from "./histogram.ts";
@@ -13,26 +13,12 @@ export type EndReason = StopReason | "start-failed" | "exit" | "signal" | "oom" 
 
 export const PHASE_SECONDS = Object.freeze([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800]);
 
-const STOP_REASONS: ReadonlySet<string> = new Set<StopReason>([
-  "idle",
-  "scale-down",
-  "new-version",
-  "single-use",
-  "max-inputs",
-  "stop",
-  "shutdown",
-  "reload",
-  "interrupt",
-  "replaced",
-  "room",
-  "server-lost",
-  "done",
-]);
+const KNOWN_REASONS: ReadonlySet<string> = new Set(STOP_REASONS);
 
 export function toEndReason({ state, reason }: Pick<ContainerInfo, "state" | "reason">): EndReason {
   if (state === "failed") return "start-failed";
   if (reason === null) return "other";
-  if (STOP_REASONS.has(reason)) return reason as StopReason;
+  if (KNOWN_REASONS.has(reason)) return reason as StopReason;
   if (reason === "oom" || reason === "lost") return reason;
   if (/^exit \d+$/.test(reason)) return "exit";
   return /^SIG[A-Z0-9]+$/.test(reason) || reason === "killed" ? "signal" : "other";
