@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { containerSample as container, NOW_MS, tokenSample as token } from "./samples.fixture.ts";
 import { describeDeployments } from "./conformance-deployments.ts";
 import type { Storage } from "./storage.ts";
+import { describeTasks } from "./task-conformance.ts";
 
 export interface StorageUnderTest {
   readonly storage: Storage;
@@ -142,6 +143,7 @@ export function describeStorage(name: string, make: StorageFactory): void {
     });
 
     describeDeployments(open);
+    describeTasks(open);
 
     test("closing keeps what was recorded, may be repeated, and ends every call after it by name", async () => {
       const { storage, reopen } = await open();

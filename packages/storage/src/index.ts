@@ -1,2 +1,3 @@
 export { openSqliteStorage, type SqliteStorage, type SqliteStorageOptions } from "./sqlite-storage.ts";
 export * from "./storage.ts";
+export * from "./task-store.ts";

@@ -1,5 +1,6 @@
 import type { DeploymentState, FunctionKind } from "@samovar/protocol";
 import type { TokenRecord } from "./storage.ts";
+import type { TaskOperations } from "./task-operations.ts";
 
 /** A container as its table holds it. The main thread translates, so that the storage thread only stores. */
 export interface ContainerRow {
@@ -38,7 +39,7 @@ export interface DeploymentRow {
 }
 
 /** What the storage thread does: each has its result beside it. */
-export interface Operations {
+export interface Operations extends TaskOperations {
   "tokens.insert": { readonly asked: { readonly token: TokenRecord }; readonly answered: undefined };
   "tokens.list": { readonly asked: object; readonly answered: readonly TokenRecord[] };
   "tokens.delete": { readonly asked: { readonly id: string }; readonly answered: boolean };
@@ -76,10 +77,19 @@ export type OperationKind = keyof Operations;
 export type Operation = { [K in OperationKind]: { readonly kind: K } & Operations[K]["asked"] }[OperationKind];
 export type Answered<K extends OperationKind> = Operations[K]["answered"];
 
-/** Main thread → storage thread. */
+/** An operation, with the bytes that belong to it: they travel apart from it. */
 export interface Request {
-  readonly id: number;
   readonly operation: Operation;
+  readonly blobs: readonly Uint8Array[];
+}
+
+/** Main thread → storage thread: what was asked in one turn. */
+export interface RequestMessage {
+  readonly operations: readonly Operation[];
+  /** Of each operation, how long its bytes are. */
+  readonly sizes: readonly (readonly number[])[];
+  /** All of them, in order: one piece of memory is handed over, where many would be copied one by one. */
+  readonly bytes: Uint8Array;
 }
 
 export interface Failure {
@@ -93,8 +103,16 @@ export type Outcome = { readonly ok: true; readonly value: Answered<OperationKin
 export type Report =
   | { readonly type: "opened"; readonly schemaBefore: number; readonly schemaNow: number }
   | { readonly type: "refused"; readonly failure: Failure }
-  /** The answers of one batch, after its commit; `commits` counts those that wrote, since the start. */
-  | { readonly type: "answers"; readonly commits: number; readonly answers: readonly { readonly id: number; readonly outcome: Outcome }[] };
+  /**
+   * The answers of one batch, after its commit, in the order in which they were asked; those that failed are undefined
+   * there, and in `failures` with their place. `commits` counts those that wrote, since the start.
+   */
+  | {
+      readonly type: "answers";
+      readonly commits: number;
+      readonly values: readonly Answered<OperationKind>[];
+      readonly failures: readonly (readonly [number, Failure])[];
+    };
 
 /** What the storage thread is started with. */
 export interface SqliteSettings {

@@ -23,7 +23,7 @@ const run = (...operations: Operation[]) =>
     database,
     tables,
     "samovar.db",
-    operations.map((operation, id): Request => ({ id, operation })),
+    operations.map((operation): Request => ({ operation, blobs: [] })),
   );
 
 const insert = (id: string, name = "n"): Operation => ({ kind: "tokens.insert", token: tokenSample(id, { name }) });

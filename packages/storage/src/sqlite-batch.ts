@@ -19,6 +19,17 @@ const WRITES: Readonly<Record<OperationKind, boolean>> = {
   "deployments.setScaling": true,
   "deployments.removeVersion": true,
   "deployments.remove": true,
+  "tasks.insert": true,
+  "tasks.ready": false,
+  "tasks.promote": true,
+  "tasks.started": true,
+  "tasks.settle": true,
+  "tasks.change": true,
+  "tasks.get": false,
+  "tasks.list": false,
+  "tasks.counts": false,
+  "tasks.recover": true,
+  "tasks.prune": true,
   flush: false,
   close: false,
 };
@@ -27,33 +38,75 @@ const WRITES: Readonly<Record<OperationKind, boolean>> = {
  * Runs a batch in one transaction, so that one fsync serves all of it. An operation that fails alone (a name that is
  * taken) fails alone; a commit that fails (a full disk) fails the whole batch, its reads too, because they may have
  * seen what was not kept.
+ *
+ * Nearly always none fails: the batch is tried without savepoints, which would be half its work, and only where one
+ * did fail it is begun anew, with one around each.
  */
 export function runBatch(database: DatabaseSync, tables: SqliteTables, file: string, batch: readonly Request[]): { outcomes: Outcome[]; committed: boolean } {
-  const outcomes: Outcome[] = [];
   const writes = batch.some((request) => WRITES[request.operation.kind]);
+  if (!writes) return { outcomes: batch.map((request) => attempt(file, () => tables.apply(request))), committed: false };
   try {
-    if (writes) database.exec("BEGIN IMMEDIATE");
-    for (const request of batch) outcomes.push(runOne(database, file, writes, () => tables.apply(request.operation)));
-    if (writes) database.exec("COMMIT");
-    return { outcomes, committed: writes };
+    const outcomes = applyAll(database, tables, batch) ?? applyEach(database, tables, file, batch);
+    return { outcomes, committed: true };
   } catch (error) {
-    if (database.isTransaction) database.exec("ROLLBACK");
+    rollBack(database, tables);
     const failure = toFailure(file, error);
     return { outcomes: batch.map(() => ({ ok: false, failure: { code: "storage_failed", message: failure.message } })), committed: false };
   }
 }
 
-function runOne(database: DatabaseSync, file: string, inTransaction: boolean, apply: () => Answered<OperationKind>): Outcome {
-  // An operation is several statements: without the savepoint, one that fails half-way would keep its first half.
-  if (inTransaction) database.exec("SAVEPOINT operation");
+/** Undefined, and nothing done, where an operation failed. Throws what keeps the transaction from being made. */
+function applyAll(database: DatabaseSync, tables: SqliteTables, batch: readonly Request[]): Outcome[] | undefined {
+  const outcomes: Outcome[] = [];
+  database.exec("BEGIN IMMEDIATE");
   try {
-    const value = apply();
-    if (inTransaction) database.exec("RELEASE operation");
-    return { ok: true, value };
+    for (const request of batch) outcomes.push({ ok: true, value: tables.apply(request) });
   } catch (error) {
-    // SQLite ends the transaction by itself when the disk is full or fails: then nothing of the batch is kept.
-    if (inTransaction && !database.isTransaction) throw error;
-    if (inTransaction) database.exec("ROLLBACK TO operation; RELEASE operation");
+    // SQLite ends the transaction by itself when the disk is full or fails: then nothing of the batch can be kept.
+    if (!database.isTransaction) throw error;
+    rollBack(database, tables);
+    return undefined;
+  }
+  tables.complete();
+  database.exec("COMMIT");
+  return outcomes;
+}
+
+function applyEach(database: DatabaseSync, tables: SqliteTables, file: string, batch: readonly Request[]): Outcome[] {
+  const outcomes: Outcome[] = [];
+  let ended: unknown;
+  database.exec("BEGIN IMMEDIATE");
+  for (const request of batch) {
+    // An operation is several statements: without the savepoint, one that fails half-way would keep its first half.
+    database.exec("SAVEPOINT operation");
+    const outcome = attempt(file, () => {
+      try {
+        const value = tables.apply(request);
+        tables.complete();
+        return value;
+      } catch (error) {
+        tables.forget();
+        if (!database.isTransaction) ended = error;
+        throw error;
+      }
+    });
+    if (!database.isTransaction) throw ended;
+    database.exec(outcome.ok ? "RELEASE operation" : "ROLLBACK TO operation; RELEASE operation");
+    outcomes.push(outcome);
+  }
+  database.exec("COMMIT");
+  return outcomes;
+}
+
+function attempt(file: string, apply: () => Answered<OperationKind>): Outcome {
+  try {
+    return { ok: true, value: apply() };
+  } catch (error) {
     return { ok: false, failure: toFailure(file, error) };
   }
+}
+
+function rollBack(database: DatabaseSync, tables: SqliteTables): void {
+  tables.forget();
+  if (database.isTransaction) database.exec("ROLLBACK");
 }

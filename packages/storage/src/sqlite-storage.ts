@@ -2,6 +2,8 @@ import type { Clock, Logger } from "@samovar/kit";
 import { ContainerRecords, toContainerInfo } from "./container-records.ts";
 import { createDeploymentStore } from "./deployment-store.ts";
 import type { ContainerStore, Storage, TokenStore } from "./storage.ts";
+import { createTaskStore } from "./sqlite-task-store.ts";
+import { TaskStarts } from "./task-starts.ts";
 import { openStorageThread, startSqliteWorker, type StorageThread } from "./storage-thread.ts";
 
 export interface SqliteStorageOptions {
@@ -40,6 +42,7 @@ export async function openSqliteStorage(options: SqliteStorageOptions): Promise<
 export function createThreadStorage(thread: StorageThread, options: SqliteStorageOptions): SqliteStorage {
   const { file, logger, clock } = options;
   const records = new ContainerRecords(thread, clock, logger);
+  const starts = new TaskStarts(thread, logger);
   thread.onFailure = (error) => {
     logger.error({ err: error, file }, "The storage thread died");
     options.onFailure?.(error);
@@ -48,17 +51,20 @@ export function createThreadStorage(thread: StorageThread, options: SqliteStorag
   /** In the order asked: a question sees every record made before it. */
   const call: StorageThread["call"] = (operation) => {
     records.send();
+    starts.send();
     return thread.call(operation);
   };
 
   const flush = async (): Promise<void> => {
     await call<"flush">({ kind: "flush" });
-    if (records.failure) throw records.failure;
+    const failure = records.failure ?? starts.failure;
+    if (failure) throw failure;
   };
 
   /** Calls and records that came while the flush waited are taken along. */
   const end = async (): Promise<void> => {
     records.send();
+    starts.send();
     await thread.end();
   };
 
@@ -75,6 +81,7 @@ export function createThreadStorage(thread: StorageThread, options: SqliteStorag
     tokens: createTokenStore(call),
     containers: createContainerStore(call, records),
     deployments: createDeploymentStore(call),
+    tasks: createTaskStore(call, thread, starts),
     get commits() {
       return thread.commits;
     },

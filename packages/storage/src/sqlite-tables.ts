@@ -1,12 +1,21 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { Answered, Operation, OperationKind } from "./operations.ts";
+import type { Answered, OperationKind, Request } from "./operations.ts";
 import { createContainerTable, type HistoryLimits } from "./sqlite-containers.ts";
 import { createDeploymentTables } from "./sqlite-deployments.ts";
+import { createTaskChanges } from "./sqlite-task-changes.ts";
+import { createTaskSearch } from "./sqlite-task-filter.ts";
+import { createTaskPruning } from "./sqlite-task-pruning.ts";
+import { createTaskQueries } from "./sqlite-task-queries.ts";
+import { createSqliteTasks } from "./sqlite-tasks.ts";
 import { createTokenTable } from "./sqlite-tokens.ts";
 
 export interface SqliteTables {
   /** Does one operation, at once and in whatever transaction is open. Throws what SQLite throws, and refusals. */
-  apply(operation: Operation): Answered<OperationKind>;
+  apply(request: Request): Answered<OperationKind>;
+  /** Before a commit or the release of a savepoint: writes what is gathered for it. */
+  complete(): void;
+  /** After a rollback: what was gathered is void. */
+  forget(): void;
 }
 
 /** What each operation says to SQLite. Knows nothing of threads, batches and commits. */
@@ -14,8 +23,15 @@ export function createSqliteTables(database: DatabaseSync, limits: HistoryLimits
   const tokens = createTokenTable(database);
   const containers = createContainerTable(database, limits);
   const deployments = createDeploymentTables(database);
+  const tasks = createSqliteTasks(database);
+  const search = createTaskSearch(database);
+  const changes = createTaskChanges(database, search, tasks);
+  const queries = createTaskQueries(database, search);
+  const prune = createTaskPruning(database, tasks);
   return {
-    apply(operation) {
+    complete: () => tasks.counts.write(),
+    forget: () => tasks.counts.forget(),
+    apply({ operation, blobs }) {
       switch (operation.kind) {
         case "tokens.insert":
           return tokens.insert(operation.token);
@@ -47,6 +63,28 @@ export function createSqliteTables(database: DatabaseSync, limits: HistoryLimits
           return deployments.removeVersion(operation.name, operation.version);
         case "deployments.remove":
           return deployments.remove(operation.name);
+        case "tasks.insert":
+          return tasks.insert(operation.rows, blobs);
+        case "tasks.ready":
+          return queries.ready(operation.queue, operation.rank, operation.id, operation.limit);
+        case "tasks.promote":
+          return changes.promote(operation.nowMs, operation.limit);
+        case "tasks.started":
+          return tasks.started(operation.starts);
+        case "tasks.settle":
+          return tasks.settle(operation.row, blobs[0]);
+        case "tasks.change":
+          return changes.change(operation.event, operation.which, operation.nowMs, operation.after);
+        case "tasks.get":
+          return queries.get(operation.id);
+        case "tasks.list":
+          return queries.list(operation.filter, operation.limit, operation.before);
+        case "tasks.counts":
+          return tasks.counts.ofQueue(operation.queue);
+        case "tasks.recover":
+          return changes.recover(operation.nowMs, operation.limit);
+        case "tasks.prune":
+          return prune(operation.nowMs, operation.limit);
         case "flush":
         case "close":
           return undefined;

@@ -1,10 +1,11 @@
 import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from "node:worker_threads";
-import type { Report, Request, SqliteSettings } from "./operations.ts";
+import type { Failure, Outcome, Report, RequestMessage, SqliteSettings } from "./operations.ts";
+import { toRequests } from "./request-messages.ts";
 import { runBatch } from "./sqlite-batch.ts";
 import { openSqliteFile } from "./sqlite-open.ts";
 import { createSqliteTables } from "./sqlite-tables.ts";
 
-/** Bounds how long the first caller of a batch waits for the last. */
+/** Bounds how long the first caller of a batch waits for the last: no message is added to so many. */
 const MAX_BATCH = 1_000;
 
 serve(parentPort!, workerData as SqliteSettings);
@@ -21,24 +22,29 @@ function serve(port: MessagePort, settings: SqliteSettings): void {
   const tables = createSqliteTables(database, settings);
   let commits = 0;
 
-  port.on("message", (first: Request) => {
-    const batch = [first, ...receiveWaiting(port, MAX_BATCH - 1)];
+  port.on("message", (first: RequestMessage) => {
+    const batch = toRequests(first);
+    while (batch.length < MAX_BATCH) {
+      const received: { readonly message: RequestMessage } | undefined = receiveMessageOnPort(port);
+      if (!received) break;
+      batch.push(...toRequests(received.message));
+    }
     const { outcomes, committed } = runBatch(database, tables, settings.file, batch);
     if (committed) commits += 1;
     const isLast = batch.some((request) => request.operation.kind === "close");
     if (isLast) database.close();
-    report({ type: "answers", commits, answers: batch.map((request, index) => ({ id: request.id, outcome: outcomes[index]! })) });
+    report({ type: "answers", commits, ...toAnswers(outcomes) });
     if (isLast) port.close();
   });
   report({ type: "opened", schemaBefore: opened.schemaBefore, schemaNow: opened.schemaNow });
 }
 
-function receiveWaiting(port: MessagePort, max: number): Request[] {
-  const requests: Request[] = [];
-  while (requests.length < max) {
-    const received: { readonly message: Request } | undefined = receiveMessageOnPort(port);
-    if (!received) break;
-    requests.push(received.message);
-  }
-  return requests;
+function toAnswers(outcomes: readonly Outcome[]) {
+  const failures: [number, Failure][] = [];
+  const values = outcomes.map((outcome, index) => {
+    if (outcome.ok) return outcome.value;
+    failures.push([index, outcome.failure]);
+    return undefined;
+  });
+  return { values, failures };
 }

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { SamovarError } from "@samovar/protocol";
 import type { Answered, Failure, Operation, OperationKind, Report, Request, SqliteSettings } from "./operations.ts";
+import { toMessage } from "./request-messages.ts";
 
 /**
  * `.ts` when running from sources, where Node strips the types, `.js` when built: the thread's file lies beside
@@ -44,8 +45,19 @@ export function openStorageThread(worker: Worker, file: string): Promise<OpenedT
   });
 }
 
+interface Pending {
+  resolve(value: Answered<OperationKind>): void;
+  reject(error: Error): void;
+}
+
+const NO_BLOBS: readonly Uint8Array[] = Object.freeze([]);
+
+/** A message is a transaction, or part of one: more than this would make its first caller wait for its last. */
+const MAX_REQUESTS = 1_000;
+
 /**
- * The main thread's end of the storage thread.
+ * The main thread's end of the storage thread. What is asked in one turn of the event loop goes as one message: sending
+ * and receiving cost more than what is asked.
  *
  * open ── end() ──▶ closing ── last answer, exit ──▶ closed
  *   └────── the thread crashed ──────┴─────────────▶ failed: everything pending and later rejects
@@ -53,10 +65,12 @@ export function openStorageThread(worker: Worker, file: string): Promise<OpenedT
 export class StorageThread {
   readonly #worker: Worker;
   readonly #file: string;
-  readonly #pending = new Map<number, { resolve(value: Answered<OperationKind>): void; reject(error: Error): void }>();
+  /** Asked in this turn, and not sent yet. */
+  #asked: Request[] = [];
+  /** In the order in which they were asked, which is that of the answers. */
+  readonly #pending: Pending[] = [];
   #state: "open" | "closing" | "closed" | "failed" = "open";
   #failure: Error | undefined;
-  #lastId = 0;
   #commits = 0;
   #onFailure: (error: Error) => void = () => {};
 
@@ -67,7 +81,7 @@ export class StorageThread {
     worker.on("messageerror", (error) => this.#fail(error.message));
     worker.on("error", (error) => this.#fail(error instanceof Error ? error.message : String(error)));
     worker.on("exit", (code) => {
-      if (this.#state === "closing" && this.#pending.size === 0) this.#state = "closed";
+      if (this.#state === "closing" && this.#pending.length === 0) this.#state = "closed";
       else this.#fail(`exit ${code}`);
     });
   }
@@ -82,9 +96,10 @@ export class StorageThread {
     this.#onFailure = listener;
   }
 
-  call<K extends OperationKind>(operation: Extract<Operation, { kind: K }>): Promise<Answered<K>> {
+  /** `blobs` are copied when the turn ends. */
+  call<K extends OperationKind>(operation: Extract<Operation, { kind: K }>, blobs: readonly Uint8Array[] = NO_BLOBS): Promise<Answered<K>> {
     if (this.#state !== "open") return Promise.reject(this.#failure ?? new SamovarError("storage_failed", `The storage of ${this.#file} is closed`));
-    return this.#send(operation);
+    return this.#ask(operation, blobs);
   }
 
   /** Everything asked before is answered, the file is closed, the thread is gone. */
@@ -92,26 +107,35 @@ export class StorageThread {
     if (this.#state !== "open") return;
     this.#state = "closing";
     const exited = new Promise<void>((resolve) => this.#worker.once("exit", () => resolve()));
-    await this.#send({ kind: "close" });
+    await this.#ask({ kind: "close" }, NO_BLOBS);
     await exited;
   }
 
-  #send(operation: Operation): Promise<Answered<OperationKind>> {
-    const id = ++this.#lastId;
+  #ask(operation: Operation, blobs: readonly Uint8Array[]): Promise<Answered<OperationKind>> {
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, operation } satisfies Request);
+      this.#pending.push({ resolve, reject });
+      this.#asked.push({ operation, blobs });
+      if (this.#asked.length === 1) setImmediate(() => this.#send());
+      else if (this.#asked.length === MAX_REQUESTS) this.#send();
     });
+  }
+
+  #send(): void {
+    if (this.#asked.length === 0) return;
+    const message = toMessage(this.#asked);
+    this.#asked = [];
+    this.#worker.postMessage(message, [message.bytes.buffer as ArrayBuffer]);
   }
 
   #receive(report: Report): void {
     if (report.type !== "answers") return;
     this.#commits = report.commits;
-    for (const { id, outcome } of report.answers) {
-      const caller = this.#pending.get(id);
-      this.#pending.delete(id);
-      if (outcome.ok) caller?.resolve(outcome.value);
-      else caller?.reject(toError(outcome.failure));
+    const callers = this.#pending.splice(0, report.values.length);
+    const failures = new Map(report.failures);
+    for (const [index, caller] of callers.entries()) {
+      const failure = failures.get(index);
+      if (failure) caller.reject(toError(failure));
+      else caller.resolve(report.values[index]);
     }
   }
 
@@ -119,8 +143,8 @@ export class StorageThread {
     if (this.#state === "failed" || this.#state === "closed") return;
     this.#state = "failed";
     this.#failure = new SamovarError("storage_failed", `The storage thread of ${this.#file} ended: ${reason}`);
-    for (const { reject } of this.#pending.values()) reject(this.#failure);
-    this.#pending.clear();
+    this.#asked = [];
+    for (const { reject } of this.#pending.splice(0)) reject(this.#failure);
     this.#onFailure(this.#failure);
   }
 }

@@ -1,3 +1,4 @@
+import type { TaskStore } from "./task-store.ts";
 import type { ContainerInfo, DeploymentState, FunctionKind, FunctionManifest, ScalingPatch, TokenScope } from "@samovar/protocol";
 
 /**
@@ -8,6 +9,7 @@ export interface Storage {
   readonly tokens: TokenStore;
   readonly containers: ContainerStore;
   readonly deployments: DeploymentStore;
+  readonly tasks: TaskStore;
   /** All that was asked before is on disk. */
   flush(): Promise<void>;
   close(): Promise<void>;

@@ -13,19 +13,29 @@ import type { SerializedError, TaskAttempt, TaskStatus } from "@samovar/protocol
  */
 export interface TaskStore {
   /**
-   * Resolves when they are on disk, with what became of each, in order. One whose `idempotencyKey` its queue has seen
+   * Resolves when all of them are on disk, or rejects and none is; with what became of each, in order. One whose `idempotencyKey` its queue has seen
    * within `idempotencyMs` is not inserted: the earlier one's id is given.
    */
   insert(tasks: readonly NewTask[]): Promise<readonly InsertedTask[]>;
-  /** Ready ones of a queue in order, after that rank and id; what is needed to run them. */
+  /**
+   * Ready ones of a queue in order, after that rank and id; what is needed to run them. Fewer than `limit` may be given
+   * while there are more, where their inputs are large; none only where there are none.
+   */
   ready(queue: string, after: QueuePosition | null, limit: number): Promise<readonly WaitingTask[]>;
   /** Makes ready whatever is due by now; resolves to the queues that got some, and when the next one is due. */
   promote(nowMs: number): Promise<{ readonly queues: readonly string[]; readonly nextDueAtMs: number | null }>;
-  /** An attempt began. Written behind: after a crash the task waits again, as it would anyway. */
+  /**
+   * An attempt began, of a task that `ready` gave out. Written behind, at the latest before the next question or with its
+   * settlement: after a crash the task waits again, as it would anyway.
+   */
   started(start: TaskStart): void;
   /** The attempt ended; resolves when that is on disk. */
   settle(settlement: TaskSettlement): Promise<SettledTask>;
-  /** Cancels, expires or revives; resolves to the tasks that changed, with the attempt that ran, if one did. */
+  /**
+   * Cancels, expires or revives; resolves to the tasks that changed, with the attempt that ran, if one did. Many are
+   * changed some at a time, and others' calls come in between. What is revived is due now, has its whole time to live,
+   * and stands last in the line of its concurrency key. A change may make another task of the same queue ready.
+   */
   change(event: "cancel" | "expire" | "revive", which: TaskFilter, nowMs: number): Promise<readonly ChangedTask[]>;
   get(id: string): Promise<TaskRecord | undefined>;
   /** Newest first, without inputs and results. `cursor` is the last one's of the page before. */
@@ -89,6 +99,7 @@ export interface WaitingTask extends QueuePosition {
   readonly encoding: NewTask["encoding"];
   readonly input: Uint8Array;
   readonly createdAtMs: number;
+  /** Null also once an attempt has begun: then it expires no more. */
   readonly expiresAtMs: number | null;
   readonly concurrencyKey: string | null;
   readonly callbackUrl: string | null;
@@ -129,9 +140,10 @@ export interface TaskFilter {
   readonly queue?: string;
   readonly app?: string;
   readonly statuses?: readonly TaskStatus[];
+  /** Neither includes its own millisecond. */
   readonly createdBeforeMs?: number;
   readonly createdAfterMs?: number;
-  /** Only what has expired by now. */
+  /** Only what has expired by now: its time to live is over, and no attempt had begun. */
   readonly expiredByMs?: number;
 }
 
@@ -146,10 +158,13 @@ export interface ChangedTask {
 export interface TaskRecord extends Omit<NewTask, "input" | "idempotencyMs"> {
   readonly status: TaskStatus;
   readonly attempts: readonly TaskAttempt[];
+  /** When its first attempt began. */
   readonly startedAtMs: number | null;
+  /** When it was over; null while it isn't. */
   readonly endedAtMs: number | null;
   /** Null in lists, and while there is none. */
   readonly result: { readonly encoding: string; readonly bytes: Uint8Array } | null;
+  /** Of its last attempt, where that failed: at ERROR, TIMEOUT and RETRY. */
   readonly error: SerializedError | null;
   /** Of `get`: null in lists. */
   readonly input: Uint8Array | null;

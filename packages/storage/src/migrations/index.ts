@@ -1,5 +1,6 @@
 import { tokensAndContainers } from "./0001-tokens-and-containers.ts";
 import { deployments } from "./0002-deployments.ts";
+import { tasks } from "./0003-tasks.ts";
 
 /** In order: the n-th takes a file from schema n - 1 to schema n. What was released is never edited, only followed. */
-export const MIGRATIONS: readonly string[] = [tokensAndContainers, deployments];
+export const MIGRATIONS: readonly string[] = [tokensAndContainers, deployments, tasks];

@@ -1,0 +1,115 @@
+import type { DatabaseSync } from "node:sqlite";
+import { isTaskOver, nextTaskStatus, TASK_STATUSES, type TaskEvent, type TaskStatus } from "@samovar/protocol";
+import { narrow, type TaskSearch } from "./sqlite-task-filter.ts";
+import { toRank, type SqliteTasks } from "./sqlite-tasks.ts";
+import type { ChangedRow, ChangePosition } from "./task-operations.ts";
+import type { TaskFilter } from "./task-store.ts";
+
+/** A commit is not held up by more than this. */
+const CHANGED_AT_ONCE = 500;
+
+interface Row {
+  readonly seq: number;
+  readonly id: string;
+  readonly queue: string;
+  readonly status: TaskStatus;
+  readonly attempt: number;
+  readonly concurrencyKey: string | null;
+  readonly priority: number;
+}
+
+/** What happens to tasks from outside, or by the passing of time. Each piece is one operation; callers ask until there is no more. */
+export function createTaskChanges(database: DatabaseSync, search: TaskSearch, { counts, turns }: SqliteTasks) {
+  const read = database.prepare(`
+    SELECT seq, id, queue, status, attempt, concurrency_key AS concurrencyKey, priority FROM tasks WHERE seq = ?`);
+  const last = database.prepare("SELECT max(seq) AS seq FROM tasks");
+  const end = database.prepare(`
+    UPDATE tasks SET status = ?1, wait = NULL, turn = NULL, expiry_at_ms = NULL, ended_at_ms = ?2, gone_at_ms = ?2 + keep_ms
+    WHERE seq = ?3 AND attempt = ?4 AND status = ?5`);
+  const keepAttempt = database.prepare(`
+    INSERT INTO task_attempts (task, number, version, container_id, started_at_ms, ended_at_ms, outcome, error)
+    SELECT seq, attempt, version, container_id, started_at_ms, ?2, ?3, error FROM tasks WHERE seq = ?1 AND container_id IS NOT NULL`);
+  const revive = database.prepare(`
+    UPDATE tasks SET status = ?1, wait = ?2, turn = ?3, failures = 0, due_at_ms = ?4, rank = ?5, gone_at_ms = NULL,
+      expires_at_ms = expires_at_ms - created_at_ms + ?4, expiry_at_ms = expires_at_ms - created_at_ms + ?4,
+      version = NULL, container_id = NULL, started_at_ms = NULL, ended_at_ms = NULL, error = NULL
+    WHERE seq = ?6 AND attempt = ?7 AND status = ?8`);
+  const ended = database.prepare("SELECT ended_at_ms AS atMs FROM tasks WHERE seq = ?");
+  const running = database.prepare(`
+    SELECT seq, id, queue, status, attempt, concurrency_key AS concurrencyKey, priority
+    FROM tasks WHERE status NOT IN ('PENDING', 'COMPLETE') AND status = 'RUNNING' LIMIT ?`);
+  const giveBack = database.prepare(`
+    UPDATE tasks SET status = ?, wait = 'ready', version = NULL, container_id = NULL, started_at_ms = NULL
+    WHERE seq = ? AND attempt = ? AND status = ?`);
+  const promote = database.prepare(`
+    UPDATE tasks SET wait = 'ready' WHERE seq IN
+      (SELECT seq FROM tasks WHERE wait = 'time' AND due_at_ms <= ? ORDER BY due_at_ms LIMIT ?) RETURNING queue`);
+  const nextDue = database.prepare("SELECT min(due_at_ms) AS dueAtMs FROM tasks WHERE wait = 'time'");
+
+  const fence = (row: Row) => [row.seq, row.attempt, row.status] as const;
+
+  /** They leave the index that they are found in: the next piece is what is left. */
+  const expired = (filter: TaskFilter) => {
+    const seqs = search.findExpired(filter, CHANGED_AT_ONCE);
+    return { seqs, next: seqs.length === CHANGED_AT_ONCE ? Number.MAX_SAFE_INTEGER : null };
+  };
+
+  const endOne = (row: Row, status: TaskStatus, nowMs: number): void => {
+    end.run(status, nowMs, ...fence(row));
+    if (row.concurrencyKey !== null) turns.release(row.queue, row.concurrencyKey, nowMs);
+  };
+
+  /** Once more, from the beginning: at the end of its line, and with its whole time to live. */
+  const reviveOne = (row: Row, status: TaskStatus, nowMs: number): void => {
+    const outcome = ATTEMPT_OUTCOMES[row.status];
+    if (outcome) keepAttempt.run(row.seq, Number(ended.get(row.seq)!["atMs"]), outcome);
+    const place = row.concurrencyKey === null ? null : turns.next(row.queue, row.concurrencyKey);
+    revive.run(status, place?.isHead === false ? "turn" : "ready", place?.turn ?? null, nowMs, toRank(nowMs, row.priority), ...fence(row));
+  };
+
+  return {
+    change(event: "cancel" | "expire" | "revive", which: TaskFilter, nowMs: number, after: ChangePosition | null) {
+      // Lines of a concurrency key are ended from their end, so that none becomes ready on the way, and revived in their order.
+      const direction = event === "revive" ? "oldest" : "newest";
+      const at = after ?? { at: direction === "oldest" ? 0 : Number.MAX_SAFE_INTEGER, end: Number(last.get()!["seq"] ?? 0) + 1 };
+      const bounds = direction === "oldest" ? { after: at.at, before: at.end } : { after: 0, before: Math.min(at.at, at.end) };
+      const filter = narrow(
+        which,
+        TASK_STATUSES.filter((status) => nextTaskStatus(status, event) !== undefined),
+      );
+      const { seqs, next } =
+        filter.expiredByMs !== undefined && event === "expire" && !filter.ids ? expired(filter) : search.find(filter, direction, bounds, CHANGED_AT_ONCE);
+      const changed: ChangedRow[] = [];
+      for (const seq of seqs) {
+        const row = read.get(seq) as unknown as Row;
+        const status = nextTaskStatus(row.status, event)!;
+        counts.move(row.queue, row.status, status);
+        if (isTaskOver(status)) endOne(row, status, nowMs);
+        else reviveOne(row, status, nowMs);
+        changed.push([row.id, row.queue, status, row.status === "RUNNING" ? row.attempt : null]);
+      }
+      return { changed, next: next === null ? null : { at: next, end: at.end } };
+    },
+
+    /** The server that ran them is gone. */
+    recover(nowMs: number, limit: number) {
+      const rows = running.all(limit) as unknown as Row[];
+      for (const row of rows) {
+        const status = nextTaskStatus(row.status, "give-back" satisfies TaskEvent)!;
+        keepAttempt.run(row.seq, nowMs, "given-back");
+        giveBack.run(status, ...fence(row));
+        counts.move(row.queue, row.status, status);
+      }
+      return { queues: counts.queues(), more: rows.length === limit };
+    },
+
+    promote(nowMs: number, limit: number) {
+      const queues = promote.all(nowMs, limit).map((row) => String(row["queue"]));
+      const next = nextDue.get()!["dueAtMs"];
+      return { queues: [...new Set(queues)], nextDueAtMs: next === null ? null : Number(next), more: queues.length === limit };
+    },
+  };
+}
+
+/** How the last attempt of one that is over went, where there was one; a task that was cancelled or expired while it waited has none. */
+const ATTEMPT_OUTCOMES: Readonly<Partial<Record<TaskStatus, string>>> = { ERROR: "error", TIMEOUT: "timeout", CANCELLED: "cancelled" };

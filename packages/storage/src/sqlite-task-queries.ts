@@ -1,0 +1,123 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { TaskAttempt, TaskStatus } from "@samovar/protocol";
+import type { TaskSearch } from "./sqlite-task-filter.ts";
+import type { ReadyRow, StoredAttempt, StoredTask } from "./task-operations.ts";
+import type { TaskFilter } from "./task-store.ts";
+
+/** A page of ready tasks ends where their inputs are larger than this. */
+const MAX_PAGE_BYTES = 8 * 1024 * 1024;
+
+const COLUMNS = `seq, id, queue, status, attempt, due_at_ms, version, container_id, started_at_ms, ended_at_ms, error, function_name, app, method,
+  parameters, encoding, created_at_ms, priority, expires_at_ms, concurrency_key, idempotency_key, keep_ms, callback_url, tick`;
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** What is read of tasks. Nothing here writes. */
+export function createTaskQueries(database: DatabaseSync, search: TaskSearch) {
+  const ready = database.prepare(`
+    SELECT t.rank, t.id, t.method, t.parameters, t.encoding, t.created_at_ms, t.expiry_at_ms, t.concurrency_key, t.callback_url, t.attempt, t.failures,
+      i.input
+    FROM tasks AS t INDEXED BY tasks_ready JOIN task_inputs AS i ON i.task = t.seq
+    WHERE t.wait = 'ready' AND t.queue = ? AND (t.rank, t.id) > (?, ?) ORDER BY t.rank, t.id LIMIT ?`);
+  ready.setReturnArrays(true);
+  const byId = database.prepare(`SELECT ${COLUMNS} FROM tasks WHERE id = ?`);
+  const bySeq = database.prepare(`SELECT ${COLUMNS} FROM tasks WHERE seq = ?`);
+  const input = database.prepare("SELECT input FROM task_inputs WHERE task = ?");
+  const result = database.prepare("SELECT encoding, result FROM task_results WHERE task = ?");
+  const attempts = database.prepare(`
+    SELECT number, version, container_id AS containerId, started_at_ms AS startedAtMs, ended_at_ms AS endedAtMs, outcome, error
+    FROM task_attempts WHERE task = ? ORDER BY number`);
+
+  const toStored = (row: Row): StoredTask => {
+    const ofRow = toLastAttempt(row);
+    const isAll = Number(row["attempt"]) === (ofRow ? 1 : 0);
+    const earlier = isAll ? [] : (attempts.all(row["seq"] as number).map((each) => ({ ...each })) as unknown as StoredAttempt[]);
+    return toTask(row, ofRow ? [...earlier, ofRow] : earlier);
+  };
+
+  return {
+    ready(queue: string, rank: number, id: string, limit: number) {
+      const rows: ReadyRow[] = [];
+      const inputs: Uint8Array[] = [];
+      let size = 0;
+      for (const row of ready.iterate(queue, rank, id, limit) as Iterable<unknown> as Iterable<readonly [...ReadyRow, Uint8Array]>) {
+        const bytes = row[11];
+        if (rows.length > 0 && size + bytes.length > MAX_PAGE_BYTES) break;
+        rows.push(row.slice(0, 11) as unknown as ReadyRow);
+        inputs.push(bytes);
+        size += bytes.length;
+      }
+      const all = new Uint8Array(size);
+      let at = 0;
+      for (const bytes of inputs) {
+        all.set(bytes, at);
+        at += bytes.length;
+      }
+      return { rows, sizes: inputs.map((bytes) => bytes.length), inputs: all };
+    },
+
+    get(id: string): StoredTask | undefined {
+      const row = byId.get(id);
+      if (!row) return undefined;
+      const seq = row["seq"]!;
+      const kept = result.get(seq);
+      return {
+        ...toStored(row),
+        input: input.get(seq)!["input"] as Uint8Array,
+        result: kept ? { encoding: String(kept["encoding"]), bytes: kept["result"] as Uint8Array } : null,
+      };
+    },
+
+    list(filter: TaskFilter, limit: number, before: number | null) {
+      const { seqs, next } = search.find(filter, "newest", { after: 0, before: before ?? Number.MAX_SAFE_INTEGER }, limit);
+      return { tasks: seqs.map((seq) => toStored(bySeq.get(seq)!)), before: next };
+    },
+  };
+}
+
+const OUTCOMES: Readonly<Partial<Record<TaskStatus, TaskAttempt["outcome"]>>> = {
+  COMPLETE: "complete",
+  ERROR: "error",
+  TIMEOUT: "timeout",
+  CANCELLED: "cancelled",
+};
+
+/** The attempt that runs, or that ended the task. */
+function toLastAttempt(row: Row): StoredAttempt | undefined {
+  if (row["container_id"] === null) return undefined;
+  return {
+    number: Number(row["attempt"]),
+    version: Number(row["version"]),
+    containerId: row["container_id"] as string,
+    startedAtMs: Number(row["started_at_ms"]),
+    endedAtMs: row["ended_at_ms"] as number | null,
+    outcome: OUTCOMES[row["status"] as TaskStatus] ?? null,
+    error: row["error"] as string | null,
+  };
+}
+
+function toTask(row: Row, attempts: readonly StoredAttempt[]): StoredTask {
+  return {
+    id: String(row["id"]),
+    queue: String(row["queue"]),
+    functionName: String(row["function_name"]),
+    app: String(row["app"]),
+    method: row["method"] as string | null,
+    parameters: String(row["parameters"]),
+    encoding: row["encoding"] as StoredTask["encoding"],
+    createdAtMs: Number(row["created_at_ms"]),
+    dueAtMs: Number(row["due_at_ms"]),
+    priority: Number(row["priority"]),
+    expiresAtMs: row["expires_at_ms"] as number | null,
+    concurrencyKey: row["concurrency_key"] as string | null,
+    idempotencyKey: row["idempotency_key"] as string | null,
+    keepMs: Number(row["keep_ms"]),
+    callbackUrl: row["callback_url"] as string | null,
+    tick: row["tick"] as string | null,
+    status: row["status"] as TaskStatus,
+    attempts,
+    endedAtMs: row["ended_at_ms"] as number | null,
+    result: null,
+    input: null,
+  };
+}

@@ -1,0 +1,163 @@
+import type { SerializedError } from "@samovar/protocol";
+import type { InsertAnswer, ReadyRow, SettlementRow, StoredTask, TaskRow } from "./task-operations.ts";
+import type { StorageThread } from "./storage-thread.ts";
+import { parseCursor, toCursor } from "./task-cursor.ts";
+import { toStartRow, type TaskStarts } from "./task-starts.ts";
+import type { ChangedTask, InsertedTask, NewTask, TaskRecord, TaskSettlement, TaskStore, WaitingTask } from "./task-store.ts";
+
+/** Of what happens to many tasks at once, so many are one operation: others come in between. */
+const PIECE = 1_000;
+
+/**
+ * Tasks as callers see them. Rows, JSON and cursors are made and read here. `ask` sends what is written behind before it,
+ * so that a question sees it; `thread.call` doesn't, for what depends on no start but its own.
+ */
+export function createTaskStore(ask: StorageThread["call"], thread: StorageThread, starts: TaskStarts): TaskStore {
+  return {
+    async insert(tasks) {
+      if (tasks.length === 0) return [];
+      const rows = tasks.map(toTaskRow);
+      const inputs = tasks.map((task) => task.input);
+      const answers = await thread.call<"tasks.insert">({ kind: "tasks.insert", rows }, inputs);
+      return answers.map((answer, index) => toInsertedTask(tasks[index]!, answer));
+    },
+    async ready(queue, after, limit) {
+      const { rank, id } = after ?? { rank: Number.MIN_SAFE_INTEGER, id: "" };
+      const { rows, sizes, inputs } = await ask<"tasks.ready">({ kind: "tasks.ready", queue, rank, id, limit });
+      let at = 0;
+      return rows.map((row, index) => {
+        at += sizes[index]!;
+        return toWaitingTask(row, inputs.slice(at - sizes[index]!, at));
+      });
+    },
+    async promote(nowMs) {
+      const queues = new Set<string>();
+      for (;;) {
+        const piece = await ask<"tasks.promote">({ kind: "tasks.promote", nowMs, limit: PIECE });
+        for (const queue of piece.queues) queues.add(queue);
+        if (!piece.more) return { queues: [...queues], nextDueAtMs: piece.nextDueAtMs };
+      }
+    },
+    started: (start) => starts.add(start),
+    async settle(settlement) {
+      const withStart = starts.take(settlement);
+      const row = toSettlementRow(settlement, withStart);
+      try {
+        const answer = await thread.call<"tasks.settle">({ kind: "tasks.settle", row }, settlement.result ? [settlement.result.bytes] : []);
+        return { applied: answer !== 0, moreReady: answer === 2 };
+      } catch (error) {
+        if (withStart) starts.giveBack(settlement);
+        throw error;
+      }
+    },
+    async change(event, which, nowMs) {
+      const changed: ChangedTask[] = [];
+      let after = null;
+      do {
+        const piece: Awaited<ReturnType<typeof ask<"tasks.change">>> = await ask<"tasks.change">({ kind: "tasks.change", event, which, nowMs, after });
+        for (const [id, queue, status, attempt] of piece.changed) changed.push({ id, queue, status, attempt });
+        after = piece.next;
+      } while (after !== null);
+      return changed;
+    },
+    async get(id) {
+      const stored = await ask<"tasks.get">({ kind: "tasks.get", id });
+      return stored && toTaskRecord(stored);
+    },
+    async list(filter, { limit, cursor }) {
+      if (limit < 1) return { tasks: [], cursor };
+      const tasks: TaskRecord[] = [];
+      let before = cursor === null ? null : parseCursor(cursor);
+      do {
+        const piece: Awaited<ReturnType<typeof ask<"tasks.list">>> = await ask<"tasks.list">({
+          kind: "tasks.list",
+          filter,
+          limit: limit - tasks.length,
+          before,
+        });
+        tasks.push(...piece.tasks.map(toTaskRecord));
+        before = piece.before;
+      } while (before !== null && tasks.length < limit);
+      return { tasks, cursor: before === null ? null : toCursor(before) };
+    },
+    async counts(queue) {
+      return Object.fromEntries(await ask<"tasks.counts">({ kind: "tasks.counts", queue }));
+    },
+    async recover(nowMs) {
+      for (;;) {
+        const piece = await ask<"tasks.recover">({ kind: "tasks.recover", nowMs, limit: PIECE });
+        if (!piece.more) return piece.queues;
+      }
+    },
+    prune: (nowMs, limit) => ask<"tasks.prune">({ kind: "tasks.prune", nowMs, limit }),
+  };
+}
+
+function toTaskRow(task: NewTask): TaskRow {
+  return [
+    task.id,
+    task.queue,
+    task.functionName,
+    task.app,
+    task.method,
+    task.parameters,
+    task.encoding,
+    task.createdAtMs,
+    task.dueAtMs,
+    task.priority,
+    task.expiresAtMs,
+    task.concurrencyKey,
+    task.idempotencyKey,
+    task.idempotencyMs,
+    task.keepMs,
+    task.callbackUrl,
+    task.tick,
+  ];
+}
+
+function toInsertedTask(task: NewTask, answer: InsertAnswer): InsertedTask {
+  if (typeof answer === "string") return { id: answer, inserted: false, ready: false };
+  return { id: task.id, inserted: true, ready: answer === 1 };
+}
+
+function toWaitingTask(row: ReadyRow, input: Uint8Array): WaitingTask {
+  const [rank, id, method, parameters, encoding, createdAtMs, expiresAtMs, concurrencyKey, callbackUrl, attempt, failures] = row;
+  return { rank, id, method, parameters, encoding, input, createdAtMs, expiresAtMs, concurrencyKey, callbackUrl, attempt, failures };
+}
+
+function toSettlementRow(settlement: TaskSettlement, withStart: boolean): SettlementRow {
+  const { event, endedAtMs, dueAtMs, result, error } = settlement;
+  return {
+    start: toStartRow(settlement),
+    withStart,
+    event,
+    outcome: toOutcome(settlement),
+    endedAtMs,
+    dueAtMs,
+    encoding: result?.encoding ?? null,
+    error: error === null ? null : JSON.stringify(error),
+  };
+}
+
+function toOutcome({ event, error }: TaskSettlement): SettlementRow["outcome"] {
+  switch (event) {
+    case "succeed":
+      return "complete";
+    case "fail":
+      return "error";
+    case "time-out":
+      return "timeout";
+    case "retry":
+      return error?.code === "timeout" ? "timeout" : "error";
+    case "give-back":
+      return "given-back";
+    default:
+      return event satisfies never;
+  }
+}
+
+function toTaskRecord(stored: StoredTask): TaskRecord {
+  const attempts = stored.attempts.map((attempt) => ({ ...attempt, error: attempt.error === null ? null : (JSON.parse(attempt.error) as SerializedError) }));
+  const hasFailed = stored.status === "ERROR" || stored.status === "TIMEOUT" || stored.status === "RETRY";
+  return { ...stored, attempts, startedAtMs: attempts[0]?.startedAtMs ?? null, error: (hasFailed && attempts.at(-1)?.error) || null };
+}

@@ -1,0 +1,224 @@
+import { isTaskOver, nextTaskStatus, TASK_STATUSES, type TaskAttempt, type TaskStatus } from "@samovar/protocol";
+import type { ChangedTask, InsertedTask, NewTask, QueuePosition, SettledTask, TaskFilter, TaskRecord, TaskSettlement, TaskStart } from "./task-store.ts";
+
+interface Modelled {
+  readonly task: NewTask;
+  status: TaskStatus;
+  dueAtMs: number;
+  expiresAtMs: number | null;
+  /** When it expires, as long as no attempt has begun. */
+  mortalUntilMs: number | null;
+  /** What was due was said to be: by insert, settle or promote. */
+  isPromoted: boolean;
+  failures: number;
+  attempt: number;
+  attempts: TaskAttempt[];
+  endedAtMs: number | null;
+  result: TaskSettlement["result"];
+}
+
+/**
+ * What a store of tasks does, as plainly as it can be said: lists that are searched from their beginning. Everything
+ * an adapter answers is compared with what this one does.
+ */
+export class TaskModel {
+  readonly #tasks: Modelled[] = [];
+  /** Of each queue and concurrency key: those that are not over, in their turn. */
+  readonly #lines = new Map<string, Modelled[]>();
+  readonly #keys: { readonly name: string; readonly id: string; readonly untilMs: number }[] = [];
+
+  insert(tasks: readonly NewTask[]): InsertedTask[] {
+    return tasks.map((task) => {
+      const names = [task.idempotencyKey !== null && `${task.queue} key ${task.idempotencyKey}`, task.tick !== null && `${task.queue} tick ${task.tick}`];
+      const seen = names.flatMap((name) => this.#keys.filter((key) => key.name === name && key.untilMs > task.createdAtMs))[0];
+      if (seen) return { id: seen.id, inserted: false, ready: false };
+      if (names[0]) this.#keys.push({ name: names[0], id: task.id, untilMs: task.createdAtMs + task.idempotencyMs });
+      if (names[1]) this.#keys.push({ name: names[1], id: task.id, untilMs: Infinity });
+      const modelled: Modelled = {
+        task,
+        status: "PENDING",
+        dueAtMs: task.dueAtMs,
+        expiresAtMs: task.expiresAtMs,
+        mortalUntilMs: task.expiresAtMs,
+        isPromoted: task.dueAtMs <= task.createdAtMs,
+        failures: 0,
+        attempt: 0,
+        attempts: [],
+        endedAtMs: null,
+        result: null,
+      };
+      this.#tasks.push(modelled);
+      this.#line(task)?.push(modelled);
+      // Behind others nobody says that it is due; the end of the one before it will.
+      if (!this.#isHead(modelled)) modelled.isPromoted = false;
+      return { id: task.id, inserted: true, ready: this.#isReady(modelled) };
+    });
+  }
+
+  ready(queue: string, after: QueuePosition | null, limit: number) {
+    return this.#tasks
+      .filter((each) => each.task.queue === queue && this.#isReady(each))
+      .map((each) => ({ rank: rankOf(each), id: each.task.id, attempt: each.attempt, failures: each.failures, expiresAtMs: each.mortalUntilMs }))
+      .sort((a, b) => a.rank - b.rank || (a.id < b.id ? -1 : 1))
+      .filter((each) => !after || each.rank > after.rank || (each.rank === after.rank && each.id > after.id))
+      .slice(0, limit);
+  }
+
+  promote(nowMs: number) {
+    const waiting = this.#tasks.filter((each) => !isTaskOver(each.status) && each.status !== "RUNNING" && !each.isPromoted && this.#isHead(each));
+    const due = waiting.filter((each) => each.dueAtMs <= nowMs);
+    for (const each of due) each.isPromoted = true;
+    const later = waiting.filter((each) => !due.includes(each)).map((each) => each.dueAtMs);
+    return { queues: [...new Set(due.map((each) => each.task.queue))].toSorted(), nextDueAtMs: later.length === 0 ? null : Math.min(...later) };
+  }
+
+  started(start: TaskStart): void {
+    const each = this.#find(start.id);
+    if (!each || !this.#isReady(each) || each.attempt + 1 !== start.attempt) return;
+    const { id: _, attempt: number, ...rest } = start;
+    each.status = nextTaskStatus(each.status, "start")!;
+    each.attempt = number;
+    each.mortalUntilMs = null;
+    each.attempts.push({ ...rest, number, endedAtMs: null, outcome: null, error: null });
+  }
+
+  settle(settlement: TaskSettlement): SettledTask {
+    const each = this.#find(settlement.id);
+    const status = each && each.attempt === settlement.attempt ? nextTaskStatus(each.status, settlement.event) : undefined;
+    if (!each || status === undefined) return { applied: false, moreReady: false };
+    const { endedAtMs, event, error } = settlement;
+    const outcome = ({ succeed: "complete", fail: "error", "time-out": "timeout", retry: "error", "give-back": "given-back" } as const)[event];
+    each.attempts.push({ ...each.attempts.pop()!, endedAtMs, outcome, error });
+    each.status = status;
+    if (event !== "succeed" && event !== "give-back") each.failures += 1;
+    if (isTaskOver(status)) {
+      each.result = settlement.result;
+      return { applied: true, moreReady: this.#end(each, endedAtMs) };
+    }
+    if (event === "retry") {
+      each.dueAtMs = settlement.dueAtMs ?? endedAtMs;
+      each.isPromoted = each.dueAtMs <= endedAtMs;
+    }
+    return { applied: true, moreReady: this.#isReady(each) };
+  }
+
+  change(event: "cancel" | "expire" | "revive", which: TaskFilter, nowMs: number): ChangedTask[] {
+    const changed: ChangedTask[] = [];
+    const matching = this.#matching(which).filter((each) => nextTaskStatus(each.status, event) !== undefined);
+    // From the end of a line, so that none is ready in between; back into it in the order of insertion.
+    for (const each of event === "revive" ? matching : matching.toReversed()) {
+      const wasRunning = each.status === "RUNNING";
+      each.status = nextTaskStatus(each.status, event)!;
+      if (wasRunning) each.attempts.push({ ...each.attempts.pop()!, endedAtMs: nowMs, outcome: "cancelled" });
+      if (event === "revive") {
+        each.failures = 0;
+        each.endedAtMs = null;
+        each.dueAtMs = nowMs;
+        if (each.expiresAtMs !== null) each.expiresAtMs += nowMs - each.task.createdAtMs;
+        each.mortalUntilMs = each.expiresAtMs;
+        this.#line(each.task)?.push(each);
+        each.isPromoted = this.#isHead(each);
+      } else this.#end(each, nowMs);
+      changed.push({ id: each.task.id, queue: each.task.queue, status: each.status, attempt: wasRunning ? each.attempt : null });
+    }
+    return changed.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  get(id: string): TaskRecord | undefined {
+    const each = this.#find(id);
+    return each && { ...toRecord(each), result: each.result, input: each.task.input };
+  }
+
+  list(filter: TaskFilter): TaskRecord[] {
+    return this.#matching(filter).toReversed().map(toRecord);
+  }
+
+  counts(queue: string): Partial<Record<TaskStatus, number>> {
+    const ofQueue = this.#tasks.filter((each) => each.task.queue === queue);
+    const counts = TASK_STATUSES.filter((status) => !isTaskOver(status)).map(
+      (status) => [status, ofQueue.filter((each) => each.status === status).length] as const,
+    );
+    return Object.fromEntries(counts.filter(([, n]) => n > 0));
+  }
+
+  recover(nowMs: number): string[] {
+    for (const each of this.#tasks.filter(({ status }) => status === "RUNNING")) {
+      each.status = nextTaskStatus("RUNNING", "give-back")!;
+      each.attempts.push({ ...each.attempts.pop()!, endedAtMs: nowMs, outcome: "given-back" });
+    }
+    return [...new Set(this.#tasks.filter(({ status }) => !isTaskOver(status)).map(({ task }) => task.queue))].toSorted();
+  }
+
+  prune(nowMs: number): void {
+    const kept = this.#tasks.filter((each) => each.endedAtMs === null || each.endedAtMs + each.task.keepMs >= nowMs);
+    this.#tasks.splice(0, Infinity, ...kept);
+  }
+
+  #find(id: string): Modelled | undefined {
+    return this.#tasks.find((each) => each.task.id === id);
+  }
+
+  #line({ queue, concurrencyKey }: NewTask): Modelled[] | undefined {
+    if (concurrencyKey === null) return undefined;
+    const name = `${queue} ${concurrencyKey}`;
+    if (!this.#lines.has(name)) this.#lines.set(name, []);
+    return this.#lines.get(name);
+  }
+
+  #isHead(each: Modelled): boolean {
+    const line = this.#line(each.task);
+    return !line || line[0] === each;
+  }
+
+  #isReady(each: Modelled): boolean {
+    return (each.status === "PENDING" || each.status === "RETRY") && each.isPromoted && this.#isHead(each);
+  }
+
+  /** True when another of its key is ready by that. */
+  #end(each: Modelled, nowMs: number): boolean {
+    each.endedAtMs = nowMs;
+    each.mortalUntilMs = null;
+    const line = this.#line(each.task);
+    if (!line) return false;
+    const wasHead = line[0] === each;
+    line.splice(line.indexOf(each), 1);
+    const [head] = line;
+    if (!wasHead || !head) return false;
+    head.isPromoted = head.dueAtMs <= nowMs;
+    return head.isPromoted;
+  }
+
+  #matching(filter: TaskFilter): Modelled[] {
+    return this.#tasks.filter(
+      (each) =>
+        (filter.ids?.includes(each.task.id) ?? true) &&
+        (filter.queue ?? each.task.queue) === each.task.queue &&
+        (filter.app ?? each.task.app) === each.task.app &&
+        (filter.statuses?.includes(each.status) ?? true) &&
+        each.task.createdAtMs < (filter.createdBeforeMs ?? Infinity) &&
+        each.task.createdAtMs > (filter.createdAfterMs ?? -Infinity) &&
+        (filter.expiredByMs === undefined || (each.mortalUntilMs ?? Infinity) <= filter.expiredByMs),
+    );
+  }
+}
+
+function rankOf({ dueAtMs, task }: Modelled): number {
+  return Math.round(dueAtMs - task.priority * 1000);
+}
+
+function toRecord(each: Modelled): TaskRecord {
+  const { input: _, idempotencyMs: __, ...task } = each.task;
+  const failed = each.status === "ERROR" || each.status === "TIMEOUT" || each.status === "RETRY";
+  return {
+    ...task,
+    dueAtMs: each.dueAtMs,
+    expiresAtMs: each.expiresAtMs,
+    status: each.status,
+    attempts: [...each.attempts],
+    startedAtMs: each.attempts[0]?.startedAtMs ?? null,
+    endedAtMs: each.endedAtMs,
+    error: failed ? (each.attempts.at(-1)?.error ?? null) : null,
+    result: null,
+    input: null,
+  };
+}

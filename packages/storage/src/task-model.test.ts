@@ -1,0 +1,227 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { TASK_STATUSES } from "@samovar/protocol";
+import { silentLogger, systemClock } from "@samovar/kit";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { NOW_MS } from "./samples.fixture.ts";
+import { openSqliteStorage, type SqliteStorage } from "./sqlite-storage.ts";
+import { TaskModel } from "./task-model.fixture.ts";
+import { settlementSample, startSample, taskSample } from "./task-samples.fixture.ts";
+import type { NewTask, TaskFilter, TaskRecord, TaskStore } from "./task-store.ts";
+
+const SEQUENCES = 200;
+const STEPS = 40;
+
+let folder: string;
+let storage: SqliteStorage;
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "samovar-storage-"));
+  storage = await open();
+});
+
+afterAll(async () => {
+  await storage.close();
+  await rm(folder, { recursive: true });
+});
+
+const open = () => openSqliteStorage({ file: path.join(folder, "samovar.db"), logger: silentLogger, clock: systemClock });
+
+/** mulberry32: the same seed, the same sequence. */
+function createRandom(seed: number) {
+  let state = seed;
+  const next = (): number => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+  const below = (n: number): number => Math.floor(next() * n);
+  const chance = (p: number): boolean => next() < p;
+  const pick = <T>(from: readonly T[]): T => from[below(from.length)]!;
+  return { below, chance, pick };
+}
+
+/** One sequence, in queues of its own: every answer of the store is compared with the model's. */
+async function compare(tasks: TaskStore, seed: number, reopen: () => Promise<TaskStore>): Promise<void> {
+  const { below, chance, pick } = createRandom(seed);
+  const model = new TaskModel();
+  const queues = [`a-${seed}`, `b-${seed}`];
+  const ids: string[] = [];
+  let nowMs = NOW_MS;
+  const someId = (): string => (ids.length === 0 || chance(0.02) ? "nobody" : pick(ids));
+  const ofOurs = (records: readonly TaskRecord[]): readonly TaskRecord[] => records.filter((each) => queues.includes(each.queue));
+
+  const newTask = (): NewTask => {
+    const id = `tk_${seed}_${String(below(1_000)).padStart(3, "0")}_${ids.length}`;
+    ids.push(id);
+    return taskSample(id, {
+      queue: pick(queues),
+      app: `${pick(["x", "y"])}-${seed}`,
+      createdAtMs: nowMs,
+      dueAtMs: nowMs + (chance(0.3) ? below(3_000) : 0),
+      priority: pick([0, 0, 1, -2, 0.5]),
+      expiresAtMs: chance(0.2) ? nowMs + below(2_000) : null,
+      concurrencyKey: chance(0.5) ? pick(["k", "l"]) : null,
+      idempotencyKey: chance(0.1) ? pick(["i", "j"]) : null,
+      idempotencyMs: 1_500,
+      tick: chance(0.05) ? pick(["1", "2", "3"]) : null,
+      keepMs: pick([0, 1_000, 100_000]),
+    });
+  };
+
+  const filter = (): TaskFilter => ({
+    ...(chance(0.3) ? { ids: Array.from({ length: below(4) }, someId) } : {}),
+    // The file has the tasks of all sequences.
+    ...(chance(0.5) ? { queue: pick(queues) } : { app: `${pick(["x", "y"])}-${seed}` }),
+    ...(chance(0.5) ? { statuses: TASK_STATUSES.filter(() => chance(0.4)) } : {}),
+    ...(chance(0.2) ? { createdBeforeMs: nowMs - below(2_000) } : {}),
+    ...(chance(0.2) ? { createdAfterMs: nowMs - below(2_000) } : {}),
+    ...(chance(0.2) ? { expiredByMs: nowMs } : {}),
+  });
+
+  const steps: readonly (readonly [weight: number, step: () => Promise<void>])[] = [
+    [
+      8,
+      async () => {
+        const batch = Array.from({ length: 1 + below(4) }, newTask);
+        expect(await tasks.insert(batch)).toEqual(model.insert(batch));
+      },
+    ],
+    [
+      6,
+      async () => {
+        // Several starts and ends in one turn, some of them late.
+        const settled = await Promise.all(
+          Array.from({ length: 1 + below(3) }, async () => {
+            const ready = model.ready(pick(queues), null, 3)[0];
+            const isLate = !ready || chance(0.1);
+            const start = isLate ? startSample(someId(), below(4), nowMs) : startSample(ready.id, ready.attempt + 1, nowMs);
+            tasks.started(start);
+            model.started(start);
+            // Starts of what was given out may be written later, and don't mind; what wasn't would then find something else.
+            if (isLate) await storage.flush();
+            if (isLate || chance(0.4)) return [];
+            const event = pick(["succeed", "succeed", "fail", "time-out", "retry", "give-back"] as const);
+            const settlement = settlementSample(start, {
+              event,
+              endedAtMs: nowMs + below(3),
+              dueAtMs: event === "retry" && chance(0.8) ? nowMs + below(2_000) : null,
+            });
+            const expected = model.settle(settlement);
+            return [await tasks.settle(settlement), expected];
+          }),
+        );
+        for (const [actual, expected] of settled) expect(actual).toEqual(expected);
+      },
+    ],
+    [
+      4,
+      async () => {
+        const running = model.list({ statuses: ["RUNNING"] })[0];
+        if (!running) return;
+        const settlement = settlementSample(startSample(running.id, running.attempts.length - (chance(0.1) ? 1 : 0), running.attempts.at(-1)!.startedAtMs), {
+          event: pick(["succeed", "fail", "retry", "give-back"] as const),
+          endedAtMs: nowMs,
+          dueAtMs: nowMs + below(1_000),
+        });
+        expect(await tasks.settle(settlement)).toEqual(model.settle(settlement));
+      },
+    ],
+    [
+      3,
+      async () => {
+        nowMs += below(1_500);
+        const { queues: promoted, nextDueAtMs } = await tasks.promote(nowMs);
+        expect({ queues: promoted.filter((queue) => queues.includes(queue)).toSorted(), nextDueAtMs }).toEqual(model.promote(nowMs));
+      },
+    ],
+    [
+      3,
+      async () => {
+        const event = pick(["cancel", "expire", "revive"] as const);
+        const which = event === "expire" ? { ...filter(), expiredByMs: nowMs } : filter();
+        const changed = await tasks.change(event, which, nowMs);
+        expect([event, which, changed.toSorted((a, b) => (a.id < b.id ? -1 : 1))]).toEqual([event, which, model.change(event, which, nowMs)]);
+      },
+    ],
+    [
+      3,
+      async () => {
+        const queue = pick(queues);
+        const page = await tasks.ready(queue, null, 5);
+        const after = page.at(below(5)) ?? null;
+        for (const [position, limit, actual] of [
+          [null, 5, page],
+          [after, 3, await tasks.ready(queue, after, 3)],
+        ] as const) {
+          const seen = actual.map(({ rank, id, attempt, failures, expiresAtMs }) => ({ rank, id, attempt, failures, expiresAtMs }));
+          expect(seen).toEqual(model.ready(queue, position, limit));
+        }
+      },
+    ],
+    [
+      2,
+      async () => {
+        const which = filter();
+        const limit = 1 + below(5);
+        const found: TaskRecord[] = [];
+        let cursor: string | null = null;
+        do {
+          const page: Awaited<ReturnType<TaskStore["list"]>> = await tasks.list(which, { limit, cursor });
+          found.push(...page.tasks);
+          cursor = page.cursor;
+        } while (cursor !== null);
+        expect([which, ofOurs(found)]).toEqual([which, model.list(which)]);
+      },
+    ],
+    [
+      2,
+      async () => {
+        const id = someId();
+        expect(await tasks.get(id)).toEqual(model.get(id));
+        for (const queue of queues) expect(await tasks.counts(queue)).toEqual(model.counts(queue));
+      },
+    ],
+    [
+      1,
+      async () => {
+        while (await tasks.prune(nowMs, 2));
+        model.prune(nowMs);
+      },
+    ],
+    [
+      1,
+      async () => {
+        if (!chance(0.1)) return;
+        await storage.flush();
+        tasks = await reopen();
+        expect((await tasks.recover(nowMs)).filter((queue) => queues.includes(queue))).toEqual(model.recover(nowMs));
+      },
+    ],
+  ];
+
+  const weighted = steps.flatMap(([weight, step]) => Array.from({ length: weight }, () => step));
+  for (let i = 0; i < STEPS; i++) await pick(weighted)();
+  for (const id of ids) expect(await tasks.get(id)).toEqual(model.get(id));
+  // The next sequence begins with nothing that waits for its time, or runs.
+  await tasks.change("cancel", { queue: queues[0]! }, nowMs);
+  await tasks.change("cancel", { queue: queues[1]! }, nowMs);
+}
+
+test(`${SEQUENCES} random sequences are answered as the model answers them`, { timeout: 240_000 }, async () => {
+  const first = Number(process.env["SAMOVAR_TEST_SEED"] ?? Math.floor(Math.random() * 1e9));
+  const reopen = async (): Promise<TaskStore> => {
+    await storage.close();
+    storage = await open();
+    return storage.tasks;
+  };
+  for (let seed = first; seed < first + SEQUENCES; seed++) {
+    try {
+      await compare(storage.tasks, seed, reopen);
+    } catch (error) {
+      throw new Error(`Sequence ${seed} differs; again with SAMOVAR_TEST_SEED=${seed}`, { cause: error });
+    }
+  }
+});
