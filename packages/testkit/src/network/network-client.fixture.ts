@@ -44,7 +44,7 @@ const tries: Record<string, (...args: string[]) => Promise<string>> = {
         resolve(`heard ${socket.remoteAddress}`);
         socket.destroy();
         server.close();
-        process.disconnect();
+        process.disconnect?.();
       });
       server.listen(Number(port), "0.0.0.0", () => process.send?.({ ready: true }));
     }),
@@ -58,7 +58,7 @@ const tries: Record<string, (...args: string[]) => Promise<string>> = {
         heard += data.toString();
         if (heard.includes("echo")) {
           socket.destroy();
-          process.disconnect();
+          process.disconnect?.();
           resolve(heard);
         } else process.send!({ ready: true });
       });

@@ -42,7 +42,7 @@ function answer(packet: Buffer, overTcp: boolean): Buffer {
 const dns = createSocket("udp4").on("message", (packet, from) => dns.send(answer(packet, false), from.port, from.address));
 const dnsTcp = createServer((socket) => {
   socket.on("error", () => {});
-  socket.on("data", (data) => {
+  socket.on("data", (data: Buffer) => {
     const reply = answer(data.subarray(2), true);
     const length = Buffer.alloc(2);
     length.writeUInt16BE(reply.length);
