@@ -100,8 +100,13 @@ export class RunningApp {
     const built = await buildApp(source);
     setting.setApp(built);
     const app = new RunningApp(setting, built, options.host ?? {});
-    for (const original of built.manifest.functions)
-      await app.#deploy({ ...original, options: { ...original.options, ...options.override } }, options.startPolicy ?? RETRYING);
+    try {
+      for (const original of built.manifest.functions)
+        await app.#deploy({ ...original, options: { ...original.options, ...options.override } }, options.startPolicy ?? RETRYING);
+    } catch (error) {
+      await built.dispose();
+      throw error;
+    }
     return app;
   }
 
