@@ -21,6 +21,8 @@ export interface DriverOptions {
   readonly logger: Logger;
   /** Which OCI runtimes are tried, in this order. Default: all, the quickest first. */
   readonly runtimes?: readonly RuntimeName[];
+  /** Where it is kept what the oci driver found out about this machine by trying. Absent: it tries each time. */
+  readonly verdictFile?: string;
   /** Those of this machine. Absent: containers get none. */
   readonly gpus?: Gpus;
 }

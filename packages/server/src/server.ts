@@ -91,7 +91,10 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       runner.then(async (runnerFile) =>
         options.createDriver
           ? options.createDriver(home, runnerFile)
-          : createDriver({ kind: config.driver, home: home.containers, nodePath: process.execPath, runnerFile, clock, logger, gpus: await finding }),
+          : createDriver({
+              ...{ kind: config.driver, home: home.containers, verdictFile: join(home.cache, "oci-verdict.json") },
+              ...{ nodePath: process.execPath, runnerFile, clock, logger, gpus: await finding },
+            }),
       ),
     ]);
     undo.unshift(

@@ -1,4 +1,5 @@
 import type { NetworkPolicy } from "@samovar/protocol";
+import type { NetworkProbe } from "./network-probe.ts";
 
 /** Networks of containers, for drivers whose containers have network namespaces of their own. */
 export interface ContainerNetworks {
@@ -6,6 +7,10 @@ export interface ContainerNetworks {
   readonly modes: readonly NetworkPolicy["mode"][];
   /** One sentence for each thing that is lacking or in the way, with the command that helps. */
   readonly missing: readonly string[];
+  /** What both say, as it was found. */
+  readonly probe: NetworkProbe;
+  /** Looks at the machine anew: another's firewall may come at any time. */
+  lookAgain(): Promise<void>;
   /**
    * Makes the network of one container of the modes `isolated` and `none`; it is to be disposed after the container's
    * last process has ended. Rejects with a SamovarError, and leaves nothing behind then.

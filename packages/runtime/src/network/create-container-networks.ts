@@ -40,19 +40,35 @@ export async function createContainerNetworks(options: ContainerNetworksOptions)
 
 /** States: closed → open, with the first isolated container → disposed. */
 class Networks implements ContainerNetworks {
-  readonly modes: readonly NetworkPolicy["mode"][];
-  readonly missing: readonly string[];
   readonly #options: ContainerNetworksOptions;
   readonly #noNames: string;
   readonly #kernel = createKernel();
+  #probe: NetworkProbe;
   #instance: Promise<Instance> | null = null;
+  /** What is made meanwhile would look like a leftover, too. */
+  #clearing: Promise<void> = Promise.resolve();
   #disposing: Promise<void> | null = null;
 
   constructor(options: ContainerNetworksOptions, noNames: string, probe: NetworkProbe) {
-    this.modes = probe.problem === null ? ["host", "isolated", "none"] : ["host", "none"];
-    this.missing = probe.problem === null ? probe.warnings : [probe.problem];
+    this.#probe = probe;
     this.#options = options;
     this.#noNames = noNames;
+  }
+
+  get modes(): readonly NetworkPolicy["mode"][] {
+    return this.#probe.problem === null ? ["host", "isolated", "none"] : ["host", "none"];
+  }
+
+  get missing(): readonly string[] {
+    return this.#probe.problem === null ? this.#probe.warnings : [this.#probe.problem];
+  }
+
+  get probe(): NetworkProbe {
+    return this.#probe;
+  }
+
+  async lookAgain(): Promise<void> {
+    this.#probe = await probeNetwork();
   }
 
   async create(containerId: string, policy: NetworkPolicy): Promise<ContainerNetwork> {
@@ -69,12 +85,18 @@ class Networks implements ContainerNetworks {
 
   async clearStale(liveIds: ReadonlySet<string>): Promise<void> {
     const { home } = this.#options;
-    const instance = await this.#instance?.catch(() => null);
-    await removeLeftovers({ home, prefix: homePrefix(home), own: instance?.name ?? null, liveIds, kernel: this.#kernel });
+    const opening = this.#instance;
+    const cleared = this.#clearing.then(async () => {
+      const instance = await opening?.catch(() => null);
+      await removeLeftovers({ home, prefix: homePrefix(home), own: instance?.name ?? null, liveIds, kernel: this.#kernel });
+    });
+    this.#clearing = cleared.catch(() => {});
+    await cleared;
   }
 
   dispose(): Promise<void> {
     this.#disposing ??= (async () => {
+      await this.#clearing;
       const instance = await this.#instance?.catch(() => null);
       await instance?.dispose();
     })();
@@ -83,19 +105,23 @@ class Networks implements ContainerNetworks {
 
   #open(): Promise<Instance> {
     const { home, clock, logger, range = DEFAULT_RANGE, stock = DEFAULT_STOCK, resolvers } = this.#options;
-    this.#instance ??= Instance.open({
-      home,
-      range: parseAllowEntry(range) as Ipv4Range,
-      stock,
-      clock,
-      logger,
-      kernel: this.#kernel,
-      ...(resolvers ? { resolvers } : {}),
-    }).catch((error: unknown) => {
-      // The next container tries anew.
-      this.#instance = null;
-      throw error;
-    });
+    this.#instance ??= this.#clearing
+      .then(() =>
+        Instance.open({
+          home,
+          range: parseAllowEntry(range) as Ipv4Range,
+          stock,
+          clock,
+          logger,
+          kernel: this.#kernel,
+          ...(resolvers ? { resolvers } : {}),
+        }),
+      )
+      .catch((error: unknown) => {
+        // The next container tries anew.
+        this.#instance = null;
+        throw error;
+      });
     return this.#instance;
   }
 }

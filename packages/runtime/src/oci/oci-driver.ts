@@ -1,9 +1,9 @@
 import { chmod, mkdir } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import { disposeAll, type Clock, type Logger } from "@samovar/kit";
-import { SamovarError, type DriverInfo } from "@samovar/protocol";
-import { NO_CGROUPS, detectCgroups } from "../cgroup-detect.ts";
-import { Cgroups, openGroup, realFiles, removeStaleCgroups } from "../cgroups.ts";
+import { SamovarError, type DriverInfo, type ErrorCode } from "@samovar/protocol";
+import { NO_CGROUPS, detectCgroups, type CgroupPlan } from "../cgroup-detect.ts";
+import { Cgroups, openGroup, realFiles } from "../cgroups.ts";
 import { CodePlans } from "../code-plans.ts";
 import { fillFolder, removeFolder, type CodePlan } from "../container-folder.ts";
 import { ContainerLedger } from "../container-ledger.ts";
@@ -15,22 +15,21 @@ import type { Gpus } from "../gpu/gpus.ts";
 import { MemoryWatch } from "../memory-watch.ts";
 import type { ContainerNetwork, ContainerNetworks } from "../network/container-network.ts";
 import { createContainerNetworks } from "../network/create-container-networks.ts";
-import { StaleContainers } from "../stale-containers.ts";
-import { chooseRuntime, type Choice } from "./choose-runtime.ts";
+import type { Choice } from "./choose-runtime.ts";
 import { toModuleBinds } from "./code-binds.ts";
-import { Disks } from "./disks.ts";
-import { FolderStock } from "./folder-stock.ts";
-import { openHostAccess, type HostAccess } from "./host-access.ts";
+import { KeptVerdict } from "./kept-verdict.ts";
+import { Leftovers } from "./leftovers.ts";
 import { toInitArguments } from "./lifeline.ts";
 import { toOciConfig, type Bind } from "./oci-config.ts";
-import type { MountSpace } from "./mount-space.ts";
 import { OciContainer } from "./oci-container.ts";
 import { toOciInfo } from "./oci-info.ts";
-import { INSIDE, giveData, giveFolder, prepareHostRoot, type HostRoot, type OciFolder } from "./root-folder.ts";
+import { INSIDE, giveData, giveFolder, type OciFolder } from "./root-folder.ts";
 import { runContainer } from "./run-container.ts";
 import { RUNTIMES, findRuntimes, type RuntimeName } from "./runtime-program.ts";
 import { toSeccompProfile, type SeccompProfile } from "./seccomp.ts";
+import { toFindings, toVerdict, tryMachine } from "./try-machine.ts";
 import { toUserMapping, type UserMapping } from "./user-mapping.ts";
+import { Workshop, type Ground } from "./workshop.ts";
 
 export interface OciDriverOptions {
   /** Where containers get their folders. Belongs to this driver alone: what it finds there is left from a dead server. */
@@ -47,18 +46,22 @@ export interface OciDriverOptions {
   readonly gpus?: Gpus;
   /** Which runtimes are tried, in this order. Default: all, the quickest first. */
   readonly runtimes?: readonly RuntimeName[];
+  /** Where it is kept what was found out by trying. Absent: each driver tries anew. */
+  readonly verdictFile?: string;
 }
 
 interface Parts {
-  readonly access: HostAccess;
-  readonly host: HostRoot;
+  readonly workshop: Workshop;
   readonly choice: Choice;
   readonly seccomp: SeccompProfile | null;
   readonly cgroups: Cgroups | null;
+  readonly plan: CgroupPlan;
   readonly networks: ContainerNetworks;
-  readonly stock: FolderStock;
-  readonly stale: StaleContainers;
-  readonly info: DriverInfo;
+  readonly leftovers: Leftovers;
+  readonly withoutDisks: string | null;
+  /** Whether the verdict is an earlier driver's, which no container has proved yet. */
+  readonly isKept: boolean;
+  readonly kept: KeptVerdict | null;
 }
 
 /** runc copies what a program without a terminal writes, and stays until nobody can write any more. */
@@ -67,6 +70,12 @@ const WAITS_FOR_OUTPUT = "A program that is run in a container is over only when
 const OWN_FOLDER = ".oci";
 /** The same of networks, which may have to outlive the driver: a dead server's containers end by themselves. */
 const NETWORK_FOLDER = ".network";
+/** Each program that is run holds this process up, which has a server's door to open first. */
+const PREPARE_AFTER_MS = 30;
+/** When the embedded servers of short commands have ended, and others have started their first containers. */
+const LOOK_AFTER_MS = 2_000;
+const CODES_OF_DOUBT: ReadonlySet<string> = new Set<ErrorCode>(["start_failed", "storage_failed"]);
+const TRY_ANEW = "No container has started since this server did: if the next one fails too, start the server again, and it tries anew what this machine can";
 /** Init and the runtime, which stand beside what a container may start. */
 const OWN_PROCESSES = 2;
 
@@ -80,40 +89,69 @@ export async function createOciDriver(options: OciDriverOptions): Promise<Runtim
   if (programs.length === 0)
     throw new SamovarError("unsupported", "Neither crun nor runc is installed: `apt-get install crun` or `apt-get install runc`, or run the server on Linux");
   await mkdir(options.home, { recursive: true, mode: 0o700 });
+  const { home, clock, logger } = options;
   const ids = { uid: process.getuid!(), gid: process.getgid!() };
-  const own = join(options.home, OWN_FOLDER);
-  await removeFolder(own);
-  const undo: (() => Promise<void>)[] = [() => removeFolder(own)];
+  const own = join(home, OWN_FOLDER);
+  const kept = options.verdictFile === undefined ? null : new KeptVerdict({ file: options.verdictFile, home, programs, ids, logger });
+  const known = (await kept?.read()) ?? null;
+  const workshop = new Workshop({ home, folder: own, isRoot: ids.uid === 0, clock, logger, disks: known ? known.withoutDisks === null : "try" });
+  const undo: (() => Promise<void>)[] = [() => workshop.dispose()];
   try {
-    const networking = createContainerNetworks({ home: join(options.home, NETWORK_FOLDER), clock: options.clock, logger: options.logger });
+    const networking = createContainerNetworks({ home: join(home, NETWORK_FOLDER), clock, logger, ...(known ? { probe: known.networks } : {}) });
     networking.catch(() => {});
-    undo.unshift(() => removeFolder(join(options.home, NETWORK_FOLDER)));
-    const [host, { access, space }] = await Promise.all([prepareHostRoot(own), openHostAccess(options.home, ids.uid === 0)]).catch((error: unknown) => {
-      throw new SamovarError("unsupported", `Containers can't be isolated here: ${(error as Error).message}. Run the server as root on Linux`, {
-        cause: error,
-      });
-    });
-    undo.unshift(() => access.dispose());
+    undo.push(() => removeFolder(join(home, NETWORK_FOLDER)));
     const seccomp = toSeccompProfile(process.arch);
-    const opening = openStock(options, host, space);
-    undo.unshift(() => opening.then(({ stock }) => stock.dispose()));
-    const choice = await chooseRuntime({ programs, access, host, seccomp, ids, folder: own });
-    if ("failures" in choice) throw new SamovarError("unsupported", `No container can be started here: ${choice.failures.join("; ")}`);
-    const [networks, { stock, withoutDisks }] = await Promise.all([networking, opening]);
+    const found = known ? toFindings(known, programs) : await tryMachine({ workshop, programs, seccomp, ids, folder: own });
+    const networks = await networking;
     undo.unshift(() => networks.dispose());
-    const detected = await detectCgroups(realFiles, { every: choice.program.name === "runc" && ids.uid === 0 });
-    const opened = detected.hierarchies.length > 0 ? await Cgroups.open(detected, options.logger) : null;
-    const plan = opened?.plan ?? NO_CGROUPS;
-    const stale = await StaleContainers.clear({
-      containersDir: options.home,
-      clock: options.clock,
-      logger: options.logger,
-      clearGroups: () => removeStaleCgroups(),
-      clearRest: (liveIds) => networks.clearStale(liveIds),
+    const detected = await detectCgroups(realFiles, { every: found.choice.program.name === "runc" && ids.uid === 0 });
+    const opened = detected.hierarchies.length > 0 ? await Cgroups.open(detected, logger) : null;
+    const leftovers = await Leftovers.clear({ home, clock, logger, networks });
+    if (!known) await kept?.keep(toVerdict(found, networks));
+    logger.debug({ runtime: found.choice.program.file, kept: known !== null }, "Containers are started by a runtime");
+    return new OciDriver(options, {
+      ...found,
+      ...{ workshop, seccomp, networks, leftovers, kept },
+      cgroups: opened?.cgroups ?? null,
+      plan: opened?.plan ?? NO_CGROUPS,
+      isKept: known !== null,
     });
-    const info = toOciInfo({
+  } catch (error) {
+    await disposeAll(undo);
+    throw error;
+  }
+}
+
+/** States: open → disposed, as of its ledger. */
+class OciDriver implements RuntimeDriver {
+  readonly #options: OciDriverOptions;
+  readonly #parts: Parts;
+  readonly #watch: MemoryWatch;
+  readonly #ledger = new ContainerLedger<OciContainer>();
+  readonly #plans = new CodePlans();
+  readonly #binds = new WeakMap<CodePlan, Promise<readonly Bind[]>>();
+  /** What was kept is trusted until a container fails, and no longer asked about when one has started. */
+  #isProved: boolean;
+  readonly #cancelTimers: (() => void)[] = [];
+  #looking: Promise<void> = Promise.resolve();
+  #disposing: Promise<void> | null = null;
+
+  constructor(options: OciDriverOptions, parts: Parts) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#watch = new MemoryWatch(options.clock, options.logger);
+    this.#isProved = !parts.isKept;
+    const after = (delayMs: number, run: () => void): unknown => this.#cancelTimers.push(options.clock.after(delayMs, run));
+    after(parts.isKept ? PREPARE_AFTER_MS : 0, () => this.#prepare());
+    if (parts.isKept) after(LOOK_AFTER_MS, () => void (this.#looking = this.#lookAgain()));
+  }
+
+  get info(): DriverInfo {
+    const { plan, choice, seccomp, networks, withoutDisks } = this.#parts;
+    const { gpus } = this.#options;
+    return toOciInfo({
       plan,
-      isRoot: ids.uid === 0,
+      isRoot: process.getuid!() === 0,
       userNamespace: choice.userNamespace,
       seccomp: seccomp !== null,
       networkModes: networks.modes,
@@ -122,55 +160,10 @@ export async function createOciDriver(options: OciDriverOptions): Promise<Runtim
         ...(withoutDisks === null ? [] : [withoutDisks]),
         ...networks.missing,
         ...(choice.program.name === "runc" ? [WAITS_FOR_OUTPUT] : []),
-        ...(options.gpus?.missing ?? []),
+        ...(gpus?.missing ?? []),
       ],
-      gpus: options.gpus?.passableDevices ?? [],
+      gpus: gpus?.passableDevices ?? [],
     });
-    options.logger.debug({ runtime: choice.program.file }, "Containers are started by a runtime");
-    return new OciDriver(options, { access, host, choice, seccomp, cgroups: opened?.cgroups ?? null, networks, stock, stale, info });
-  } catch (error) {
-    await disposeAll(undo);
-    throw error;
-  }
-}
-
-/** With disks where these can be had: that is known when the first was made. */
-async function openStock(
-  { home, clock, logger }: OciDriverOptions,
-  host: HostRoot,
-  space: MountSpace | null,
-): Promise<{ readonly stock: FolderStock; readonly withoutDisks: string | null }> {
-  const open = async (disks: Disks | null): Promise<FolderStock> => {
-    const stock = new FolderStock({ home, folder: join(home, OWN_FOLDER, "stock"), host, disks, clock, logger });
-    await stock.open();
-    return stock;
-  };
-  const no = "What containers write to disk is not limited";
-  if (!space) return { stock: await open(null), withoutDisks: `${no}: run the server as root` };
-  try {
-    return { stock: await open(new Disks(space)), withoutDisks: null };
-  } catch (error) {
-    logger.info({ error }, "Containers can't have disks of their own");
-    return { stock: await open(null), withoutDisks: `${no} (${(error as Error).message}): it needs loop devices and \`apt-get install e2fsprogs\`` };
-  }
-}
-
-/** States: open → disposed, as of its ledger. */
-class OciDriver implements RuntimeDriver {
-  readonly info: DriverInfo;
-  readonly #options: OciDriverOptions;
-  readonly #parts: Parts;
-  readonly #watch: MemoryWatch;
-  readonly #ledger = new ContainerLedger<OciContainer>();
-  readonly #plans = new CodePlans();
-  readonly #binds = new WeakMap<CodePlan, Promise<readonly Bind[]>>();
-  #disposing: Promise<void> | null = null;
-
-  constructor(options: OciDriverOptions, parts: Parts) {
-    this.info = parts.info;
-    this.#options = options;
-    this.#parts = parts;
-    this.#watch = new MemoryWatch(options.clock, options.logger);
   }
 
   start(spec: ContainerSpec, events: ContainerEvents): Promise<RunningContainer> {
@@ -178,18 +171,17 @@ class OciDriver implements RuntimeDriver {
   }
 
   dispose(): Promise<void> {
-    const { stale, cgroups, access, networks, stock } = this.#parts;
-    const { home } = this.#options;
+    const { leftovers, cgroups, networks, workshop } = this.#parts;
     this.#disposing ??= disposeAll([
-      () => stale.dispose(),
+      () => this.#cancelTimers.forEach((cancel) => cancel()),
+      () => leftovers.stop(),
+      () => this.#looking,
       () => this.#ledger.close(),
       // These last, since containers lie in them.
       () => cgroups?.dispose(),
       () => networks.dispose(),
-      () => stock.dispose(),
-      () => access.dispose(),
-      () => removeFolder(join(home, OWN_FOLDER)),
-      () => (stale.isCleared ? removeFolder(join(home, NETWORK_FOLDER)) : undefined),
+      () => workshop.dispose(),
+      async () => ((await leftovers.areGone()) ? await removeFolder(join(this.#options.home, NETWORK_FOLDER)) : undefined),
     ]);
     return this.#disposing;
   }
@@ -197,7 +189,7 @@ class OciDriver implements RuntimeDriver {
   async #start(spec: ContainerSpec, events: ContainerEvents): Promise<RunningContainer> {
     if (!this.info.capabilities.networkModes.includes(spec.network.mode))
       throw new SamovarError("unsupported", `The oci driver can't give a container the network ${JSON.stringify(spec.network.mode)} here`);
-    const { stock } = this.#parts;
+    this.#prepare();
     const user = this.#userOf(spec);
     const planned = this.#plans.get(spec.code);
     const grouped = openGroup(
@@ -211,20 +203,23 @@ class OciDriver implements RuntimeDriver {
     const networked = spec.network.mode === "host" ? Promise.resolve(null) : this.#parts.networks.create(spec.containerId, spec.network);
     networked.catch(() => {});
     let container: OciContainer | null = null;
-    let taken: OciFolder | null = null;
+    let release = async (): Promise<void> => {};
     let filled = Promise.resolve();
     try {
-      const folder = (taken = await stock.take(spec.containerId, spec.limits.diskMib));
+      const tools = await this.#parts.workshop.tools;
+      const { access, stock } = tools;
+      const folder = await stock.take(spec.containerId, spec.limits.diskMib);
+      release = () => stock.release(folder);
       await Promise.all([giveData(folder, user.owner), spec.cacheDir ? giveFolder(spec.cacheDir, user.owner) : null]);
       const plan = await planned;
       const network = await networked;
-      const config = await this.#configure(spec, folder, user, plan, network);
+      const config = await this.#configure(spec, tools, folder, user, plan, network);
       // The code is copied while the runtime works; nothing of the user's runs before it is there.
       filled = fillFolder(folder.work, spec.code.sourceDir, plan, user.owner);
       filled.catch(() => {});
       // Where containers are the server's own user, even a library that they name for all programs must not run meanwhile.
       if (process.getuid!() !== 0) await filled;
-      const { runtime, lifeline } = await runContainer(this.#parts.choice.program, this.#parts.access, folder, {
+      const { runtime, lifeline } = await runContainer(this.#parts.choice.program, access, folder, {
         containerId: spec.containerId,
         config,
         keepsGroup: this.#runtimePath(spec.containerId) !== null,
@@ -244,12 +239,12 @@ class OciDriver implements RuntimeDriver {
           startOciExec(command, {
             containerId: spec.containerId,
             program: this.#parts.choice.program,
-            access: this.#parts.access,
+            access,
             folder,
             config,
             procsFiles: this.#runtimePath(spec.containerId) === null ? ((await grouped)?.procsFiles ?? []) : [],
           }),
-        release: () => disposeAll([() => network?.dispose(), () => stock.release(folder)]),
+        release: () => disposeAll([() => network?.dispose(), release]),
         onGone: () => this.#ledger.remove(adopted, spec.containerId),
       });
       container = adopted;
@@ -258,6 +253,7 @@ class OciDriver implements RuntimeDriver {
       begun.catch(() => {});
       await filled;
       await begun;
+      this.#isProved = true;
       this.#ledger.assertOpen();
       stock.refill();
       return container;
@@ -267,9 +263,9 @@ class OciDriver implements RuntimeDriver {
       else {
         await (await networked.catch(() => null))?.dispose();
         await (await grouped)?.remove();
-        if (taken) await stock.release(taken);
+        await release();
       }
-      throw error;
+      throw await this.#toFailure(error);
     }
   }
 
@@ -277,8 +273,44 @@ class OciDriver implements RuntimeDriver {
     return toUserMapping(spec.code.codeId, { uid: process.getuid!(), gid: process.getgid!(), userNamespace: this.#parts.choice.userNamespace });
   }
 
-  async #configure(spec: ContainerSpec, folder: OciFolder, user: UserMapping, plan: CodePlan, network: ContainerNetwork | null): Promise<object> {
-    const { access, host, seccomp } = this.#parts;
+  /** What the first container waits for otherwise. */
+  #prepare(): void {
+    this.#parts.workshop.begin();
+    void this.#parts.leftovers.begin();
+  }
+
+  /** A machine that can't do any more what is kept of it is told from a mistake of the function's: nothing has ever started. */
+  async #toFailure(error: unknown): Promise<unknown> {
+    const code = error instanceof SamovarError ? error.code : "start_failed";
+    if (this.#isProved || !CODES_OF_DOUBT.has(code)) return error;
+    await this.#parts.kept?.drop();
+    return new SamovarError(code, `${(error as Error).message}. ${TRY_ANEW}`, {
+      cause: error,
+      ...(error instanceof SamovarError ? { fields: error.fields } : {}),
+    });
+  }
+
+  /** The host's firewall may have changed without a trace in what the verdict depends on. */
+  async #lookAgain(): Promise<void> {
+    const { networks, kept } = this.#parts;
+    try {
+      const before = JSON.stringify(networks.probe);
+      await networks.lookAgain();
+      if (JSON.stringify(networks.probe) !== before) await kept?.keep(toVerdict(this.#parts, networks));
+    } catch (error) {
+      this.#options.logger.warn({ error }, "What networks containers can have can't be looked at anew");
+    }
+  }
+
+  async #configure(
+    spec: ContainerSpec,
+    { access, host }: Ground,
+    folder: OciFolder,
+    user: UserMapping,
+    plan: CodePlan,
+    network: ContainerNetwork | null,
+  ): Promise<object> {
+    const { seccomp } = this.#parts;
     const { nodePath, nodeArguments = [], runnerFile, home } = this.#options;
     const resolvConf = network?.resolvConf ?? host.resolvConf;
     const isLocal = isAbsolute(spec.serverAddress);
