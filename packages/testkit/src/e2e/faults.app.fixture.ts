@@ -1,6 +1,9 @@
 import { APP_LIFELINE } from "./lifelines.fixture.ts";
 
-/** An app that does everything wrong that an app can do. */
+/**
+ * An app that does everything wrong that an app can do. Its limits are long where what they cut must have begun before,
+ * which takes its time on a machine that is busy.
+ */
 export const FAULTS_APP = `
 import { App, context, endpoint, env, fn, method, onStart } from "samovar";
 ${APP_LIFELINE}
@@ -33,11 +36,11 @@ export const unsendable = endpoint({}, async (kind) => {
   cycle.inner = { cycle };
   return { cycle, class: { list: [new Point()] }, map: { map: new Map() }, bigint: { n: 1n }, date: { at: new Date(0) } }[kind];
 });
-export const never = endpoint({ timeout: 1, concurrency: 2, onStart: async () => void lifeline("never") }, async (input) => {
+export const never = endpoint({ timeout: 5, concurrency: 2, onStart: async () => void lifeline("never") }, async (input) => {
   if (input === "hang") await forever();
   return who();
 });
-export const block = endpoint({ timeout: 1, concurrency: 4, onStart: async () => void lifeline("block") }, async (input) => {
+export const block = endpoint({ timeout: 5, concurrency: 4, onStart: async () => void lifeline("block") }, async (input) => {
   if (input === "block") { console.log("about to block"); console.log("the last words"); spin(); }
   return who();
 });
@@ -80,15 +83,16 @@ export const items = endpoint({ concurrency: 10 }, async function* (input) {
 export const broken = endpoint({}, async function* () { yield 1; yield 2; throw new RangeError("midway"); });
 export const badStart = endpoint({ onStart: () => { console.log("looking for the model"); throw new Error("no model here"); } }, async () => 1);
 export const exitStart = endpoint({ onStart: () => process.exit(4) }, async () => 1);
-export const hangStart = endpoint({ startupTimeout: 1, onStart: forever }, async () => 1);
-export const blockStart = endpoint({ startupTimeout: 1, onStart: spin }, async () => 1);
+export const hangStart = endpoint({ startupTimeout: 15, onStart: forever }, async () => 1);
+export const blockStart = endpoint({ startupTimeout: 15, onStart: spin }, async () => 1);
 export const hangStop = endpoint({ stopGracePeriod: 1, onStart: async () => void lifeline("hangStop"), onStop: forever }, async () => 1);
 // Worker 1 waits in its start while worker 0 takes inputs already.
 export const early = endpoint({ workers: 2, onStart: async (ctx) => { if (ctx.workerIndex === 1) await lifeline("early"); } }, async (code) => {
   if (code >= 0) process.exit(code);
   return "fine";
 });
-export const slow = fn({ name: "slow" }, async (_input, ctx) => {
+export const slow = fn({ name: "slow" }, async (input, ctx) => {
+  if (input === "warm") return;
   await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
   await lifeline("slow aborted");
 });

@@ -132,7 +132,7 @@ test.concurrent("a handler that never settles is 504; its neighbour is answered,
   const worker = await home.lifelines.next("never");
   const hanging = home.endpoint("never", "hang");
   expect((await home.endpoint("never", "beside it")).text).toBe(first.text);
-  expect(await hanging).toMatchObject({ status: 504, json: { code: "timeout", detail: "never-dev did not answer within its timeout of 1 s" } });
+  expect(await hanging).toMatchObject({ status: 504, json: { code: "timeout", detail: "never-dev did not answer within its timeout of 5 s" } });
   await worker.ended;
   const after = await home.endpoint("never", "after it");
   expect(after.status).toBe(200);
@@ -218,8 +218,8 @@ test("a reader that never reads holds the generator within the windows; when it 
 test.concurrent.each([
   ["badStart", "hook onStart failed: no model here"],
   ["exitStart", "hook onStart failed: The container ended during its start: exit 4"],
-  ["hangStart", "hook forever failed: The container was not ready within 1 s"],
-  ["blockStart", "hook spin failed: The container was not ready within 1 s"],
+  ["hangStart", "hook forever failed: The container was not ready within 15 s"],
+  ["blockStart", "hook spin failed: The container was not ready within 15 s"],
 ])("a start that fails (%s) is 503 with the reason, at once from then on", async (name, detail) => {
   const expected = { status: 503, json: { code: "start_failed", detail: expect.stringContaining(detail) } };
   expect(await home.endpoint(name, 1)).toMatchObject(expected);
@@ -261,8 +261,10 @@ test("container stop while it is busy: the input finishes, then stop hooks run; 
   process.kill((await readyContainer("held-dev")).pid!, "SIGKILL");
 });
 
-test("Prefer: wait=1 on a function that takes longer is 504, and the function is told", async () => {
-  expect(await home.call("/function/slow-dev", 1, { headers: { prefer: "wait=1" } })).toMatchObject({
+test("Prefer: wait=2 on a function that takes longer is 504, and the function is told", async () => {
+  // A container that starts would take of the wait.
+  await home.call("/function/slow-dev", "warm");
+  expect(await home.call("/function/slow-dev", 1, { headers: { prefer: "wait=2" } })).toMatchObject({
     status: 504,
     json: { code: "timeout", detail: expect.stringContaining("Prefer: wait") },
   });

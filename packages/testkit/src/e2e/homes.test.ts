@@ -50,9 +50,9 @@ test.concurrent("commands that race for an empty home share one embedded server,
   withHome(context, async (home) => {
     const racers = [1, 2, 3].map((n) => home.cli(["run", "app.ts:add", "--input", String(n)]));
     const exits = await Promise.all(racers.map((racer) => racer.exited));
-    expect(racers.map((racer, i) => ({ ...exits[i], out: racer.out(), err: racer.err() }))).toEqual(
-      [2, 3, 4].map((n) => ({ code: 0, signal: null, out: `${n}\n`, err: "" })),
-    );
+    // What is slow may be noted; a command that failed says so in a line that begins with it.
+    for (const racer of racers) expect(racer.err()).not.toMatch(/^error/m);
+    expect(racers.map((racer, i) => ({ ...exits[i], out: racer.out() }))).toEqual([2, 3, 4].map((n) => ({ code: 0, signal: null, out: `${n}\n` })));
   }));
 
 test.concurrent("two servers that race for a home: one has it, the other says who", (context) =>
