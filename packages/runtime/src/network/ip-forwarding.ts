@@ -18,10 +18,14 @@ export async function turnForwardingOn(): Promise<void> {
   await writeFile(SETTING, "1");
 }
 
-/** For the last one that needs it: does nothing where somebody else had it on. */
-export async function takeForwardingBack(): Promise<void> {
+/**
+ * For the last one that needs it: does nothing where somebody else had it on. A server that came meanwhile has found it on
+ * and left it so: those say that they are there before they look, so whoever turns it off looks once more after that.
+ */
+export async function takeForwardingBack(isNeeded: () => Promise<boolean>): Promise<void> {
   const marked = await readFile(MARKER).catch(() => null);
   if (marked === null) return;
   await writeFile(SETTING, "0");
+  if (await isNeeded()) return writeFile(SETTING, "1");
   await rm(MARKER, { force: true });
 }

@@ -38,7 +38,8 @@ export async function removeLeftovers({ home, prefix, own, liveIds, kernel }: Le
 
 /** Turns forwarding off again, where it was Samovar that turned it on and no server of this machine needs it any more. */
 export async function takeForwardingBackIfLast(): Promise<void> {
-  if (!(await listTables()).some(isInstanceName)) await takeForwardingBack();
+  const isNeeded = async (): Promise<boolean> => (await listTables()).some(isInstanceName);
+  if (!(await isNeeded())) await takeForwardingBack(isNeeded);
 }
 
 async function listLinks(): Promise<string[]> {
