@@ -52,6 +52,7 @@ export async function openPlainLoop(file: string) {
       const insertMs: number[] = [];
       const settleMs: number[] = [];
       let begun = 0;
+      const cpu = process.cpuUsage();
       const startedAt = performance.now();
       const caller = async (): Promise<void> => {
         while (begun < tasks) {
@@ -65,7 +66,9 @@ export async function openPlainLoop(file: string) {
         }
       };
       await Promise.all(Array.from({ length: inFlight }, caller));
-      return { perSecond: (tasks / (performance.now() - startedAt)) * 1000, insertMs, settleMs };
+      const perSecond = (tasks / (performance.now() - startedAt)) * 1000;
+      const { user, system } = process.cpuUsage(cpu);
+      return { perSecond, cpuUsPerTask: (user + system) / tasks, insertMs, settleMs };
     },
     async close() {
       const exited = new Promise((resolve) => worker.once("exit", resolve));

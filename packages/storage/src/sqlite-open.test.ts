@@ -1,13 +1,16 @@
-import { mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { silentLogger, systemClock } from "@samovar/kit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MIGRATIONS } from "./migrations/index.ts";
-import { tokenSample as token } from "./samples.fixture.ts";
+import { NOW_MS, tokenSample as token } from "./samples.fixture.ts";
+import { runBatch } from "./sqlite-batch.ts";
 import { openSqliteFile, type Opened } from "./sqlite-open.ts";
 import { openSqliteStorage } from "./sqlite-storage.ts";
+import { createSqliteTables } from "./sqlite-tables.ts";
+import { taskSample } from "./task-samples.fixture.ts";
 
 let folder: string;
 let file: string;
@@ -52,6 +55,29 @@ describe("schemas", () => {
     expect(await storage.deployments.load()).toEqual({ deployments: [], versions: [] });
     expect(await storage.deployments.begin(["predict"])).toEqual([1]);
     await storage.close();
+  });
+
+  test("a server of today finds what each older schema held, and takes tasks", async () => {
+    for (const older of [1, 2]) {
+      const ofOlder = path.join(folder, `schema-${older}.db`);
+      const { database } = openWith(ofOlder, MIGRATIONS.slice(0, older));
+      database.exec("INSERT INTO tokens (id, hash, name, scopes, created_at_ms) VALUES ('to_1', 'hash-of-to_1', 'admin', '[\"admin\"]', 1)");
+      database.exec("INSERT INTO containers VALUES ('ct_1', 'fn_1', 1, NULL, '{\"id\":\"ct_1\"}', x'90')");
+      if (older === 2) {
+        database.exec(`INSERT INTO versions VALUES ('predict', 4, 'function', 'fn_1', 'dp_1', 1, '{"app":"text","manifest":{}}')`);
+        database.exec("INSERT INTO version_numbers VALUES ('predict', 4); INSERT INTO deployments VALUES ('predict', 'Predict', 'text', 'active', 4, '{}')");
+      }
+      database.close();
+      const storage = await open(ofOlder);
+      expect(await storage.tokens.list()).toEqual([token("to_1")]);
+      expect(await storage.containers.get("ct_1")).toMatchObject({ id: "ct_1" });
+      expect((await storage.deployments.load()).deployments.map(({ name, activeVersion }) => [name, activeVersion])).toEqual(
+        older === 2 ? [["Predict", 4]] : [],
+      );
+      expect(await storage.tasks.insert([taskSample("tk_1")])).toMatchObject([{ inserted: true, ready: true }]);
+      expect(await storage.tasks.recover(1)).toEqual(["resize"]);
+      await storage.close();
+    }
   });
 
   test("a migration that fails leaves the schema before it", () => {
@@ -105,11 +131,102 @@ describe("a file that can't be used is refused by name and left as it was", () =
     await expectRefused("is damaged");
   });
 
+  test("a page overwritten while its log holds what was written last: both stay", async () => {
+    const storage = await open(file);
+    await storage.tasks.insert(Array.from({ length: 500 }, (_, i) => taskSample(`tk_${i}`)));
+    await storage.close();
+    const writing = await open(file);
+    await writing.tasks.insert([taskSample("tk_last")]);
+    const copy = path.join(folder, "copy.db");
+    await copyFile(`${file}-wal`, `${copy}-wal`);
+    const bytes = await readFile(file);
+    await writing.close();
+    // What the log doesn't have: the inputs of the first.
+    bytes.fill(0x5a, 4_096 * 20, 4_096 * 45);
+    await writeFile(copy, bytes);
+    const log = await readFile(`${copy}-wal`);
+    await expect(open(copy)).rejects.toMatchObject({ code: "storage_failed", message: expect.stringContaining(`${copy} is damaged`) as string });
+    expect(bytes.equals(await readFile(copy))).toBe(true);
+    expect(log.equals(await readFile(`${copy}-wal`))).toBe(true);
+  });
+
+  test("a file that was emptied while its log was not", async () => {
+    await writeFile(file, "");
+    await writeFile(`${file}-wal`, "frames");
+    await expectRefused("is damaged");
+    expect(await readFile(`${file}-wal`, "utf8")).toBe("frames");
+  });
+
   test("another program's database", async () => {
     const database = new DatabaseSync(file);
     database.exec("CREATE TABLE recipes (id TEXT)");
     database.close();
     await expectRefused("is a database of another program");
+  });
+
+  describe("of a file too large to be checked whole at every start", () => {
+    const openLarge = (): Opened => openSqliteFile(file, 0, MIGRATIONS, 0);
+
+    beforeEach(async () => {
+      const storage = await open(file);
+      await storage.tokens.insert(token("to_1"));
+      await storage.tasks.insert(
+        Array.from({ length: 2_000 }, (_, i) => taskSample(`tk_${i}`, { idempotencyKey: `${i}`, dueAtMs: NOW_MS + i, expiresAtMs: NOW_MS })),
+      );
+      await storage.tasks.change("cancel", { queue: "resize", createdBeforeMs: 1 }, NOW_MS);
+      await storage.close();
+    });
+
+    test("one in order is opened", () => {
+      const opened = openLarge();
+      if (!opened.ok) throw new Error(opened.failure.message);
+      opened.database.close();
+    });
+
+    test("one that lost its end is refused", async () => {
+      const { size } = await stat(file);
+      await truncate(file, size - 4_096);
+      expect(openLarge()).toMatchObject({ ok: false, failure: { code: "storage_failed", message: expect.stringContaining(`${file} is damaged`) as string } });
+    });
+
+    test("one whose small tables are damaged is refused", async () => {
+      const database = new DatabaseSync(file);
+      const { rootpage } = database.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'tokens'").get() as { rootpage: number };
+      database.close();
+      const bytes = await readFile(file);
+      bytes.fill(0x5a, (rootpage - 1) * 4_096, rootpage * 4_096);
+      await writeFile(file, bytes);
+      expect(openLarge()).toMatchObject({ ok: false, failure: { code: "storage_failed", message: expect.stringContaining(`${file} is damaged`) as string } });
+      expect(bytes.equals(await readFile(file))).toBe(true);
+    });
+
+    test("damage within a large table fails the call that reads it, by name, and no other", async () => {
+      const database = new DatabaseSync(file);
+      const pages = database.prepare("SELECT pageno FROM dbstat WHERE name = 'task_inputs' AND pagetype = 'leaf' ORDER BY pageno").all() as {
+        pageno: number;
+      }[];
+      database.close();
+      const bytes = await readFile(file);
+      const { pageno } = pages[Math.floor(pages.length / 2)]!;
+      bytes.fill(0x5a, (pageno - 1) * 4_096, pageno * 4_096);
+      await writeFile(file, bytes);
+      const opened = openLarge();
+      if (!opened.ok) throw new Error(opened.failure.message);
+      const tables = createSqliteTables(opened.database, { retentionMs: 1, maxEndedContainers: 1 });
+      const ids = Array.from({ length: 2_000 }, (_, i) => `tk_${i}`);
+      const { outcomes } = runBatch(
+        opened.database,
+        tables,
+        file,
+        ids.map((id) => ({ operation: { kind: "tasks.get", id }, blobs: [] })),
+      );
+      opened.database.close();
+      const failed = outcomes.filter((outcome) => !outcome.ok);
+      expect(failed.length).toBeGreaterThan(0);
+      expect(failed.length).toBeLessThan(200);
+      for (const { failure } of failed)
+        expect(failure).toMatchObject({ code: "storage_failed", message: expect.stringContaining(`${file} is damaged`) as string });
+    });
   });
 
   test("a folder that is not there", async () => {

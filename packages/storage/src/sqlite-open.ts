@@ -1,10 +1,13 @@
 import { DatabaseSync } from "node:sqlite";
 import { MIGRATIONS } from "./migrations/index.ts";
 import type { Failure } from "./operations.ts";
-import { damaged, toFailure } from "./sqlite-failure.ts";
+import { APPLICATION_ID, findRefusal, readPragma } from "./sqlite-check.ts";
+import { toFailure } from "./sqlite-failure.ts";
 
-/** `SAMO`: says that a SQLite file is ours, whatever it is called. */
-const APPLICATION_ID = 0x53414d4f;
+const CHECKPOINT_PAGES = 4_000;
+
+/** At most: the indexes of a million tasks, of which those that are in use fit in. */
+const CACHE_KIB = 65_536;
 
 export type Opened =
   | { readonly ok: true; readonly database: DatabaseSync; readonly schemaBefore: number; readonly schemaNow: number }
@@ -14,40 +17,25 @@ export type Opened =
  * Opens the file and brings it to the newest schema, or refuses it and leaves it as it is: when it is damaged, is
  * another program's, or was written by a newer version.
  */
-export function openSqliteFile(file: string, busyTimeoutMs: number, migrations: readonly string[] = MIGRATIONS): Opened {
+export function openSqliteFile(file: string, busyTimeoutMs: number, migrations: readonly string[] = MIGRATIONS, checkedWholeBytes?: number): Opened {
   let database: DatabaseSync | undefined;
   try {
+    const refusal = findRefusal(file, busyTimeoutMs, migrations.length, checkedWholeBytes);
+    if (refusal) return { ok: false, failure: refusal };
     database = new DatabaseSync(file, { timeout: busyTimeoutMs });
     const schemaBefore = readPragma(database, "user_version");
-    const refusal = refuse(database, file, schemaBefore, migrations.length);
-    if (refusal) {
-      database.close();
-      return { ok: false, failure: refusal };
-    }
     // FULL: a commit is on disk before it is answered, also when the machine loses power.
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+    // Pages that many tasks share go from the log into the file once for all of them; a long log is cut after that.
+    database.exec(
+      `PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA journal_size_limit = ${4 * CHECKPOINT_PAGES * 4096}; PRAGMA cache_size = -${CACHE_KIB}`,
+    );
     for (let schema = schemaBefore + 1; schema <= migrations.length; schema++) migrate(database, migrations[schema - 1]!, schema);
     return { ok: true, database, schemaBefore, schemaNow: migrations.length };
   } catch (error) {
     if (database?.isOpen) database.close();
     return { ok: false, failure: toFailure(file, error) };
   }
-}
-
-function refuse(database: DatabaseSync, file: string, schema: number, known: number): Failure | undefined {
-  const check = database.prepare("PRAGMA quick_check(1)").get()?.["quick_check"];
-  if (check !== "ok") return damaged(file, String(check));
-  const isEmpty = database.prepare("SELECT count(*) AS n FROM sqlite_schema").get()!["n"] === 0;
-  if (!isEmpty && readPragma(database, "application_id") !== APPLICATION_ID) {
-    return { code: "storage_failed", message: `${file} is a database of another program and was left as it is, choose another file or SAMOVAR_HOME` };
-  }
-  if (schema > known) {
-    return {
-      code: "storage_failed",
-      message: `${file} has schema ${schema}, this version of Samovar knows schemas up to ${known}: run the version that wrote it, or a newer one`,
-    };
-  }
-  return undefined;
 }
 
 /** All of a migration or nothing, its number included: a crash in the middle leaves the schema before it. */
@@ -60,8 +48,4 @@ function migrate(database: DatabaseSync, sql: string, schema: number): void {
     if (database.isTransaction) database.exec("ROLLBACK");
     throw error;
   }
-}
-
-function readPragma(database: DatabaseSync, name: "user_version" | "application_id"): number {
-  return Number(database.prepare(`PRAGMA ${name}`).get()![name]);
 }

@@ -2,6 +2,7 @@ import type { Clock, Logger } from "@samovar/kit";
 import { ContainerRecords, toContainerInfo } from "./container-records.ts";
 import { createDeploymentStore } from "./deployment-store.ts";
 import type { ContainerStore, Storage, TokenStore } from "./storage.ts";
+import { backUpSqliteFile } from "./sqlite-backup.ts";
 import { createTaskStore } from "./sqlite-task-store.ts";
 import { TaskStarts } from "./task-starts.ts";
 import { openStorageThread, startSqliteWorker, type StorageThread } from "./storage-thread.ts";
@@ -86,6 +87,10 @@ export function createThreadStorage(thread: StorageThread, options: SqliteStorag
       return thread.commits;
     },
     flush,
+    async backup(to) {
+      await flush();
+      await backUpSqliteFile(file, to);
+    },
     close: () => (closed ??= close()),
   };
 }

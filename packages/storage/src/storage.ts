@@ -12,6 +12,11 @@ export interface Storage {
   readonly tasks: TaskStore;
   /** All that was asked before is on disk. */
   flush(): Promise<void>;
+  /**
+   * Copies all that was acknowledged to a file that isn't there yet, while work goes on; opening the copy restores it.
+   * Rejects with `conflict` where there is such a file, and leaves nothing where it fails.
+   */
+  backup(to: string): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -224,4 +224,5 @@ test(`${SEQUENCES} random sequences are answered as the model answers them`, { t
       throw new Error(`Sequence ${seed} differs; again with SAMOVAR_TEST_SEED=${seed}`, { cause: error });
     }
   }
+  expect(storage.commits).toBeGreaterThan(0);
 });

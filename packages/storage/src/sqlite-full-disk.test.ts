@@ -1,0 +1,66 @@
+import { execFileSync } from "node:child_process";
+import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { silentLogger, systemClock } from "@samovar/kit";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openSqliteStorage } from "./sqlite-storage.ts";
+import { settlementSample, startSample, taskSample } from "./task-samples.fixture.ts";
+
+const MIB = 1024 * 1024;
+const canMount = process.getuid?.() === 0 && process.platform === "linux";
+
+// A file system that is really full needs a mount, which only root makes: otherwise sqlite-batch.test.ts has SQLite's own limit.
+describe.skipIf(!canMount)("a disk that is full (needs root, to mount a small one)", () => {
+  let folder: string;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), "samovar-storage-"));
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "samovar-test", folder]);
+  });
+
+  afterEach(async () => {
+    execFileSync("umount", [folder]);
+    await rm(folder, { recursive: true });
+  });
+
+  test("fails writers by name, keeps what it acknowledged, and goes on when there is room, with the starts that it held", async () => {
+    const file = path.join(folder, "samovar.db");
+    const ballast = path.join(folder, "ballast");
+    await writeFile(ballast, new Uint8Array(4 * MIB));
+    const open = () => openSqliteStorage({ file, logger: silentLogger, clock: systemClock });
+    let storage = await open();
+    const acknowledged: string[] = [];
+    let failure: unknown;
+    for (let i = 0; failure === undefined; i++) {
+      const ids = [`tk_${i}_a`, `tk_${i}_b`];
+      const results = await Promise.allSettled(ids.map((id) => storage.tasks.insert([taskSample(id, { input: new Uint8Array(20_000) })])));
+      for (const [index, result] of results.entries()) {
+        if (result.status === "fulfilled") acknowledged.push(ids[index]!);
+        else failure = result.reason;
+      }
+    }
+    const full = { code: "storage_failed", message: expect.stringContaining(`The disk of ${file} is full, free some space`) as string };
+    expect(failure).toMatchObject(full);
+    expect(acknowledged.length).toBeGreaterThan(20);
+
+    // What is acknowledged can be read, and started; its end is refused as long as there is no room for it.
+    const [first] = await storage.tasks.ready("resize", null, 1);
+    const start = startSample(first!.id, 1);
+    storage.tasks.started(start);
+    const large = settlementSample(start, { result: { encoding: "raw", bytes: new Uint8Array(MIB) } });
+    await expect(storage.tasks.settle(large)).rejects.toMatchObject(full);
+
+    await truncate(ballast, 0);
+    expect(await storage.tasks.settle(large)).toEqual({ applied: true, moreReady: false });
+    expect(await storage.tasks.insert([taskSample("tk_later")])).toMatchObject([{ inserted: true }]);
+    await storage.flush();
+    await storage.close();
+
+    storage = await open();
+    const { tasks } = await storage.tasks.list({}, { limit: 10_000, cursor: null });
+    expect(new Set(tasks.map(({ id }) => id))).toEqual(new Set([...acknowledged, "tk_later"]));
+    expect(tasks.filter(({ status }) => status === "COMPLETE").map(({ id }) => id)).toEqual([first!.id]);
+    await storage.close();
+  });
+});
