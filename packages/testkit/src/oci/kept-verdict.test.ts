@@ -59,6 +59,7 @@ async function runOne(driver: RuntimeDriver, id: string): Promise<void> {
 
 const why = withoutCrun === null ? "" : ` (${withoutCrun})`;
 
+// The reason stands in the name.
 test.skipIf(withoutCrun !== null)(`what one driver found out the next one says and uses, without trying${why}`, async () => {
   const first = await create();
   const { info } = first;
@@ -76,6 +77,7 @@ test.skipIf(withoutCrun !== null)(`what one driver found out the next one says a
   await runOne(second, "ct_kept_1");
 });
 
+// The reason stands in the name.
 test.skipIf(withoutCrun !== null)(`networks are looked at anew after a while, and what is found is kept${why}`, async () => {
   const first = await create();
   const { info } = first;
@@ -90,6 +92,7 @@ test.skipIf(withoutCrun !== null)(`networks are looked at anew after a while, an
   expect(await readKept()).toEqual(kept);
 });
 
+// The reason stands in the name.
 test.skipIf(withoutCrun !== null).for([
   ["of other circumstances", (kept: Kept): string => JSON.stringify({ ...kept, circumstances: "another boot" })],
   ["not written to its end", (kept: Kept): string => JSON.stringify(kept).slice(0, 99)],
@@ -103,6 +106,7 @@ test.skipIf(withoutCrun !== null).for([
   expect(await readKept()).toEqual(kept);
 });
 
+// The reason stands in the name.
 test.skipIf(withoutCrun !== null)(
   `a first container that can't be started drops what is kept, and says what to do; the next driver tries anew${why}`,
   async () => {
@@ -119,6 +123,7 @@ test.skipIf(withoutCrun !== null)(
   },
 );
 
+// The reason stands in the name.
 test.skipIf(withoutCrun !== null)(`once a container has started, one that can't be started drops nothing${why}`, async () => {
   await (await create()).dispose();
   const driver = await create();
