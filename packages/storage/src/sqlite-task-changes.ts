@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { isTaskOver, nextTaskStatus, TASK_STATUSES, type TaskEvent, type TaskStatus } from "@samovar/protocol";
+import { isTaskOver, nextTaskStatus, TASK_STATUSES, type TaskEvent, type TaskStatus } from "@samovar/protocol/tasks";
 import { narrow, type TaskSearch } from "./sqlite-task-filter.ts";
 import { toRank, type SqliteTasks } from "./sqlite-tasks.ts";
 import type { ChangedRow, ChangePosition } from "./task-operations.ts";

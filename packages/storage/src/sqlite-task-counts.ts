@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { isTaskOver, type TaskStatus } from "@samovar/protocol";
+import { isTaskOver, type TaskStatus } from "@samovar/protocol/tasks";
 
 /**
  * How many tasks of a queue are at each status that is not over, kept as they change: counting a million rows would

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { isTaskOver, nextTaskStatus, type TaskStatus } from "@samovar/protocol";
+import { isTaskOver, nextTaskStatus, type TaskStatus } from "@samovar/protocol/tasks";
 import { TaskCounts } from "./sqlite-task-counts.ts";
 import { createTaskKeys } from "./sqlite-task-keys.ts";
 import { createTaskTurns } from "./sqlite-task-turns.ts";

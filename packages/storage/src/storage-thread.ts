@@ -9,18 +9,20 @@ import { toMessage } from "./request-messages.ts";
  * `.ts` when running from sources, where Node strips the types, `.js` when built: the thread's file lies beside
  * this one, or beside the bundle that this one went into.
  */
-const WORKER_URL = new URL(`./sqlite-worker${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
+const FROM_SOURCES = import.meta.url.endsWith(".ts");
+const WORKER_URL = new URL(`./sqlite-worker${FROM_SOURCES ? ".ts" : ".js"}`, import.meta.url);
 
 /**
  * It inherits neither Node's options nor the environment, some of which (`--input-type`, NODE_EXTRA_CA_CERTS) break or
  * slow a thread; only the compile cache, without which a thread strips types anew: 100 ms of CPU and 16 MB for a server
- * that runs from sources.
+ * that runs from sources. And the condition by which sources find each other: without it the thread
+ * would take a build, which may be missing or old. Of other packages it loads only `protocol/tasks`, a file of its own.
  */
 export function startSqliteWorker(settings: SqliteSettings): Worker {
   // Node has put a folder of its version into the one that it was given.
   const cacheDir = getCompileCacheDir();
   const env = cacheDir === undefined ? {} : { NODE_COMPILE_CACHE: dirname(cacheDir) };
-  return new Worker(WORKER_URL, { name: "samovar-storage", workerData: settings, env, execArgv: [] });
+  return new Worker(WORKER_URL, { name: "samovar-storage", workerData: settings, env, execArgv: FROM_SOURCES ? ["--conditions=samovar-source"] : [] });
 }
 
 export interface OpenedThread {
