@@ -3,8 +3,9 @@
  * million waiting, and with a million under one concurrency key. Beside it, as what could be had at best, a plain loop
  * over two tables in a thread: an insert and an update of each task, grouped the same way.
  *
- *   npx node --conditions=samovar-source packages/storage/bench/tasks.ts [--waiting 1000000] [--tasks 20000]
+ *   npx node --conditions=samovar-source packages/storage/bench/tasks.ts [--waiting 1000000] [--tasks 20000] [--ids random]
  */
+import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -14,17 +15,29 @@ import { createIdSource } from "@samovar/protocol";
 import { openSqliteStorage, type NewTask, type TaskStore } from "@samovar/storage";
 import { openPlainLoop } from "./plain-loop.ts";
 
-const { values } = parseArgs({ options: { waiting: { type: "string", default: "1000000" }, tasks: { type: "string", default: "20000" } } });
+const { values } = parseArgs({
+  options: {
+    waiting: { type: "string", default: "1000000" },
+    tasks: { type: "string", default: "20000" },
+    ids: { type: "string", default: "as they are" },
+  },
+});
 const WAITING = Number(values.waiting);
 const TASKS = Number(values.tasks);
 const INPUT = new TextEncoder().encode(JSON.stringify({ url: "https://example.com/picture.png", width: 640, height: 480 }));
 const RESULT = { encoding: "json", bytes: INPUT };
-const ids = createIdSource();
+const makeId = createIdSource();
+
+/** Ids without any order: each goes to another page of their index. */
+function newId(): string {
+  const id = makeId("task");
+  return values.ids === "random" ? `tk_${createHash("sha1").update(id).digest("hex").slice(0, 20)}` : id;
+}
 
 function newTask(queue: string, concurrencyKey: string | null): NewTask {
   const createdAtMs = Date.now();
   return {
-    id: ids("task"),
+    id: newId(),
     queue,
     functionName: queue,
     app: "images",

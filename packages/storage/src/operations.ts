@@ -85,7 +85,9 @@ export interface Request {
 
 /** Main thread → storage thread: what was asked in one turn. */
 export interface RequestMessage {
-  readonly operations: readonly Operation[];
+  /** Of each operation about tasks the operation, as JSON; null in the place of each other one. */
+  readonly plain: string;
+  readonly others: readonly Operation[];
   /** Of each operation, how long its bytes are. */
   readonly sizes: readonly (readonly number[])[];
   /** All of them, in order: one piece of memory is handed over, where many would be copied one by one. */

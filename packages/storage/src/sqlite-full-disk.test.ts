@@ -8,6 +8,7 @@ import { openSqliteStorage } from "./sqlite-storage.ts";
 import { settlementSample, startSample, taskSample } from "./task-samples.fixture.ts";
 
 const MIB = 1024 * 1024;
+const run = (command: string, ...args: readonly string[]): unknown => execFileSync(command, args);
 const canMount = process.getuid?.() === 0 && process.platform === "linux";
 
 // A file system that is really full needs a mount, which only root makes: otherwise sqlite-batch.test.ts has SQLite's own limit.
@@ -16,11 +17,11 @@ describe.skipIf(!canMount)("a disk that is full (needs root, to mount a small on
 
   beforeEach(async () => {
     folder = await mkdtemp(path.join(tmpdir(), "samovar-storage-"));
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "samovar-test", folder]);
+    run("mount", "-t", "tmpfs", "-o", "size=8m", "samovar-test", folder);
   });
 
   afterEach(async () => {
-    execFileSync("umount", [folder]);
+    run("umount", folder);
     await rm(folder, { recursive: true });
   });
 
