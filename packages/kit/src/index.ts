@@ -3,6 +3,7 @@ export * from "./dispose.ts";
 export * from "./emitter.ts";
 export * from "./fake-clock.ts";
 export * from "./logger.ts";
+export { makeFolders } from "./make-folders.ts";
 export * from "./near.ts";
 export * from "./retry-delay.ts";
 export * from "./safe-path.ts";

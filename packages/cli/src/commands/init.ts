@@ -1,6 +1,7 @@
-import { lstat, mkdir, symlink, writeFile } from "node:fs/promises";
+import { lstat, symlink, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join, relative, resolve } from "node:path";
+import { makeFolders } from "@samovar/kit";
 import { SamovarError } from "@samovar/protocol";
 import { sdkEntry } from "../app/sdk-entry.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
@@ -17,7 +18,7 @@ export async function init(context: CommandContext, options: InitFlags & { reado
   const files = toNewFiles({ name: toAppName(basename(folder)), template: options.template, sdkRange: isCheckout ? null : `^${CLI_VERSION}` });
   try {
     await assertNew(folder, files);
-    await mkdir(folder, { recursive: true });
+    makeFolders(folder);
     // `wx`: what came in between stays too.
     for (const file of files) await writeFile(join(folder, file.path), file.content, { flag: "wx" });
     if (isCheckout) await linkTypes(folder);
@@ -57,7 +58,7 @@ async function linkTypes(folder: string): Promise<void> {
   ] as const;
   for (const [name, target] of links) {
     const path = join(folder, "node_modules", name);
-    await mkdir(dirname(path), { recursive: true });
+    makeFolders(dirname(path));
     if (!(await exists(path))) await symlink(target, path);
   }
 }

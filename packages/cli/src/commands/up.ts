@@ -1,5 +1,5 @@
-import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { makeFolders } from "@samovar/kit";
 import { DEFAULT_HOST, DEFAULT_PORT } from "@samovar/protocol";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { ControlClient } from "../client/control-client.ts";
@@ -12,7 +12,7 @@ import { startServerProcess } from "../server-link/server-process.ts";
 /** Starts a server that stays: in this process until Ctrl-C, or with `--detach` beside it. */
 export async function up(context: CommandContext, options: UpFlags): Promise<ExitCode> {
   const home = options.data === undefined ? context.settings.home : resolve(context.io.cwd, options.data);
-  await inHome(home, () => mkdir(home, { recursive: true, mode: 0o700 }));
+  await inHome(home, async () => makeFolders(home, 0o700));
   return options.detach ? await upDetached(context, options, home) : await upHere(context, options, home);
 }
 

@@ -1,5 +1,5 @@
-import { mkdir } from "node:fs/promises";
 import { watch } from "node:fs";
+import { makeFolders } from "@samovar/kit";
 import { SamovarError, type SessionRequest } from "@samovar/protocol";
 import type { CommandContext } from "../command-context.ts";
 import { ControlClient } from "../client/control-client.ts";
@@ -70,7 +70,7 @@ async function assertDriver(client: ControlClient, driver: string, signal: Abort
 
 /** Resolves when a file of the home comes, goes or changes, and in any case soon. */
 async function homeChanged(home: string): Promise<void> {
-  await mkdir(home, { recursive: true, mode: 0o700 });
+  makeFolders(home, 0o700);
   const { promise, resolve } = Promise.withResolvers<void>();
   const watcher = watch(home, () => resolve());
   watcher.on("error", () => resolve());

@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, open, readFile } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { inHome } from "./in-home.ts";
+import { makeFolders } from "@samovar/kit";
 import { SamovarError, fromSerializedError, type SerializedError } from "@samovar/protocol";
 
 export interface ServerProcessOptions {
@@ -46,7 +47,7 @@ export async function startServerProcess(options: ServerProcessOptions, signal: 
   const logDir = join(options.home, "logs");
   const logFile = join(logDir, "server.log");
   const log = await inHome(options.home, async () => {
-    await mkdir(logDir, { recursive: true, mode: 0o700 });
+    makeFolders(logDir, 0o700);
     return await open(logFile, "a", 0o600);
   });
   try {

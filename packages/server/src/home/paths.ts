@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { makeFolders } from "@samovar/kit";
 
 /** Where things lie in `SAMOVAR_HOME`. All of it is the server's own: nobody else may read it. */
 export interface HomePaths {
@@ -39,8 +39,8 @@ export function createHome(root: string): HomePaths {
     logs: at("logs"),
     workerSocket: socketPath(root),
   };
-  for (const dir of [root, paths.blobs, paths.code, paths.builds, paths.containers, paths.cache, paths.logs]) mkdirSync(dir, { recursive: true, mode: 0o700 });
-  mkdirSync(join(paths.workerSocket, ".."), { recursive: true, mode: 0o700 });
+  for (const dir of [root, paths.blobs, paths.code, paths.builds, paths.containers, paths.cache, paths.logs]) makeFolders(dir, 0o700);
+  makeFolders(join(paths.workerSocket, ".."), 0o700);
   return paths;
 }
 
