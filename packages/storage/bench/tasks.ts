@@ -24,6 +24,7 @@ const { values } = parseArgs({
 });
 const WAITING = Number(values.waiting);
 const TASKS = Number(values.tasks);
+const TURNS = 7;
 const INPUT = new TextEncoder().encode(JSON.stringify({ url: "https://example.com/picture.png", width: 640, height: 480 }));
 const RESULT = { encoding: "json", bytes: INPUT };
 const makeId = createIdSource();
@@ -132,6 +133,13 @@ async function fill(store: TaskStore, queue: string, key: string | null): Promis
   return (WAITING / (performance.now() - startedAt)) * 1000;
 }
 
+/** The turn in the middle by what it did in a second; processor time is that of all. */
+function toMedian(turns: readonly Measured[]): Measured {
+  const middle = turns.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor(turns.length / 2)]!;
+  const cpuUsPerTask = turns.reduce((sum, turn) => sum + turn.cpuUsPerTask, 0) / turns.length;
+  return { perSecond: middle.perSecond, cpuUsPerTask, insertMs: turns.flatMap((turn) => turn.insertMs), settleMs: turns.flatMap((turn) => turn.settleMs) };
+}
+
 function toCpuUs(before: NodeJS.CpuUsage): number {
   const { user, system } = process.cpuUsage(before);
   return user + system;
@@ -168,7 +176,19 @@ try {
   print("empty, 64 in flight, a key of its own each", await pipeline(tasks, "empty-keys", 64, (i) => `key-${i}`));
   if (WAITING > 0) {
     console.log(`${WAITING} inserted, 1,000 at a time: ${Math.round(await fill(tasks, "full", null))}/s`);
-    for (const inFlight of [64, 512]) print(`${WAITING} waiting, ${inFlight} in flight`, await pipeline(tasks, "full", inFlight, () => null));
+    const other = await open("other.db");
+    // In turns, so that whatever else the machine does meanwhile disturbs both.
+    for (const inFlight of [64, 512]) {
+      const empty: Measured[] = [];
+      const full: Measured[] = [];
+      for (let turn = 0; turn < TURNS; turn++) {
+        empty.push(await pipeline(other.tasks, "empty", inFlight, () => null));
+        full.push(await pipeline(tasks, "full", inFlight, () => null));
+      }
+      print(`in ${TURNS} turns: empty, ${inFlight} in flight`, toMedian(empty));
+      print(`in ${TURNS} turns: ${WAITING} waiting, ${inFlight} in flight`, toMedian(full));
+    }
+    await other.close();
     await storage.close();
     const keyed = await open("keyed.db");
     print("one key, 1 in flight, few", await (await fillFew(keyed.tasks), oneAfterAnother(keyed.tasks, "few", 1_000)));
