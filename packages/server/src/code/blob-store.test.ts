@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, readdir, rm, stat, utimes } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -66,4 +66,30 @@ test("asking for a content counts as its use", async () => {
   await utimes(store.path(hash), 1, 1);
   await store.missing([hash]);
   expect((await stat(store.path(hash))).mtimeMs).toBe(clock.now());
+});
+
+test("a content that an earlier process left is hashed once; a damaged one is removed and asked for again", async () => {
+  const [good, bad] = [sha256("good"), sha256("bad")];
+  for (const content of ["good", "bad"]) await store.put(sha256(content), piecesOf(content));
+  const later = new BlobStore(dir, clock);
+  await writeFile(later.path(bad), "altered");
+  await expect(later.verify([good, bad, good])).rejects.toMatchObject({
+    code: "storage_failed",
+    message: `The content ${bad} was damaged on disk and has been removed: send it again (deploy or run again)`,
+  });
+  expect(await later.missing([good, bad])).toEqual([bad]);
+  await later.put(bad, piecesOf("bad"));
+  await later.verify([good, bad]);
+  // Known by now: not read again.
+  await rm(later.path(good));
+  await later.verify([good, bad]);
+});
+
+test("all damaged contents are told and removed at once", async () => {
+  const hashes = [sha256("a"), sha256("b")];
+  for (const content of ["a", "b"]) await store.put(sha256(content), piecesOf(content));
+  for (const hash of hashes) await writeFile(store.path(hash), "altered");
+  const later = new BlobStore(dir, clock);
+  await expect(later.verify(hashes)).rejects.toThrow(/^2 contents were damaged on disk and have been removed, the first is /);
+  expect(await later.missing(hashes)).toEqual(hashes);
 });

@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -12,6 +13,8 @@ const SHA256 = /^[0-9a-f]{64}$/;
 export class BlobStore {
   readonly #dir: string;
   readonly #clock: Clock;
+  /** What this process has put here or hashed. Of what an earlier one left nobody knows what the disk made of it. */
+  readonly #verified = new Set<string>();
 
   constructor(dir: string, clock: Clock) {
     this.#dir = dir;
@@ -27,6 +30,27 @@ export class BlobStore {
   async missing(all: readonly string[]): Promise<string[]> {
     const checked = await Promise.all([...new Set(all)].map(async (sha256) => ((await markUsed(this.path(sha256), this.#clock.now())) ? null : sha256)));
     return checked.filter((sha256) => sha256 !== null);
+  }
+
+  /** Hashes those that this process has not seen yet. What isn't what its name says is removed, and refused. */
+  async verify(all: readonly string[]): Promise<void> {
+    const damaged: string[] = [];
+    for (const sha256 of new Set(all)) {
+      if (this.#verified.has(sha256)) continue;
+      const path = this.path(sha256);
+      if ((await hashFile(path)) === sha256) this.#verified.add(sha256);
+      // It may have been sent anew meanwhile.
+      else if (!this.#verified.has(sha256)) {
+        await rm(path, { force: true });
+        damaged.push(sha256);
+      }
+    }
+    if (damaged.length === 0) return;
+    const what =
+      damaged.length === 1
+        ? `The content ${damaged[0]} was damaged on disk and has been removed: send it again`
+        : `${damaged.length} contents were damaged on disk and have been removed, the first is ${damaged[0]}: send them again`;
+    throw new SamovarError("storage_failed", `${what} (deploy or run again)`);
   }
 
   async put(sha256: string, content: AsyncIterable<Buffer>): Promise<void> {
@@ -51,8 +75,15 @@ export class BlobStore {
       if (actual !== sha256)
         throw new SamovarError("invalid_request", `The content sent as ${sha256} hashes to ${actual}: it changed on the way, send it again`);
       await rename(partial, path);
+      this.#verified.add(sha256);
     } finally {
       await rm(partial, { force: true });
     }
   }
+}
+
+export async function hashFile(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(path), hash);
+  return hash.digest("hex");
 }

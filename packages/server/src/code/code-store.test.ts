@@ -112,3 +112,47 @@ test("on top of a build the code's own files win, both are kept apart, and both 
   await store.settled();
   expect(await folders()).toEqual([]);
 });
+
+test("contents that were altered on disk become no code, and sending them again heals it", async () => {
+  const code = codeOf({ "app.mjs": "a", "b.txt": "b" });
+  await send(code);
+  await writeFile(blobs.path(sha256("a")), "altered");
+  blobs = new BlobStore(join(root, "blobs"), new FakeClock());
+  const later = new CodeStore(join(root, "code"), blobs, silentLogger);
+  await expect(later.hold().place(code.object)).rejects.toMatchObject({ code: "storage_failed", message: expect.stringContaining(sha256("a")) });
+  expect(await folders()).toEqual([]);
+  expect(await blobs.missing(code.object.files.map((file) => file.sha256))).toEqual([sha256("a")]);
+  await send(code);
+  const mount = await later.hold().place(code.object);
+  expect(await readFile(join(mount.sourceDir, "app.mjs"), "utf8")).toBe("a");
+});
+
+test("a folder that an earlier process left and that was altered since is made again", async () => {
+  const code = codeOf({ "app.mjs": "a", "run.sh": "b" });
+  const { sourceDir } = await store.hold().place(await send(code));
+  // The content's own file, too: they are one by a link.
+  await writeFile(join(sourceDir, "app.mjs"), "altered");
+  blobs = new BlobStore(join(root, "blobs"), new FakeClock());
+  const later = new CodeStore(join(root, "code"), blobs, silentLogger);
+  const hold = later.hold();
+  hold.keep(code.object.codeId);
+  await expect(hold.place(code.object)).rejects.toMatchObject({ code: "storage_failed" });
+  await send(code);
+  await hold.place(code.object);
+  expect(await readFile(join(sourceDir, "app.mjs"), "utf8")).toBe("a");
+  expect(await folders()).toEqual([code.object.codeId]);
+});
+
+test("a folder that is gone from disk is made again when its code is placed, held or kept", async () => {
+  const object = await send(codeOf({ "app.mjs": "a" }));
+  const first = store.hold();
+  const { sourceDir } = await first.place(object);
+  await rm(sourceDir, { recursive: true });
+  await Promise.all([first.place(object), store.hold().place(object), store.hold().place(object)]);
+  expect(await readFile(join(sourceDir, "app.mjs"), "utf8")).toBe("a");
+  await rm(sourceDir, { recursive: true });
+  const later = new CodeStore(join(root, "code"), blobs, silentLogger);
+  later.hold().keep(object.codeId);
+  await later.hold().place(object);
+  expect(await folders()).toEqual([object.codeId]);
+});

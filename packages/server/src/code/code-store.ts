@@ -5,7 +5,7 @@ import { SamovarError, canonicalCode, type CodeObject } from "@samovar/protocol"
 import { describePathProblem, type Logger } from "@samovar/kit";
 import type { CodeMount } from "@samovar/runtime";
 import { PARTIAL } from "../home/retention.ts";
-import type { BlobStore } from "./blob-store.ts";
+import { hashFile, type BlobStore } from "./blob-store.ts";
 
 /** The code that one version of an app uses. */
 export interface CodeHold {
@@ -21,12 +21,14 @@ export interface CodeHold {
 
 /**
  * One code's folder. States: absent → making → there → removing → absent; asked for while it is removed, it is made
- * anew after that.
+ * anew after that. Each time it is asked for it is looked for: somebody else may have removed it.
  */
 interface Folder {
   holds: number;
-  /** Null: absent, or soon. */
+  /** Null: absent, or soon. The last of those that asked; each waits for the one before it. */
   made: Promise<string> | null;
+  /** This process made it, or compared it with its code. */
+  verified: boolean;
   removed: Promise<void>;
 }
 
@@ -66,15 +68,18 @@ export class CodeStore {
 
   async #place(held: Set<string>, code: CodeObject): Promise<CodeMount> {
     assertCode(code);
-    const sourceDir = await this.#take(held, code.codeId, async (partial) => {
-      const missing = await this.#blobs.missing(code.files.map((file) => file.sha256));
+    const fill = async (partial: string): Promise<void> => {
+      const contents = code.files.map((file) => file.sha256);
+      const missing = await this.#blobs.missing(contents);
       if (missing.length > 0) throw new SamovarError("invalid_request", `${missing.length} contents of this code were never sent; the first is ${missing[0]}`);
+      await this.#blobs.verify(contents);
       for (const file of code.files) {
         const path = join(partial, file.path);
         await mkdir(dirname(path), { recursive: true });
         await linkOrCopy(this.#blobs.path(file.sha256), path, file.mode);
       }
-    });
+    };
+    const sourceDir = await this.#take(held, code.codeId, fill, (dir) => isWhole(dir, code));
     return { codeId: code.codeId, sourceDir, entry: code.entry, nodeModules: code.nodeModules };
   }
 
@@ -91,23 +96,31 @@ export class CodeStore {
     if (!/^[0-9a-f]{64}$/.test(codeId)) throw new SamovarError("internal", `A code folder is kept under ${JSON.stringify(codeId)}, which is no hash`);
     const dir = join(this.#dir, codeId);
     const folder = this.#folders.get(codeId);
-    if (!folder) this.#folders.set(codeId, { holds: 0, made: Promise.resolve(dir), removed: Promise.resolve() });
+    if (!folder) this.#folders.set(codeId, { holds: 0, made: Promise.resolve(dir), verified: false, removed: Promise.resolve() });
     if (!held.has(codeId)) this.#folders.get(codeId)!.holds++;
     held.add(codeId);
     return dir;
   }
 
-  /** Holds the folder from this turn on. Two that ask at once share one making; one that failed is tried anew. */
-  #take(held: Set<string>, codeId: string, fill: (partial: string) => Promise<void>): Promise<string> {
+  /**
+   * Holds the folder from this turn on. Those that ask at once share one making; one that failed is tried anew. A folder
+   * that an earlier process left is taken only when it is whole.
+   */
+  #take(held: Set<string>, codeId: string, fill: (partial: string) => Promise<void>, isWholeIn: (dir: string) => Promise<boolean> = isThere): Promise<string> {
     let folder = this.#folders.get(codeId);
-    if (!folder) this.#folders.set(codeId, (folder = { holds: 0, made: null, removed: Promise.resolve() }));
+    if (!folder) this.#folders.set(codeId, (folder = { holds: 0, made: null, verified: false, removed: Promise.resolve() }));
     if (!held.has(codeId)) folder.holds++;
     held.add(codeId);
-    if (folder.made) return folder.made;
-    const made = folder.removed.then(() => make(join(this.#dir, codeId), fill));
+    const at = folder;
+    const made = (folder.made ?? folder.removed).then(async () => {
+      const dir = join(this.#dir, codeId);
+      if (!(await (at.verified ? isThere : isWholeIn)(dir))) await make(dir, fill);
+      at.verified = true;
+      return dir;
+    });
     folder.made = made;
     made.catch(() => {
-      if (folder.made === made) folder.made = null;
+      if (at.made === made) at.made = null;
     });
     return made;
   }
@@ -127,18 +140,26 @@ export class CodeStore {
   }
 }
 
-/** Made whole beside its place and then moved there. */
-async function make(dir: string, fill: (partial: string) => Promise<void>): Promise<string> {
-  if (await isThere(dir)) return dir;
+/** Made whole beside its place and then moved there. What was there, damaged, goes only when there is something better. */
+async function make(dir: string, fill: (partial: string) => Promise<void>): Promise<void> {
   const partial = `${dir}.${randomUUID()}${PARTIAL}`;
   try {
     await mkdir(partial, { recursive: true, mode: 0o700 });
     await fill(partial);
+    await remove(dir);
     await rename(partial, dir);
   } finally {
     await rm(partial, { recursive: true, force: true });
   }
-  return dir;
+}
+
+/** Whether all of the code's files are there, with the contents that it names. */
+async function isWhole(dir: string, code: CodeObject): Promise<boolean> {
+  for (const file of code.files) {
+    const actual = await hashFile(join(dir, file.path)).catch(() => null);
+    if (actual !== file.sha256) return false;
+  }
+  return true;
 }
 
 /** Moved aside first: a server that is killed midway must not leave half a folder under its name. */
@@ -147,7 +168,7 @@ async function remove(dir: string): Promise<void> {
   try {
     await rename(dir, partial);
   } catch (error) {
-    // Its making had failed.
+    // Its making had failed, or somebody else removed it.
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
     throw error;
   }
