@@ -76,3 +76,16 @@ test("removing leaves what links point to", async () => {
   await removeFolder(join(root, "ct_1"));
   expect(await readFile(join(root, "modules/leaf/index.js"), "utf8")).toBe("leaf");
 });
+
+test("code that is gone from disk is told as that, by what lists it and by what copies it", async () => {
+  await put({ "code/a.mjs": "a" });
+  const sourceDir = join(root, "code");
+  const code = { codeId: "c", sourceDir, entry: "a.mjs", nodeModules: [] };
+  const plan = await planCode(code);
+  await rm(sourceDir, { recursive: true });
+  const gone = { code: "storage_failed", message: `The code of this version is gone from disk: deploy it again` };
+  await expect(planCode(code)).rejects.toMatchObject(gone);
+  const folder = toContainerFolder(root, "ct_1");
+  await makeFolder(folder);
+  await expect(fillFolder(folder.work, sourceDir, plan)).rejects.toMatchObject(gone);
+});

@@ -1,4 +1,4 @@
-import { constants, copyFile, lchown, mkdir, readdir, readlink, rm, symlink } from "node:fs/promises";
+import { access, constants, copyFile, lchown, mkdir, readdir, readlink, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { SamovarError } from "@samovar/protocol";
 import type { CodeMount } from "./driver.ts";
@@ -71,7 +71,7 @@ export async function planCode(code: CodeMount): Promise<CodePlan> {
       }
     }
   };
-  return attempt(code.sourceDir, async () => {
+  return attemptWithCode(code.sourceDir, code.sourceDir, async () => {
     await walk("");
     const own = await readdir(join(code.sourceDir, MODULES)).then(
       () => [join(code.sourceDir, MODULES)],
@@ -94,7 +94,7 @@ export async function fillFolder(work: string, sourceDir: string, plan: CodePlan
   const give = async (path: string): Promise<void> => {
     if (owner) await lchown(join(work, path), owner.uid, owner.gid);
   };
-  await attempt(work, async () => {
+  await attemptWithCode(work, sourceDir, async () => {
     for (const path of plan.folders) await mkdir(join(work, path));
     const copy = async (path: string): Promise<void> => {
       await copyFile(join(sourceDir, path), join(work, path), constants.COPYFILE_FICLONE);
@@ -129,10 +129,29 @@ async function mergeModules(sources: readonly string[], folders: string[], links
   }
 }
 
+/** What reads code may find that its folder was removed from under the server: only placing the code again helps. */
+async function attemptWithCode<T>(path: string, sourceDir: string, work: () => Promise<T>): Promise<T> {
+  return attempt(path, async () => {
+    try {
+      return await work();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT" || (await isThere(sourceDir))) throw error;
+      throw new SamovarError("storage_failed", `The code of this version is gone from disk: deploy it again`, { cause: error });
+    }
+  });
+}
+
+const isThere = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
 async function attempt<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
+    if (error instanceof SamovarError) throw error;
     throw new SamovarError("storage_failed", `A container's folder can't be made or removed: ${path}: ${(error as Error).message}`, { cause: error });
   }
 }
