@@ -9,9 +9,12 @@ export interface RoomUser {
   readonly containers: ReadonlySet<Container>;
   /** Inputs that wait. */
   readonly queued: number;
-  readonly floor: number;
+  /** As many are kept, whoever finds no room. */
+  readonly roomFloor: number;
   readonly isClosed: boolean;
   reconcile(): void;
+  /** One of its containers went for want of room elsewhere. */
+  gaveWay(): void;
 }
 
 /** A fleet's part in the host: which container has which room, which of them may give way, and how many are waited for. */
@@ -64,7 +67,7 @@ export class FleetRoom implements RoomClient {
     if (container.state !== "ready") return;
     if (this.#user.queued === 0) {
       if (container.heldCount === 0) this.#tenant.idleChanged();
-    } else if (this.#wanted === "turn" && this.#activeCount() > this.#user.floor && this.#tenant.mustYield()) this.#giveWay(container);
+    } else if (this.#wanted === "turn" && this.#activeCount() > this.#user.roomFloor && this.#tenant.mustYield()) this.#giveWay(container);
   }
 
   /** Containers got idle, or the floor fell. */
@@ -93,7 +96,7 @@ export class FleetRoom implements RoomClient {
     if (this.#user.queued > 0 || this.#user.isClosed) return [];
     const active = [...this.#user.containers].filter((container) => container.isActive);
     const idle = active.filter((container) => container.state === "ready" && container.heldCount === 0).sort((a, b) => a.idleSinceMs - b.idleSinceMs);
-    return idle.slice(0, Math.max(0, active.length - this.#user.floor)).map((container) => ({
+    return idle.slice(0, Math.max(0, active.length - this.#user.roomFloor)).map((container) => ({
       hold: this.#holds.get(container)!,
       idleSinceMs: container.idleSinceMs,
       giveWay: () => this.#giveWay(container),
@@ -113,7 +116,7 @@ export class FleetRoom implements RoomClient {
   }
 
   kept(): number {
-    return this.#user.isClosed ? 0 : Math.min(this.#activeCount(), this.#user.floor);
+    return this.#user.isClosed ? 0 : Math.min(this.#activeCount(), this.#user.roomFloor);
   }
 
   roomCame(): void {
@@ -133,6 +136,7 @@ export class FleetRoom implements RoomClient {
 
   #giveWay(container: Container): void {
     this.#yielding.add(container);
+    this.#user.gaveWay();
     container.drain("room", this.#options.drainTimeoutMs);
   }
 }

@@ -106,6 +106,20 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
     return Math.max(this.#floorPolicy === "kept" ? this.#scaling.minContainers : 0, Math.min(this.#warmUps.floor, this.ceiling));
   }
 
+  /** Of the floor, what is kept also where somebody else finds no room. */
+  get roomFloor(): number {
+    return Math.max(this.#floorPolicy === "kept" ? this.#scaling.minContainers : 0, Math.min(this.#warmUps.waitingFloor, this.ceiling));
+  }
+
+  /** Containers that are wanted find no room on the host. */
+  get isShortOfRoom(): boolean {
+    return this.room.isShort;
+  }
+
+  gaveWay(): void {
+    this.#warmUps.letGo();
+  }
+
   get ceiling(): number {
     return this.#scaling.maxContainers ?? Math.max(this.#scaling.minContainers, this.#hostCeiling);
   }

@@ -188,8 +188,9 @@ export class FunctionRuntime implements FunctionEntry {
     return new Map([...this.#pools].map(([key, pool]) => [key, pool.busyContainers]));
   }
 
-  ready(pool: string): number {
-    return this.#pools.get(pool)?.readyContainers ?? 0;
+  /** Containers that a pool wants find no room on the host. */
+  isShortOfRoom(pool: string): boolean {
+    return this.#pools.get(pool)?.isShortOfRoom ?? false;
   }
 
   /** Resolves when a pool has so many containers ready; rejects with the first failed start. */

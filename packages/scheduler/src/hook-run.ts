@@ -11,6 +11,8 @@ export interface HookRunSpec {
   readonly code: CodeMount;
   readonly load: Omit<LoadMessage, "mode" | "bundlePath">;
   readonly signal?: AbortSignal;
+  /** The host has no room for it yet, for this reason. */
+  readonly onWait?: (reason: string) => void;
   /** Called with the container's code folder when the hooks are done, before it is removed: what a build wrote is taken from there. */
   readonly keep?: (codeDir: string) => Promise<void>;
 }
@@ -24,7 +26,7 @@ export async function runHooks(host: ContainerHost, spec: HookRunSpec): Promise<
   const { mode, manifest, load } = spec;
   const run = new HookRun(spec.keep);
   const options = manifest.options;
-  const room = await waitForRoom(host, manifest, load.functionName, spec.signal);
+  const room = await waitForRoom(host, manifest, load.functionName, spec);
   const container = new Container(host, run, {
     containerId: spec.containerId,
     load: { ...load, mode, workers: 1, bundlePath: "" },

@@ -57,6 +57,10 @@ export class Pool implements FleetClient {
     return this.#fleet.readyCount;
   }
 
+  get isShortOfRoom(): boolean {
+    return this.#fleet.isShortOfRoom;
+  }
+
   /** Those of them that hold an input. */
   get busyContainers(): number {
     return this.#fleet.busyCount;

@@ -26,7 +26,7 @@ interface WarmUp {
 
 /** Beyond `startupTimeout`: a start that takes all of it is to say so itself. */
 const MARGIN_MS = 2_000;
-/** How long those that were brought up stay for what they were brought up for, whoever else could use the room. */
+/** How long those that were brought up stay for what they were brought up for, unless somebody else needs the room. */
 const MAX_HOLD_MS = 60_000;
 
 /**
@@ -56,6 +56,20 @@ export class WarmUps {
   /** As many are to be kept for those who wait, or waited a moment ago. Read with every input, hence a number. */
   get floor(): number {
     return this.#floor;
+  }
+
+  /** Of that, what somebody still waits for: the rest gives way to whoever has no room. */
+  get waitingFloor(): number {
+    let floor = 0;
+    for (const wait of this.#waits) floor = Math.max(floor, wait.count);
+    return floor;
+  }
+
+  /** One of those that were held gave way: it is not to be started again for having been wanted once. */
+  letGo(): void {
+    this.#held = 0;
+    this.#countFloor();
+    this.#deadlines.delete(this.#holdDeadline);
   }
 
   async wait(count: number, signal: AbortSignal): Promise<void> {

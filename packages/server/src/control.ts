@@ -89,7 +89,7 @@ export class Control implements ControlPlane {
     // Of versions that no longer take their name's calls only those are of interest that have containers.
     return registry
       .list()
-      .filter((entry) => entry.spec.session !== null || registry.holder(entry.name) === entry || entry.containers.length > 0)
+      .filter((entry) => entry.spec.session !== null || registry.holder(entry.name) === entry || entry.containers.length > 0 || entry.info().reason !== null)
       .map((entry) => entry.info());
   }
 

@@ -164,6 +164,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       logger,
       url: () => url,
       describeImpossible: (options) => host.capacity.describeImpossible(options),
+      hostCeiling: (options) => host.capacity.ceiling(options),
       embedded: config.embedded,
     });
     const sessions = new Sessions({

@@ -145,6 +145,7 @@ export class AppMaker {
         code,
         load: { ...toLoad(one, order.development, this.#compileCacheDir(code)), parameters },
         signal: order.signal,
+        onWait: (reason) => order.emit({ type: "note", message: `${what} waits: ${reason}` }),
         keep: async (workDir) => void (build = await builds.keep(key, workDir, code, host.clock.now(), one.manifest.options.diskMib)),
       });
     }
@@ -166,7 +167,8 @@ export class AppMaker {
       }
       order.emit({ type: "progress", message: `onDeploy of ${name}` });
       const load = { ...toLoad(one, order.development, this.#compileCacheDir(code)), parameters: [] };
-      values.set(manifest.name, await runHooks(host, { containerId: ids("container"), mode: "deploy", manifest, code, load, signal: order.signal }));
+      const onWait = (reason: string): void => order.emit({ type: "note", message: `onDeploy of ${name} waits: ${reason}` });
+      values.set(manifest.name, await runHooks(host, { containerId: ids("container"), mode: "deploy", manifest, code, load, signal: order.signal, onWait }));
     }
     return { key, values };
   }

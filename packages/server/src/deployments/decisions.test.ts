@@ -9,7 +9,12 @@ const deployment = (name: string, activeVersion: number, deploys: Record<number,
   name,
   app: owner,
   activeVersion,
-  versions: Object.entries(deploys).map(([version, deploy]) => ({ version: Number(version), deployId: `dp_${deploy}`, deployedAtMs: deploy * 1_000 })),
+  versions: Object.entries(deploys).map(([version, deploy]) => ({
+    version: Number(version),
+    app: owner,
+    deployId: `dp_${deploy}`,
+    deployedAtMs: deploy * 1_000,
+  })),
 });
 
 test("all functions of a module are deployed, or those that are named", () => {
@@ -47,6 +52,13 @@ test("a rollback to a version that is not there says which ones are", () => {
   expect(() => rollbackTarget(deployment("api", 1, { 1: 1, 2: 2 }), null)).toThrow("api has no version before 1");
 });
 
+test("a version of another app, which had the name before, is not gone back to", () => {
+  const own = deployment("api", 3, { 1: 1, 3: 3 });
+  const taken = { ...own, versions: [...own.versions, { version: 2, app: "blog", deployId: "dp_2", deployedAtMs: 2_000 }] };
+  expect(rollbackTarget(taken, null)).toBe(1);
+  expect(() => rollbackTarget(taken, 2)).toThrow("Version 2 of api is of the app blog");
+});
+
 test("an app goes back to what it was before its last deploy: a function that came with that stays", () => {
   const all = [
     deployment("api", 2, { 1: 1, 2: 3 }),
@@ -77,14 +89,12 @@ test("an app that was rolled back goes further back, and no further than its fir
 test.each([
   ["nothing ran before: one", {}, {}, { "[]": 1 }],
   ["as many as are busy", { "[]": 3 }, {}, { "[]": 3 }],
-  ["as many as its floor", { "[]": 1 }, { minContainers: 2 }, { "[]": 2 }],
   ["never more than its ceiling", { "[]": 9 }, { maxContainers: 4 }, { "[]": 4 }],
   ["pools of other arguments as they are busy", { '["a"]': 2 }, {}, { "[]": 1, '["a"]': 2 }],
   ["a class that needs arguments: none by itself", {}, { requiresParameters: true }, {}],
   ["a class that needs arguments: as it is busy", { '["a"]': 1 }, { requiresParameters: true }, { '["a"]': 1 }],
 ])("before a new version takes over it has %s", (_, busy, options, plan) => {
   const made = warmUpPlan(new Map(Object.entries(busy as Record<string, number>)), {
-    minContainers: 0,
     maxContainers: null,
     requiresParameters: false,
     defaultPool: "[]",

@@ -7,7 +7,7 @@ export interface DeploymentSnapshot {
   readonly name: string;
   readonly app: string;
   readonly activeVersion: number;
-  readonly versions: readonly Pick<VersionRecord, "version" | "deployId" | "deployedAtMs">[];
+  readonly versions: readonly Pick<VersionRecord, "app" | "version" | "deployId" | "deployedAtMs">[];
 }
 
 /** The part of the app that is to be deployed. Throws when a name that was asked for is not in it, or can't be deployed. */
@@ -40,9 +40,19 @@ export function assertOwned(app: string, names: readonly string[], ownerOf: (nam
   }
 }
 
-/** The version that a rollback leads to: the one asked for, else the newest one before the active one. */
-export function rollbackTarget({ name, activeVersion, versions }: DeploymentSnapshot, asked: number | null): number {
-  const kept = versions.map(({ version }) => version).sort((a, b) => b - a);
+/** The version that a rollback leads to: the one asked for, else the newest one before the active one, of the app that has the name. */
+export function rollbackTarget({ name, app, activeVersion, versions }: DeploymentSnapshot, asked: number | null): number {
+  // Those of an app that had the name before are that app's to deploy again.
+  const foreign = versions.find((one) => one.version === asked && one.app !== app);
+  if (foreign)
+    throw new SamovarError(
+      "conflict",
+      `Version ${asked} of ${name} is of the app ${foreign.app}, and the name belongs to ${app} now: deploy it from there, with --take-over`,
+    );
+  const kept = versions
+    .filter((one) => one.app === app)
+    .map(({ version }) => version)
+    .sort((a, b) => b - a);
   const list = kept.length > 0 ? `there are ${kept.join(", ")}` : "there is none";
   if (asked !== null) {
     if (!kept.includes(asked)) throw new SamovarError("not_found", `${name} has no version ${asked}: it was deleted, or never was; ${list}`);
@@ -64,7 +74,7 @@ export function appRollbackTargets(app: string, deployments: readonly Deployment
   if (!newest) throw new SamovarError("not_found", `Nothing of an app ${app} is deployed`);
   const targets = own.flatMap(({ name, activeVersion, versions }) => {
     if (versions.find(({ version }) => version === activeVersion)?.deployId !== newest.deployId) return [];
-    const before = versions.filter(({ version }) => version < activeVersion).map(({ version }) => version);
+    const before = versions.filter((one) => one.version < activeVersion && one.app === app).map(({ version }) => version);
     return before.length > 0 ? [{ name, version: Math.max(...before) }] : [];
   });
   if (targets.length === 0) throw new SamovarError("conflict", `The app ${app} has no deploy before the active one to go back to`);
@@ -72,15 +82,15 @@ export function appRollbackTargets(app: string, deployments: readonly Deployment
 }
 
 /**
- * How many containers of the new version must be ready before it takes over, by pool: as many as the old one has busy,
- * and its floor, at least one. A class that can't be made without arguments is brought up only as it was busy.
+ * How many containers of the new version must be ready before it takes over, by pool: as many as the old one has busy, at
+ * least one. Its floor comes after. A class that can't be made without arguments is brought up only as it was busy.
  */
 export function warmUpPlan(
   busy: ReadonlyMap<string, number>,
-  options: { readonly minContainers: number; readonly maxContainers: number | null; readonly requiresParameters: boolean; readonly defaultPool: string },
+  options: { readonly maxContainers: number | null; readonly requiresParameters: boolean; readonly defaultPool: string },
 ): ReadonlyMap<string, number> {
   const ceiling = options.maxContainers ?? Infinity;
   const plan = new Map([...busy].map(([pool, count]) => [pool, Math.min(count, ceiling)]));
-  if (!options.requiresParameters) plan.set(options.defaultPool, Math.min(ceiling, Math.max(1, options.minContainers, busy.get(options.defaultPool) ?? 0)));
+  if (!options.requiresParameters) plan.set(options.defaultPool, Math.min(ceiling, Math.max(1, busy.get(options.defaultPool) ?? 0)));
   return plan;
 }

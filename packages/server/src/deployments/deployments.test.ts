@@ -43,6 +43,7 @@ async function begin(embedded = false): Promise<void> {
     logger: silentLogger,
     url: () => "http://here",
     describeImpossible: ({ memoryMib }) => (memoryMib > 1_000_000 ? "needs more than there is" : null),
+    hostCeiling: () => 4,
     embedded,
   });
   deployments.restore(await storage.deployments.load());

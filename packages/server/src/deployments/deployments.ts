@@ -36,6 +36,8 @@ export interface DeploymentsOptions {
   readonly url: () => string;
   /** Why a function that asks for this can never have a container here; null when it can. */
   readonly describeImpossible: (options: FunctionOptions) => string | null;
+  /** How many containers of these options the host can hold. */
+  readonly hostCeiling: (options: FunctionOptions) => number;
   /** The server ends with its last session: nothing is deployed to it, and what the home has deployed waits for one that stays. */
   readonly embedded: boolean;
 }
@@ -109,7 +111,16 @@ export class Deployments implements DeploymentControl {
     const holders = names.flatMap((name) => this.#byName.get(name.toLowerCase())?.active.runtime ?? []);
     for (const { name, options } of manifest.functions) {
       const impossible = this.#options.describeImpossible(options);
-      if (impossible !== null) throw new SamovarError("no_capacity", `A container of ${name} can never run on this host: it ${impossible}`);
+      if (impossible !== null)
+        throw new SamovarError("no_capacity", `A container of ${name} can never run on this host: it ${impossible}`, {
+          fields: { fix: "Ask for less cpu, memory or GPUs, or use a larger machine" },
+        });
+      const most = this.#options.hostCeiling(options);
+      if (options.minContainers > most)
+        emit({
+          type: "note",
+          message: `${name} asks for minContainers ${options.minContainers}, and this host holds ${most} of it at most: it fills the host`,
+        });
     }
     const unreserve = registry.reserve(names, holders, `a deploy of ${manifest.app}`);
     const functionIds: string[] = [];
@@ -140,7 +151,8 @@ export class Deployments implements DeploymentControl {
       // Containers that start before the switch call their siblings by id.
       for (const { runtime } of next) registry.add(runtime);
       if (!request.noWait) {
-        await Promise.all(next.map((version) => bringUp(version, this.#byName.get(version.record.name.toLowerCase())?.active.runtime ?? null, emit, signal)));
+        const oldOf = (name: string): FunctionRuntime | null => this.#byName.get(name.toLowerCase())?.active.runtime ?? null;
+        await Promise.all(next.map((version) => bringUp(version, { old: oldOf(version.record.name), clock, emit, signal })));
       }
       const result = await this.#commits.take("", async () => {
         assertGoesOn(signal);
@@ -155,6 +167,10 @@ export class Deployments implements DeploymentControl {
       });
       undo = () => undefined;
       return result;
+    } catch (error) {
+      // Whatever was under way says it in its own words.
+      assertGoesOn(signal);
+      throw error;
     } finally {
       await undo();
       unreserve();
@@ -191,7 +207,8 @@ export class Deployments implements DeploymentControl {
   }
 
   list(): readonly DeploymentInfo[] {
-    return [...this.#byName.values()].map((deployment) => deployment.info(this.#options.url()));
+    const sorted = [...this.#byName].toSorted(([a], [b]) => (a < b ? -1 : 1));
+    return sorted.map(([, deployment]) => deployment.info(this.#options.url()));
   }
 
   get(name: string): DeploymentDetail {
@@ -238,7 +255,8 @@ export class Deployments implements DeploymentControl {
     await Promise.all(
       changes.map(async ({ name, version }) => {
         const deployment = this.#find(name);
-        if (deployment.state === "active") await bringUp(deployment.versions.get(version)!, deployment.active.runtime, () => {}, signal);
+        if (deployment.state === "active")
+          await bringUp(deployment.versions.get(version)!, { old: deployment.active.runtime, clock: this.#options.clock, emit() {}, signal });
       }),
     );
     await this.#commits.take("", async () => {
