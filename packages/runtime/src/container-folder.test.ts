@@ -83,7 +83,7 @@ test("code that is gone from disk is told as that, by what lists it and by what 
   const code = { codeId: "c", sourceDir, entry: "a.mjs", nodeModules: [] };
   const plan = await planCode(code);
   await rm(sourceDir, { recursive: true });
-  const gone = { code: "storage_failed", message: `The code of this version is gone from disk: deploy it again` };
+  const gone = { code: "storage_failed", message: `The code of this version is gone from disk: deploy it again (${sourceDir} is not there)` };
   await expect(planCode(code)).rejects.toMatchObject(gone);
   const folder = toContainerFolder(root, "ct_1");
   await makeFolder(folder);

@@ -136,7 +136,7 @@ async function attemptWithCode<T>(path: string, sourceDir: string, work: () => P
       return await work();
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT" || (await isThere(sourceDir))) throw error;
-      throw new SamovarError("storage_failed", `The code of this version is gone from disk: deploy it again`, { cause: error });
+      throw new SamovarError("storage_failed", `The code of this version is gone from disk: deploy it again (${sourceDir} is not there)`, { cause: error });
     }
   });
 }
