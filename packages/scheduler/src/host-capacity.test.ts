@@ -231,7 +231,8 @@ describe("what could never fit", () => {
     const pool = at.pool("huge", { memoryRequestMib: 4_096, gpu: ["H100"], gpuCount: 1, minContainers: 1 });
     const call = at.call(pool);
     const why = "needs 4096 MiB of memory, this host has 2048 MiB for containers; needs 1 GPU (H100), this host has 2 T4";
-    expect(call.error).toMatchObject({ code: "no_capacity", message: `huge can never run on this host: it ${why}`, fields: { reason: why } });
+    const fix = "Ask for less cpu, memory or GPUs, or use a larger machine";
+    expect(call.error).toMatchObject({ code: "no_capacity", message: `huge can never run on this host: it ${why}`, fields: { reason: why, fix } });
     expect(pool.info()).toMatchObject({ state: "failing", reason: expect.stringContaining("can never run") });
     expect(at.capacity.describeImpossible(pool.spec.manifest.options)).toBe(why);
     expect(await pool.warmUp(1, new AbortController().signal).catch((error: unknown) => error)).toMatchObject({ code: "no_capacity" });
