@@ -26,7 +26,7 @@ import type { ScalingPatch } from "./options.ts";
  * | POST `/apps/{app}/rollback` | `{}`: the app to what it was before its last deploy; `{ "deployments": [] }` |
  * | DELETE `/deployments/{name}` | `?version=2` for one version that is not active; 204 |
  * | GET `/deployments/{name}/openapi.json` | how it is called, OpenAPI 3.1; `?version=2` |
- * | PATCH `/functions/{idOrName}/scaling` | `ScalingPatch` → `FunctionInfo` |
+ * | PATCH `/functions/{idOrName}/scaling` | `ScalingRequest` → `FunctionInfo`; the window is `scaledownWindow` (5, "5m", -1 for never) or `scaledownWindowMs` |
  * | GET, POST `/tokens`, DELETE `/tokens/{id}` | `{ "tokens": TokenInfo[] }`; `TokenRequest` → `CreatedToken`; 204 |
  * | WebSocket `/containers/{id}/exec` | a program in a container: `exec.ts` has the messages |
  * | GET `/openapi.json` | this, described |

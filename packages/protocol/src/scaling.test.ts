@@ -21,7 +21,7 @@ test("everything that is wrong is told at once", () => {
           "maxContainers is 0, but it takes a whole number, 1 or more, or null",
           'bufferContainers is "2", but it takes a whole number, 0 or more',
           "scaledownWindowMs is 10, but it takes a whole number, 2000 or more, or null",
-          'Unknown option "workers": scaling has minContainers, maxContainers, bufferContainers, scaledownWindowMs, tasksPerContainer',
+          'Unknown option "workers": scaling has minContainers, maxContainers, bufferContainers, scaledownWindow, scaledownWindowMs, tasksPerContainer',
         ],
       },
     }),
@@ -38,4 +38,25 @@ test.each([[null], [undefined], [[]], [5], [new Map()], ["minContainers"]])("%j 
 
 test("names that every object has are none of its fields", () => {
   expect(() => parseScalingPatch(JSON.parse('{ "__proto__": 1, "constructor": 2 }'))).toThrow(/Unknown option "__proto__".*Unknown option "constructor"/);
+});
+
+test.each([
+  [5, 5_000],
+  ["5m", 300_000],
+  ["2", 2_000],
+  [-1, null],
+])("a window may be written as %j", (scaledownWindow, scaledownWindowMs) => {
+  expect(parseScalingPatch({ scaledownWindow, minContainers: 1 })).toEqual({ scaledownWindowMs, minContainers: 1 });
+});
+
+test.each([[1], ["1s"], ["soon"], [null], [-2], [Infinity], [{}]])("%j is no window", (scaledownWindow) => {
+  expect(() => parseScalingPatch({ scaledownWindow })).toThrow(/^scaledownWindow is .*at least 2 s, or -1 for never$/);
+});
+
+test("the window is given once", () => {
+  for (const patch of [
+    { scaledownWindow: 5, scaledownWindowMs: 5_000 },
+    { scaledownWindowMs: null, scaledownWindow: -1 },
+  ])
+    expect(() => parseScalingPatch(patch)).toThrow("scaledownWindow and scaledownWindowMs are the same option: give one of them");
 });

@@ -189,6 +189,14 @@ describe("scaling", () => {
     expect(control.asked).toEqual([["scale", "predict", patch]]);
   });
 
+  test("a window is taken as options have it, in seconds or with a unit", async () => {
+    const { request, control } = await startGateway([]);
+    for (const scaledownWindow of [5, "5m", -1]) await request("/api/v1/functions/predict/scaling", send("PATCH", { scaledownWindow }));
+    expect(control.asked).toEqual([5_000, 300_000, null].map((scaledownWindowMs) => ["scale", "predict", { scaledownWindowMs }]));
+    const both = await request("/api/v1/functions/predict/scaling", send("PATCH", { scaledownWindow: 5, scaledownWindowMs: 5_000 }));
+    expect(await both.json()).toMatchObject({ code: "invalid_option", detail: expect.stringContaining("give one of them") });
+  });
+
   test("what can't be a change is told in the option's words", async () => {
     const { request, control } = await startGateway([]);
     const ask = async (patch: unknown): Promise<unknown> => (await request("/api/v1/functions/predict/scaling", send("PATCH", patch))).json();

@@ -1,5 +1,15 @@
 import { z } from "zod";
-import type { DeployEvent, DeployRequest, DeployResponse, DeploymentDetail, DeploymentInfo, ScalingPatch, VersionInfo } from "@samovar/protocol";
+import type {
+  DeployEvent,
+  DeployRequest,
+  DeployResponse,
+  DeploymentDetail,
+  DeploymentInfo,
+  Duration,
+  ScalingPatch,
+  ScalingRequest,
+  VersionInfo,
+} from "@samovar/protocol";
 import { appRequest, appResponse, deployedFunction } from "./app-schemas.ts";
 import { count, functionKind, jsonObject, resourceName, schemaOf } from "./schema-of.ts";
 import { functionInfo, logLine } from "./schemas.ts";
@@ -31,7 +41,6 @@ export const deployEvent = schemaOf<DeployEvent>()(
   ]),
 );
 
-/** Bounds are those of `parseScalingPatch`, which says what is wrong in the words of the option. */
 export const scalingPatch = schemaOf<ScalingPatch>()(
   z.strictObject({
     minContainers: z.number().exactOptional(),
@@ -39,6 +48,17 @@ export const scalingPatch = schemaOf<ScalingPatch>()(
     bufferContainers: z.number().exactOptional(),
     scaledownWindowMs: z.number().nullable().exactOptional().describe("Null: never"),
     tasksPerContainer: z.number().exactOptional().describe("0: workers × concurrencyTarget"),
+  }),
+);
+
+/** Bounds are those of `parseScalingPatch`, which says what is wrong in the words of the option. */
+export const scalingRequest = schemaOf<ScalingRequest>()(
+  z.strictObject({
+    ...scalingPatch.shape,
+    scaledownWindow: (z.union([z.number(), z.string()]) as z.ZodType<Duration>)
+      .exactOptional()
+      .describe('How long an idle container is kept: seconds, or a string such as "5m"; at least 2 s, -1 for never'),
+    scaledownWindowMs: scalingPatch.shape.scaledownWindowMs.describe("The same in milliseconds, in place of scaledownWindow. Null: never"),
   }),
 );
 

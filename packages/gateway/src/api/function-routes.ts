@@ -2,7 +2,7 @@ import { z } from "zod";
 import { parseScalingPatch } from "@samovar/protocol";
 import { assertApp, mayTouch } from "../authenticator.ts";
 import { defineRoute, type ApiContext, type ApiRoute } from "./api-route.ts";
-import { scalingPatch } from "./deployment-schemas.ts";
+import { scalingRequest } from "./deployment-schemas.ts";
 import { DEPLOY, json } from "./route-parts.ts";
 import { functionInfo } from "./schemas.ts";
 
@@ -26,7 +26,7 @@ export const FUNCTION_ROUTES: readonly ApiRoute[] = [
     containers: true,
     ofOneApp: true,
     params: z.strictObject({ idOrName: z.string().min(1).max(100) }),
-    body: scalingPatch,
+    body: scalingRequest,
     answer: { status: 200, description: "The function as it is scaled now", schema: functionInfo },
     async handle(context, { params, body, principal }) {
       const app = appOf(context, params.idOrName);

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { CONTENT_TYPES, type ErrorCode, ERROR_CATALOGUE } from "@samovar/protocol";
 import type { ApiRoute } from "./api-route.ts";
 import { appRequest, appResponse } from "./app-schemas.ts";
-import { deployEvent, deployRequest, deploymentDetail, deploymentInfo, scalingPatch, versionInfo } from "./deployment-schemas.ts";
+import { deployEvent, deployRequest, deploymentDetail, deploymentInfo, scalingPatch, scalingRequest, versionInfo } from "./deployment-schemas.ts";
 import { containerInfo, functionInfo, logLine, phaseEvent, problem, serverInfo, sessionEvent, sessionRequest } from "./schemas.ts";
 import { createdToken, tokenInfo, tokenRequest } from "./token-schemas.ts";
 
@@ -21,6 +21,7 @@ const NAMED = {
   PhaseEvent: phaseEvent,
   Problem: problem,
   ScalingPatch: scalingPatch,
+  ScalingRequest: scalingRequest,
   ServerInfo: serverInfo,
   SessionEvent: sessionEvent,
   SessionRequest: sessionRequest,
