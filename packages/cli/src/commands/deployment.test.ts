@@ -121,6 +121,7 @@ test.each([
   [["predict", "--max", "0"], /a number from 1, or none/],
   [["predict", "-1"], /unknown option|invalid/],
   [["predict", "--window", "soon"], /such as 30s or 5m/],
+  [["predict", "--window", "1s"], /--window.*'1s' is invalid.*at least 2 s/],
 ])("scale %j is refused before the server hears of it", async (argv, message) => {
   const { io, server } = await setUp();
   expect(await runCli(["deployment", "scale", ...argv], io)).toBe(1);

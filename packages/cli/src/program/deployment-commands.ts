@@ -52,11 +52,7 @@ export function addDeploymentCommands(program: Command, choose: Choose): void {
     .option("--min <n>", "the floor: how many containers are kept running", toCount)
     .option("--max <n>", "the ceiling; none for what the machine can hold", toCeiling)
     .option("--buffer <n>", "how many more than needed are kept ready while there is work", toCount)
-    .addOption(
-      new Option("--window <duration>", "how long a container stays without work; never for always").argParser((text: string) =>
-        text === "never" ? text : toDurationMs(text),
-      ),
-    )
+    .addOption(new Option("--window <duration>", "how long a container stays without work, at least 2 s; never for always").argParser(toWindow))
     .option("--tasks <n>", "inputs per container that it aims at; 0 for workers × concurrency target", toCount)
     .addOption(jsonOption())
     .addHelpText("after", "\nExamples:\n  samovar deployment scale predict 2\n  samovar deployment scale predict --max none --window 5m")
@@ -102,6 +98,16 @@ function toCeiling(text: string): number | "none" {
   const ceiling = Number(text);
   if (!/^\d{1,9}$/.test(text) || ceiling === 0) throw new InvalidArgumentError("It has to be a number from 1, or none.");
   return ceiling;
+}
+
+/** Of `scaledownWindow`. */
+const LEAST_WINDOW_MS = 2_000;
+
+function toWindow(text: string): number | "never" {
+  if (text === "never") return text;
+  const windowMs = toDurationMs(text);
+  if (windowMs < LEAST_WINDOW_MS) throw new InvalidArgumentError("It has to be at least 2 s, or never.");
+  return windowMs;
 }
 
 function toVersion(text: string): number {
