@@ -32,7 +32,17 @@ test("the document is valid OpenAPI 3.1 and describes every route, its parameter
       ...Object.keys(route.query?.shape ?? {}),
     ]);
   }
-  expect(Object.values(document.paths).flatMap((path) => Object.keys(path))).toHaveLength(ROUTES.length);
+  // And the one that is no route: the upgrade to a WebSocket.
+  expect(Object.values(document.paths).flatMap((path) => Object.keys(path))).toHaveLength(ROUTES.length + 1);
+});
+
+test("the WebSocket into a container is described as the upgrade that it is", async () => {
+  const { request } = await startGateway([]);
+  const document = (await (await request("/api/v1/openapi.json")).json()) as Document;
+  const exec = document.paths["/api/v1/containers/{id}/exec"]!["get"]!;
+  expect(Object.keys(exec.responses)).toEqual(["101", "401", "403", "426", "default"]);
+  expect((exec as { readonly description?: string }).description).toMatch(/ExecRequest[^]*ExecSignals[^]*ExecReplies[^]*0 stdin, 1 stdout, 2 stderr/);
+  expect((await request("/api/v1/containers/ct_1/exec")).status).toBe(426);
 });
 
 test("named schemas refer to each other, and every reference resolves", async () => {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { CONTENT_TYPES, type ErrorCode, ERROR_CATALOGUE } from "@samovar/protocol";
+import { CONTENT_TYPES, type ErrorCode, ERROR_CATALOGUE, EXEC_STREAM } from "@samovar/protocol";
 import type { ApiRoute } from "./api-route.ts";
 import { appRequest, appResponse } from "./app-schemas.ts";
 import { deployEvent, deployRequest, deploymentDetail, deploymentInfo, scalingPatch, scalingRequest, versionInfo } from "./deployment-schemas.ts";
@@ -36,6 +36,7 @@ type JsonSchema = Record<string, unknown>;
 export function createOpenApi(routes: readonly ApiRoute[], version: string): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of routes) (paths[`/api/v1${route.path}`] ??= {})[route.method] = toOperation(route);
+  paths["/api/v1/containers/{id}/exec"] = { get: EXEC };
   return {
     openapi: "3.1.1",
     info: {
@@ -90,14 +91,39 @@ function problemResponses(route: ApiRoute): JsonSchema {
   if (route.params) codes.push("not_found");
   if (route.body) codes.push("payload_too_large");
   const responses: Record<string, unknown> = {};
-  for (const code of codes) {
-    const { status, title } = ERROR_CATALOGUE[code];
-    responses[status] = { description: title, content: { [CONTENT_TYPES.problem]: { schema: refTo("Problem") } } };
-  }
+  for (const code of codes) responses[ERROR_CATALOGUE[code].status] = problemResponse(code);
   return { ...responses, default: { description: "Any other problem", content: { [CONTENT_TYPES.problem]: { schema: refTo("Problem") } } } };
 }
 
-const refTo = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` });
+function problemResponse(code: ErrorCode): JsonSchema {
+  return { description: ERROR_CATALOGUE[code].title, content: { [CONTENT_TYPES.problem]: { schema: refTo("Problem") } } };
+}
+
+function refTo(name: string): JsonSchema {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+/** No route of the table: it is an upgrade, and OpenAPI has no words for what follows it. */
+const EXEC: JsonSchema = {
+  operationId: "execInContainer",
+  summary: "Run a program in a container, over a WebSocket",
+  description: [
+    "The upgrade to a WebSocket. Needs a token with the scope admin, as `authorization` or, from browsers, as the subprotocol `samovar.bearer.TOKEN`.",
+    "The client's first message is text, an ExecRequest: `{ argv: [string], env?: { NAME: string }, cwd?: string, terminal?: { columns, rows } }`.",
+    'After it, text messages of the client are ExecSignals: `{ type: "resize", columns, rows }` or `{ type: "signal", signal: "SIGINT" }`.',
+    'Text messages of the server are ExecReplies: `{ type: "started" }`, and as the last one `{ type: "exit", code, signal }` or `{ type: "failed", problem }`.',
+    `Binary messages carry streams: the first byte says which (${EXEC_STREAM.stdin} stdin, ${EXEC_STREAM.stdout} stdout, ${EXEC_STREAM.stderr} stderr), the rest are its bytes; none is the end of stdin.`,
+    "Hanging up ends the program: SIGHUP, then SIGKILL.",
+  ].join("\n\n"),
+  parameters: [{ name: "id", in: "path", required: true, schema: { type: "string" } }],
+  responses: {
+    101: { description: "The WebSocket is open; a container that isn't there is told in it, as `failed`" },
+    401: problemResponse("unauthorized"),
+    403: problemResponse("forbidden"),
+    426: { ...problemResponse("invalid_request"), description: "A plain request: this is served only as a WebSocket" },
+    default: { description: "Any other problem", content: { [CONTENT_TYPES.problem]: { schema: refTo("Problem") } } },
+  },
+};
 
 function namedSchemas(): Record<string, unknown> {
   return Object.fromEntries(Object.entries(NAMED).map(([name, schema]) => [name, toJsonSchema(schema, name.endsWith("Request") ? "input" : "output", name)]));
