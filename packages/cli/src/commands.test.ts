@@ -101,7 +101,7 @@ test("a server that does not answer is named", async () => {
 test("a wrong token is told as the server tells it", async () => {
   const { io } = await setUp({}, { SAMOVAR_TOKEN: "wrong" });
   expect(await runCli(["ps"], io)).toBe(1);
-  expect(io.err()).toContain("error (unauthorized): The token is unknown\n  → Send Authorization: Bearer TOKEN");
+  expect(io.err()).toContain("error (unauthorized): The token is unknown\n  → Set SAMOVAR_TOKEN to a token of this server");
 });
 
 test("container inspect draws the phases; a beginning of the id is enough", async () => {

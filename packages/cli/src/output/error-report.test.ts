@@ -15,6 +15,10 @@ test("a fix of its own is shown in place of the catalogue's", () => {
   expect(show(new SamovarError("not_found", "There is no x", { fields: { fix: "Try y" } }))).toBe("error (not_found): There is no x\n  → Try y\n");
 });
 
+test("a token that is missing or unknown names the variable that commands take it from", () => {
+  expect(show(new SamovarError("unauthorized", "The request has no token"))).toMatch(/→ Set SAMOVAR_TOKEN to a token of this server/);
+});
+
 test("what the message says already is not said twice", () => {
   const taken = "Port 8700 on 127.0.0.1 is taken: stop what listens there, or choose another port";
   expect(show(new SamovarError("port_in_use", taken))).toBe(`error (port_in_use): ${taken}\n`);

@@ -1,4 +1,4 @@
-import { ERROR_CATALOGUE, SamovarError } from "@samovar/protocol";
+import { ERROR_CATALOGUE, SamovarError, type ErrorCode } from "@samovar/protocol";
 import type { Colors } from "./colors.ts";
 
 /**
@@ -45,9 +45,14 @@ export function renderError(error: unknown, options: { readonly colors: Colors; 
   return `${lines.join("\n")}\n`;
 }
 
-/** What to do about it: the raiser's own words, else the catalogue's; nothing where the message says it already. */
+/** Where the catalogue speaks to callers over HTTP, and a command has words of its own. */
+const COMMAND_FIXES: Partial<Record<ErrorCode, string>> = {
+  unauthorized: "Set SAMOVAR_TOKEN to a token of this server; with SAMOVAR_URL none is taken from SAMOVAR_HOME",
+};
+
+/** What to do about it: the raiser's own words, else a command's or the catalogue's; nothing where the message says it already. */
 function toFix(error: SamovarError): string | undefined {
-  const fix = typeof error.fields.fix === "string" ? error.fields.fix : ERROR_CATALOGUE[error.code].fix;
+  const fix = typeof error.fields.fix === "string" ? error.fields.fix : (COMMAND_FIXES[error.code] ?? ERROR_CATALOGUE[error.code].fix);
   return saysAlready(error.message, fix) ? undefined : fix;
 }
 
