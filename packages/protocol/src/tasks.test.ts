@@ -33,7 +33,9 @@ test("from every status that is not over, each end is reached", () => {
     for (let status = queue.pop(); status; status = queue.pop()) {
       for (const event of EVENTS) {
         const next = nextTaskStatus(status, event);
-        if (next && !reached.has(next)) queue.push(next) && reached.add(next);
+        if (!next || reached.has(next)) continue;
+        reached.add(next);
+        queue.push(next);
       }
     }
     expect([...reached].toSorted()).toEqual([...TASK_STATUSES].toSorted());

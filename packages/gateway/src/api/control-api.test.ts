@@ -143,8 +143,8 @@ describe("routes", () => {
     const { request, control } = await startGateway([]);
     const body = { ...APP, code: { ...APP.code, nodeModules: ["/project/node_modules"] } };
     const method = path.endsWith("/app") ? "PUT" : "POST";
-    const sent = json(body);
-    const response = await request(path, { ...sent, method, headers: { ...sent.headers, authorization: `Bearer ${DEPLOY_TOKEN}` } });
+    const headers = { "content-type": "application/json", authorization: `Bearer ${DEPLOY_TOKEN}` };
+    const response = await request(path, { body: JSON.stringify(body), method, headers });
     expect([response.status, await response.json()]).toMatchObject([403, { code: "forbidden", detail: expect.stringContaining("/project/node_modules") }]);
     expect(control.asked).toEqual([]);
   });
