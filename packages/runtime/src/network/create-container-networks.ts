@@ -1,6 +1,6 @@
-import { mkdir, realpath, writeFile } from "node:fs/promises";
+import { realpath, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Clock, Logger } from "@samovar/kit";
+import { makeFolders, type Clock, type Logger } from "@samovar/kit";
 import { describeAllowProblem, MAX_ALLOW_ENTRIES, parseAllowEntry, SamovarError, type Ipv4Range, type NetworkPolicy } from "@samovar/protocol";
 import { DEFAULT_RANGE } from "./address-block.ts";
 import type { ContainerNetwork, ContainerNetworks } from "./container-network.ts";
@@ -31,7 +31,7 @@ const SAFE_ID = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 
 /** Looks at what the machine can do. Nothing of the host is changed before the first isolated container. */
 export async function createContainerNetworks(options: ContainerNetworksOptions): Promise<ContainerNetworks> {
-  await mkdir(options.home, { recursive: true, mode: 0o755 });
+  makeFolders(options.home, 0o755);
   const home = await realpath(options.home);
   const noNames = join(home, "no-names.resolv.conf");
   const [probe] = await Promise.all([options.probe ?? probeNetwork(), writeFile(noNames, "# This container has no network\n")]);

@@ -1,6 +1,6 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { disposeAll, type Clock, type Logger } from "@samovar/kit";
+import { disposeAll, makeFolders, type Clock, type Logger } from "@samovar/kit";
 import { formatIpv4, formatIpv4Range, SamovarError, type Ipv4Range, type NetworkPolicy } from "@samovar/protocol";
 import { gatewayOf, listFreeBlocks, listTaken } from "./address-block.ts";
 import { toAllowList } from "./allow-list.ts";
@@ -62,7 +62,7 @@ export class Instance {
       const { udpPort, tcpPort } = await forwarder.listen(gateway);
       await kernel.rules(tableRules({ instance: name, block, dnsUdpPort: udpPort, dnsTcpPort: tcpPort }));
       await turnForwardingOn();
-      await mkdir(join(instanceFolder(home, name), "containers"), { recursive: true, mode: 0o755 });
+      makeFolders(join(instanceFolder(home, name), "containers"), 0o755);
       await writeFile(join(instanceFolder(home, name), "resolv.conf"), `nameserver ${gateway}\n`);
       const slots = new Slots({
         instance: name,

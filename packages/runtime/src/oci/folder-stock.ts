@@ -1,6 +1,6 @@
-import { mkdir, rename } from "node:fs/promises";
+import { rename } from "node:fs/promises";
 import { join } from "node:path";
-import type { Clock, Logger } from "@samovar/kit";
+import { makeFolders, type Clock, type Logger } from "@samovar/kit";
 import { DEFAULT_OPTIONS, SamovarError } from "@samovar/protocol";
 import { removeFolder } from "../container-folder.ts";
 import type { Disks } from "./disks.ts";
@@ -42,7 +42,7 @@ export class FolderStock {
 
   /** Rejects where disks can't be had. */
   async open(): Promise<void> {
-    await mkdir(this.#options.folder, { recursive: true, mode: 0o711 });
+    makeFolders(this.#options.folder, 0o711);
     this.#add();
     await this.#ready[0];
   }

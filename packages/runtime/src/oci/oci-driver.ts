@@ -1,6 +1,6 @@
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
-import { disposeAll, type Clock, type Logger } from "@samovar/kit";
+import { disposeAll, makeFolders, type Clock, type Logger } from "@samovar/kit";
 import { SamovarError, type DriverInfo, type ErrorCode } from "@samovar/protocol";
 import { NO_CGROUPS, detectCgroups, type CgroupPlan } from "../cgroup-detect.ts";
 import { Cgroups, openGroup, realFiles } from "../cgroups.ts";
@@ -88,7 +88,7 @@ export async function createOciDriver(options: OciDriverOptions): Promise<Runtim
   const programs = process.platform === "linux" ? await findRuntimes(options.runtimes ?? RUNTIMES) : [];
   if (programs.length === 0)
     throw new SamovarError("unsupported", "Neither crun nor runc is installed: `apt-get install crun` or `apt-get install runc`, or run the server on Linux");
-  await mkdir(options.home, { recursive: true, mode: 0o700 });
+  makeFolders(options.home, 0o700);
   const { home, clock, logger } = options;
   const ids = { uid: process.getuid!(), gid: process.getgid!() };
   const own = join(home, OWN_FOLDER);

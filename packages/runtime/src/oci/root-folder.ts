@@ -1,5 +1,6 @@
 import { access, chmod, copyFile, lchown, lstat, mkdir, readdir, readlink, realpath, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeFolders } from "@samovar/kit";
 import type { ContainerFolder, FileOwner } from "../container-folder.ts";
 import type { Bind } from "./oci-config.ts";
 
@@ -84,7 +85,7 @@ export interface HostRoot {
  */
 export async function prepareHostRoot(folder: string): Promise<HostRoot> {
   const etc = join(folder, "etc");
-  await mkdir(etc, { recursive: true, mode: 0o755 });
+  makeFolders(etc, 0o755);
   await chmod(folder, 0o755);
   const links: { name: string; target: string }[] = [];
   const binds: Bind[] = [
@@ -96,13 +97,15 @@ export async function prepareHostRoot(folder: string): Promise<HostRoot> {
     if (found?.isSymbolicLink()) links.push({ name, target: await readlink(`/${name}`) });
     else if (found?.isDirectory()) binds.push({ source: `/${name}`, destination: `/${name}` });
   }
-  for (const name of ETC_FILES)
-    await mkdir(dirname(join(etc, name)), { recursive: true }).then(() => copyFile(`/etc/${name}`, join(etc, name)).catch(() => {}));
+  for (const name of ETC_FILES) {
+    makeFolders(dirname(join(etc, name)));
+    await copyFile(`/etc/${name}`, join(etc, name)).catch(() => {});
+  }
   for (const [name, text] of Object.entries(ETC_WRITTEN)) await writeFile(join(etc, name), text);
   for (const [name, target] of Object.entries(ETC_LINKS)) await symlink(target, join(etc, name)).catch(() => {});
   for (const name of ETC_FOLDERS) {
     if (!(await isThere(`/etc/${name}`))) continue;
-    await mkdir(join(etc, name), { recursive: true });
+    makeFolders(join(etc, name));
     binds.push({ source: `/etc/${name}`, destination: `/etc/${name}` });
   }
   const resolvConf = await realpath("/etc/resolv.conf").catch(() => null);
@@ -119,7 +122,7 @@ export async function makeOuterFolder({ root, state }: OciFolder): Promise<void>
 
 /** Makes what a container is to find, as long as nobody runs there. It belongs to nobody in particular yet. */
 export async function makeData(folder: OciFolder, host: HostRoot): Promise<void> {
-  await mkdir(folder.data, { recursive: true, mode: 0o711 });
+  makeFolders(folder.data, 0o711);
   await chmod(folder.data, 0o711);
   await Promise.all(topFolders(folder).map((path) => mkdir(path)));
   await chmod(folder.tmp, 0o1777);
@@ -138,7 +141,7 @@ const topFolders = (folder: OciFolder): string[] => [folder.work, folder.home, f
 
 /** A folder that is there, or is made, with all in it belongs to `owner` from now on. */
 export async function giveFolder(path: string, owner: FileOwner): Promise<void> {
-  await mkdir(path, { recursive: true });
+  makeFolders(path);
   if ((await lstat(path)).uid === owner.uid) return;
   for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
     await lchown(join(entry.parentPath, entry.name), owner.uid, owner.gid).catch(() => {});
