@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { KIND_SEGMENTS, SamovarError, show, type FunctionKind, type FunctionManifest } from "@samovar/protocol";
 import type { FunctionEntry, FunctionTable } from "@samovar/scheduler";
 import { hostLabel } from "./host.ts";
-import { describeNear } from "./near-names.ts";
+import { describeNear } from "@samovar/kit";
 
 /** What a call's path or host names, before anything is looked up. */
 export interface Route {

@@ -1,4 +1,5 @@
 import type { Clock, Logger } from "@samovar/kit";
+import { signal } from "./container-ending.ts";
 import { familyOf, readProcessTable, type ProcessEntry } from "./process-table.ts";
 
 /** Short enough that a leak is found within some ten MiB, long enough to cost about 1 % of a core. */
@@ -6,9 +7,10 @@ const SAMPLE_MS = 500;
 
 export interface WatchedContainer {
   readonly pid: number;
+  readonly containerId: string;
   readonly limitBytes: number;
-  /** Ends this process, the largest of a container over its limit, as the kernel would. */
-  onOverLimit(largest: ProcessEntry): void;
+  /** It is over its limit: its largest process is ended, as the kernel would. */
+  onKill(): void;
 }
 
 /**
@@ -50,6 +52,12 @@ export class MemoryWatch {
     });
   }
 
+  #end(container: WatchedContainer, { pid, memoryBytes }: ProcessEntry): void {
+    container.onKill();
+    this.#logger.info({ containerId: container.containerId, pid, memoryBytes }, "A process is ended: its container is over its memory limit");
+    signal(pid);
+  }
+
   async #look(): Promise<void> {
     this.#looking = true;
     try {
@@ -58,7 +66,7 @@ export class MemoryWatch {
         const family = familyOf(table, container.pid);
         const usedBytes = family.reduce((sum, entry) => sum + entry.memoryBytes, 0);
         const largest = family.reduce<ProcessEntry | null>((best, entry) => (best === null || entry.memoryBytes > best.memoryBytes ? entry : best), null);
-        if (largest && usedBytes > container.limitBytes) container.onOverLimit(largest);
+        if (largest && usedBytes > container.limitBytes) this.#end(container, largest);
       }
     } catch (error) {
       this.#logger.warn({ error }, "The process table can't be read: memory limits are not held this time");

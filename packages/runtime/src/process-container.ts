@@ -2,6 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import type { Logger } from "@samovar/kit";
 import type { ContainerCgroup } from "./container-cgroup.ts";
 import { endTree, nextTurn, signal } from "./container-ending.ts";
+import { readContainerStats } from "./container-stats.ts";
 import { removeFolder, type ContainerFolder } from "./container-folder.ts";
 import type { ContainerEvents, ContainerSpec, ContainerStats, ExecCommand, ExecProcess, RunningContainer } from "./driver.ts";
 import { ExecSet } from "./exec/exec-set.ts";
@@ -9,9 +10,10 @@ import { placeInGroups } from "./exec/placed-command.ts";
 import { planProcessExec } from "./exec/plan-process-exec.ts";
 import { startExec } from "./exec/start-exec.ts";
 import { toExitStatus } from "./exit-status.ts";
+import { guardEvents } from "./guarded-events.ts";
 import type { MemoryWatch } from "./memory-watch.ts";
 import { OomCount } from "./oom-count.ts";
-import { familyOf, findByContainerId, isAlive, readProcessTable, type ProcessEntry } from "./process-table.ts";
+import { familyOf, findByContainerId, isAlive, readProcessTable } from "./process-table.ts";
 
 export interface ProcessContainerOptions {
   readonly spec: ContainerSpec;
@@ -40,6 +42,7 @@ export class ProcessContainer implements RunningContainer {
   readonly codePath: string;
   readonly codeDir: string;
   readonly #options: ProcessContainerOptions;
+  readonly #events: ContainerEvents;
   readonly #oom: OomCount;
   readonly #execs = new ExecSet();
   /** The main process exited and `mainExited` was called. */
@@ -54,6 +57,7 @@ export class ProcessContainer implements RunningContainer {
 
   constructor(options: ProcessContainerOptions) {
     this.#options = options;
+    this.#events = guardEvents(options.events, options.spec.containerId, options.logger);
     this.pid = options.child.pid;
     this.codePath = options.folder.work;
     this.codeDir = options.folder.work;
@@ -103,16 +107,7 @@ export class ProcessContainer implements RunningContainer {
 
   async stats(): Promise<ContainerStats> {
     if (this.#gone) return { memoryBytes: 0, cpuMs: 0, processes: 0 };
-    const cgroup = await this.#options.placed;
-    const [pids, memoryBytes, cpuMs] = await Promise.all([this.#pids(), cgroup?.memoryBytes() ?? null, cgroup?.cpuMs() ?? null]);
-    if (memoryBytes !== null && cpuMs !== null) return { memoryBytes, cpuMs, processes: pids.length };
-    const table = await readProcessTable();
-    const entries = pids.flatMap((pid) => table.get(pid) ?? []);
-    return {
-      memoryBytes: memoryBytes ?? entries.reduce((sum, entry) => sum + entry.memoryBytes, 0),
-      cpuMs: cpuMs ?? entries.reduce((sum, entry) => sum + entry.cpuMs, 0),
-      processes: pids.length,
-    };
+    return readContainerStats(await this.#options.placed, () => this.#pids());
   }
 
   tookOom(): Promise<boolean> {
@@ -120,7 +115,7 @@ export class ProcessContainer implements RunningContainer {
   }
 
   #output(stream: "stdout" | "stderr", chunk: Buffer): void {
-    if (!this.#gone) this.#tell(() => this.#options.events.output(stream, chunk));
+    if (!this.#gone) this.#events.output(stream, chunk);
   }
 
   async #onExit(code: number | null, exitSignal: string | null): Promise<void> {
@@ -132,7 +127,7 @@ export class ProcessContainer implements RunningContainer {
     await nextTurn();
     await nextTurn();
     const status = toExitStatus({ code, signal: exitSignal, killedByUs, oomKills: await this.#oom.kills(), heapExhausted: this.#oom.heap.count > 0 });
-    this.#tell(() => this.#options.events.mainExited(status));
+    this.#events.mainExited(status);
   }
 
   async #kill(): Promise<void> {
@@ -180,26 +175,12 @@ export class ProcessContainer implements RunningContainer {
 
   #watchMemory(): void {
     if (this.#isEnded || this.#killing) return;
-    const { watch, spec, logger } = this.#options;
+    const { watch, spec } = this.#options;
     this.#stopWatching = watch.add({
       pid: this.pid,
+      containerId: spec.containerId,
       limitBytes: spec.limits.memoryMib * 1024 * 1024,
-      onOverLimit: (largest: ProcessEntry) => {
-        this.#oom.watchKilled();
-        logger.info(
-          { containerId: spec.containerId, pid: largest.pid, memoryBytes: largest.memoryBytes },
-          "A process is ended: its container is over its memory limit",
-        );
-        signal(largest.pid);
-      },
+      onKill: () => this.#oom.watchKilled(),
     });
-  }
-
-  #tell(call: () => void): void {
-    try {
-      call();
-    } catch (error) {
-      this.#options.logger.error({ containerId: this.#options.spec.containerId, error }, "A listener of container events threw");
-    }
   }
 }

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdir } from "node:fs/promises";
-import { disposeAll, type Clock, type Logger } from "@samovar/kit";
+import { disposeAll } from "@samovar/kit";
 import { SamovarError, type DriverInfo } from "@samovar/protocol";
 import { NO_CGROUPS, detectCgroups } from "./cgroup-detect.ts";
 import { Cgroups, openGroup, realFiles, removeStaleCgroups } from "./cgroups.ts";
@@ -10,25 +10,13 @@ import { fillFolder, makeFolder, removeFolder, toContainerFolder, type Container
 import { ContainerLedger } from "./container-ledger.ts";
 import { toArguments, toEnvironment } from "./container-process.ts";
 import type { ContainerEvents, ContainerSpec, RunningContainer, RuntimeDriver } from "./driver.ts";
-import type { Gpus } from "./gpu/gpus.ts";
+import type { LocalDriverOptions } from "./local-driver-options.ts";
 import { MemoryWatch } from "./memory-watch.ts";
 import { ProcessContainer } from "./process-container.ts";
 import { toProcessInfo } from "./process-info.ts";
 import { StaleContainers } from "./stale-containers.ts";
 
-export interface ProcessDriverOptions {
-  /** Where containers get their folders. Belongs to this driver alone: what it finds there is left from a dead server. */
-  readonly home: string;
-  /** The `node` that containers run. */
-  readonly nodePath: string;
-  /** The runner, one file. */
-  readonly runnerFile: string;
-  /** Arguments of `node` before the runner's file. */
-  readonly nodeArguments?: readonly string[];
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Those of this machine. Absent: containers get none, and see those that there are. */
-  readonly gpus?: Gpus;
+export interface ProcessDriverOptions extends LocalDriverOptions {
   /** `off`: limits are watched and processes found without control groups, as on machines that have none. Default `auto`. */
   readonly cgroups?: "auto" | "off";
   /** Said in front of what this driver lacks: why it was taken and not a better one. */

@@ -357,8 +357,8 @@ export class RoomHold {
 }
 
 /** As callers are told who ask for what can't be. */
-export function toImpossibleError(functionName: string, why: string): SamovarError {
-  return new SamovarError("no_capacity", `${functionName} can never run on this host: it ${why}`, {
+export function toImpossibleError(what: string, why: string): SamovarError {
+  return new SamovarError("no_capacity", `${what} can never run on this host: it ${why}`, {
     // The catalogue's is for those who wait for room: waiting helps nobody here.
     fields: { reason: why, fix: "Ask for less cpu, memory or GPUs, or use a larger machine" },
   });

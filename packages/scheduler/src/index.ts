@@ -6,7 +6,7 @@ export { FAILURES_UNTIL_FAILING } from "./decisions/start-backoff.ts";
 export * from "./function-runtime.ts";
 export * from "./function-table.ts";
 export * from "./hook-run.ts";
-export { HostCapacity } from "./host-capacity.ts";
+export { HostCapacity, toImpossibleError } from "./host-capacity.ts";
 export type { HostSize } from "./decisions/room.ts";
 export * from "./input.ts";
 export type { Pool } from "./pool.ts";

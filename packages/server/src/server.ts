@@ -92,8 +92,14 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
         options.createDriver
           ? options.createDriver(home, runnerFile)
           : createDriver({
-              ...{ kind: config.driver, home: home.containers, verdictFile: join(home.cache, "oci-verdict.json") },
-              ...{ nodePath: process.execPath, runnerFile, clock, logger, gpus: await finding },
+              kind: config.driver,
+              home: home.containers,
+              verdictFile: join(home.cache, "oci-verdict.json"),
+              nodePath: process.execPath,
+              runnerFile,
+              clock,
+              logger,
+              gpus: await finding,
             }),
       ),
     ]);

@@ -12,7 +12,9 @@ import {
   type Code,
 } from "@samovar/bundler";
 import { describeNameProblem, SamovarError } from "@samovar/protocol";
+import type { CommandContext } from "../command-context.ts";
 import type { CliIo } from "../io.ts";
+import type { Target } from "../target.ts";
 import { sdkEntry } from "./sdk-entry.ts";
 
 const SLOW_LOAD_MS = 5_000;
@@ -26,13 +28,28 @@ export interface AppLoaderOptions {
   readonly home: string;
   /** What the module prints to stdout goes to stderr: the command's stdout is for its result. */
   readonly quiet?: boolean;
-  /**
-   * Packages that can't be bundled travel with the code: what is deployed may not change with the project, and a server
-   * elsewhere doesn't have its folders.
-   */
+  /** Packages that can't be bundled travel with the code: what is deployed may not change with the project. */
   readonly withPackages?: boolean;
   /** Added to this command's own environment, for the module on this machine. */
   readonly env: Readonly<Record<string, string>>;
+}
+
+/** The loader of a command's module, from what its flags say. */
+export function loaderOf(
+  { io, settings }: CommandContext,
+  target: Pick<Target, "file">,
+  flags: { readonly app?: string | undefined; readonly env?: Readonly<Record<string, string>> | undefined },
+  options: Pick<AppLoaderOptions, "quiet" | "withPackages"> = {},
+): AppLoader {
+  // A server elsewhere doesn't have this machine's folders.
+  return new AppLoader(io, {
+    file: target.file,
+    appName: flags.app,
+    env: flags.env ?? {},
+    home: settings.home,
+    withPackages: settings.url !== null,
+    ...options,
+  });
 }
 
 /** A module bundled, with the files that travel with it. */

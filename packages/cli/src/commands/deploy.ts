@@ -1,5 +1,5 @@
 import { SamovarError, type AppManifest, type DeployEvent, type DeployRequest, type DeployResponse } from "@samovar/protocol";
-import { AppLoader, type BuiltApp } from "../app/app-loader.ts";
+import { loaderOf, type AppLoader, type BuiltApp } from "../app/app-loader.ts";
 import { toAppRequest } from "../app/app-request.ts";
 import { sendCode } from "../app/send-code.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
@@ -24,7 +24,7 @@ export interface DeployOptions extends DeployFlags {
  * fails on the way or Ctrl-C comes, none.
  */
 export async function deploy(context: CommandContext, options: DeployOptions): Promise<ExitCode> {
-  const { io, screen, settings, interrupt } = context;
+  const { io, screen, interrupt } = context;
   const { noteColors } = screen;
   const target = parseDeployTarget(options.target, io.cwd);
   const startedMs = io.clock.monotonic();
@@ -33,7 +33,7 @@ export async function deploy(context: CommandContext, options: DeployOptions): P
   // First, because without a server all else is work for nothing.
   const client = await connectStayingServer(context);
   cleanUp.defer(() => client.dispose());
-  const loader = new AppLoader(io, { file: target.file, appName: options.app, env, home: settings.home, quiet: true, withPackages: true });
+  const loader = loaderOf(context, target, options, { quiet: true, withPackages: true });
   cleanUp.defer(() => loader.dispose());
   const steps = showSteps(context, `Loading ${target.label}`);
   cleanUp.defer(() => steps.done());

@@ -1,7 +1,7 @@
 import { createHttpTransport } from "samovar/internal";
 import type { AppHost } from "@samovar/bundler";
 import { SamovarError, type AppManifest, type AppResponse } from "@samovar/protocol";
-import { AppLoader, type BuiltApp } from "../app/app-loader.ts";
+import { loaderOf, type AppLoader, type BuiltApp } from "../app/app-loader.ts";
 import { toAppRequest, type AppRequestFlags } from "../app/app-request.ts";
 import { sendCode } from "../app/send-code.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
@@ -40,7 +40,7 @@ export async function run(context: CommandContext, options: RunOptions): Promise
   const input = await orAborted(readInput(options.input, io), interrupt.signal);
 
   const env = options.env ?? {};
-  const loader = new AppLoader(io, { file: target.file, appName: options.app, env, home: context.settings.home, withPackages: context.settings.url !== null });
+  const loader = loaderOf(context, target, options);
   await using cleanUp = new AsyncDisposableStack();
   cleanUp.defer(() => loader.dispose());
 

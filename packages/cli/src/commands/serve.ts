@@ -1,5 +1,5 @@
 import type { CommandContext, ExitCode } from "../command-context.ts";
-import { AppLoader } from "../app/app-loader.ts";
+import { loaderOf } from "../app/app-loader.ts";
 import { SamovarError } from "@samovar/protocol";
 import { orAborted } from "../interrupt.ts";
 import { formatDuration } from "../output/durations.ts";
@@ -22,7 +22,7 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
   const { io, screen, interrupt } = context;
   const target = parseTarget(options.target, io.cwd);
   const env = options.env ?? {};
-  const loader = new AppLoader(io, { file: target.file, appName: options.app, env, home: context.settings.home, withPackages: context.settings.url !== null });
+  const loader = loaderOf(context, target, options);
   await using cleanUp = new AsyncDisposableStack();
   cleanUp.defer(() => loader.dispose());
 

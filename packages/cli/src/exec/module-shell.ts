@@ -1,5 +1,5 @@
 import { SamovarError, type AppManifest, type ContainerInfo, type FunctionManifest } from "@samovar/protocol";
-import { AppLoader } from "../app/app-loader.ts";
+import { loaderOf } from "../app/app-loader.ts";
 import { toAppRequest } from "../app/app-request.ts";
 import { sendCode } from "../app/send-code.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
@@ -19,7 +19,7 @@ export async function moduleShell(context: CommandContext, options: ShellFlags &
   const { io, screen, interrupt } = context;
   const target = parseTarget(options.target, io.cwd);
   const env = options.env ?? {};
-  const loader = new AppLoader(io, { file: target.file, appName: options.app, env, home: context.settings.home, withPackages: context.settings.url !== null });
+  const loader = loaderOf(context, target, options);
   await using cleanUp = new AsyncDisposableStack();
   cleanUp.defer(() => loader.dispose());
 

@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import { z } from "zod";
 import { SamovarError, show } from "@samovar/protocol";
 import type { LogQuery } from "@samovar/scheduler";
-import { describeNear } from "../near-names.ts";
+import { describeNear } from "@samovar/kit";
 import { defineRoute, type ApiAnswer, type ApiContext, type ApiRoute } from "./api-route.ts";
 import { ADMIN, droppedLine, flag, id, json, openStream } from "./route-parts.ts";
 import { containerInfo, logLine } from "./schemas.ts";

@@ -4,13 +4,15 @@ import type { Logger } from "@samovar/kit";
 import { SamovarError } from "@samovar/protocol";
 import type { ContainerCgroup } from "../container-cgroup.ts";
 import { endTree, nextTurn, signal } from "../container-ending.ts";
+import { readContainerStats } from "../container-stats.ts";
 import type { ContainerEvents, ContainerSpec, ContainerStats, ExecCommand, ExecProcess, RunningContainer } from "../driver.ts";
 import type { OwnedExec } from "../exec/exec-launch.ts";
 import { ExecSet } from "../exec/exec-set.ts";
 import { toExitStatus } from "../exit-status.ts";
+import { guardEvents } from "../guarded-events.ts";
 import type { MemoryWatch } from "../memory-watch.ts";
 import { OomCount } from "../oom-count.ts";
-import { findByContainerId, readProcessTable, type ProcessEntry } from "../process-table.ts";
+import { findByContainerId } from "../process-table.ts";
 import type { Lifeline, MainEnd } from "./lifeline.ts";
 import { PidNamespace, insidePid } from "./pid-namespace.ts";
 import { INSIDE, type OciFolder } from "./root-folder.ts";
@@ -55,6 +57,7 @@ export class OciContainer implements RunningContainer {
   readonly codePath = INSIDE.code;
   readonly codeDir: string;
   readonly #options: OciContainerOptions;
+  readonly #events: ContainerEvents;
   readonly #oom: OomCount;
   readonly #execs = new ExecSet();
   readonly #ended: Promise<void>;
@@ -70,6 +73,7 @@ export class OciContainer implements RunningContainer {
 
   constructor(options: OciContainerOptions) {
     this.#options = options;
+    this.#events = guardEvents(options.events, options.spec.containerId, options.logger);
     this.codeDir = options.folder.work;
     this.#oom = new OomCount(options.grouped);
     const { runtime, lifeline } = options;
@@ -149,16 +153,7 @@ export class OciContainer implements RunningContainer {
 
   async stats(): Promise<ContainerStats> {
     if (this.#gone || !this.#processes) return { memoryBytes: 0, cpuMs: 0, processes: 0 };
-    const cgroup = await this.#options.grouped;
-    const [pids, memoryBytes, cpuMs] = await Promise.all([this.#pids(), cgroup?.memoryBytes() ?? null, cgroup?.cpuMs() ?? null]);
-    if (memoryBytes !== null && cpuMs !== null) return { memoryBytes, cpuMs, processes: pids.length };
-    const table = await readProcessTable();
-    const entries = pids.flatMap((pid) => table.get(pid) ?? []);
-    return {
-      memoryBytes: memoryBytes ?? entries.reduce((sum, entry) => sum + entry.memoryBytes, 0),
-      cpuMs: cpuMs ?? entries.reduce((sum, entry) => sum + entry.cpuMs, 0),
-      processes: pids.length,
-    };
+    return readContainerStats(await this.#options.grouped, () => this.#pids());
   }
 
   tookOom(): Promise<boolean> {
@@ -166,7 +161,7 @@ export class OciContainer implements RunningContainer {
   }
 
   #output(stream: "stdout" | "stderr", chunk: Buffer): void {
-    if (!this.#gone) this.#tell(() => this.#options.events.output(stream, chunk));
+    if (!this.#gone) this.#events.output(stream, chunk);
   }
 
   async #onEnd(end: MainEnd | null): Promise<void> {
@@ -183,7 +178,7 @@ export class OciContainer implements RunningContainer {
       oomKills: await this.#oom.kills(),
       heapExhausted: this.#oom.heap.count > 0,
     });
-    this.#tell(() => this.#options.events.mainExited(status));
+    this.#events.mainExited(status);
   }
 
   async #kill(): Promise<void> {
@@ -233,26 +228,12 @@ export class OciContainer implements RunningContainer {
 
   #watchMemory(mainPid: number): void {
     if (this.#isEnded || this.#killing) return;
-    const { watch, spec, logger } = this.#options;
+    const { watch, spec } = this.#options;
     this.#stopWatching = watch.add({
       pid: mainPid,
+      containerId: spec.containerId,
       limitBytes: spec.limits.memoryMib * 1024 * 1024,
-      onOverLimit: (largest: ProcessEntry) => {
-        this.#oom.watchKilled();
-        logger.info(
-          { containerId: spec.containerId, pid: largest.pid, memoryBytes: largest.memoryBytes },
-          "A process is ended: its container is over its memory limit",
-        );
-        signal(largest.pid);
-      },
+      onKill: () => this.#oom.watchKilled(),
     });
-  }
-
-  #tell(call: () => void): void {
-    try {
-      call();
-    } catch (error) {
-      this.#options.logger.error({ containerId: this.#options.spec.containerId, error }, "A listener of container events threw");
-    }
   }
 }

@@ -1,6 +1,6 @@
 import { chmod } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
-import { disposeAll, makeFolders, type Clock, type Logger } from "@samovar/kit";
+import { disposeAll, makeFolders } from "@samovar/kit";
 import { SamovarError, type DriverInfo, type ErrorCode } from "@samovar/protocol";
 import { NO_CGROUPS, detectCgroups, type CgroupPlan } from "../cgroup-detect.ts";
 import { Cgroups, openGroup, realFiles } from "../cgroups.ts";
@@ -11,7 +11,7 @@ import { toArguments, toEnvironment } from "../container-process.ts";
 import type { ContainerEvents, ContainerSpec, RunningContainer, RuntimeDriver } from "../driver.ts";
 import { startOciExec } from "../exec/start-oci-exec.ts";
 import { applyEdits } from "../gpu/apply-edits.ts";
-import type { Gpus } from "../gpu/gpus.ts";
+import type { LocalDriverOptions } from "../local-driver-options.ts";
 import { MemoryWatch } from "../memory-watch.ts";
 import type { ContainerNetwork, ContainerNetworks } from "../network/container-network.ts";
 import { createContainerNetworks } from "../network/create-container-networks.ts";
@@ -31,19 +31,7 @@ import { toFindings, toVerdict, tryMachine } from "./try-machine.ts";
 import { toUserMapping, type UserMapping } from "./user-mapping.ts";
 import { Workshop, type Ground } from "./workshop.ts";
 
-export interface OciDriverOptions {
-  /** Where containers get their folders. Belongs to this driver alone: what it finds there is left from a dead server. */
-  readonly home: string;
-  /** The `node` that containers run. */
-  readonly nodePath: string;
-  /** The runner, one file. */
-  readonly runnerFile: string;
-  /** Arguments of `node` before the runner's file. */
-  readonly nodeArguments?: readonly string[];
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Those of this machine. Absent: containers get none. */
-  readonly gpus?: Gpus;
+export interface OciDriverOptions extends LocalDriverOptions {
   /** Which runtimes are tried, in this order. Default: all, the quickest first. */
   readonly runtimes?: readonly RuntimeName[];
   /** Where it is kept what was found out by trying. Absent: each driver tries anew. */

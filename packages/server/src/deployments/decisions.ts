@@ -41,7 +41,8 @@ export function assertOwned(app: string, names: readonly string[], ownerOf: (nam
 }
 
 /** The version that a rollback leads to: the one asked for, else the newest one before the active one, of the app that has the name. */
-export function rollbackTarget({ name, app, activeVersion, versions }: DeploymentSnapshot, asked: number | null): number {
+export function rollbackTarget(deployment: DeploymentSnapshot, asked: number | null): number {
+  const { name, app, activeVersion, versions } = deployment;
   // Those of an app that had the name before are that app's to deploy again.
   const foreign = versions.find((one) => one.version === asked && one.app !== app);
   if (foreign)
@@ -49,19 +50,30 @@ export function rollbackTarget({ name, app, activeVersion, versions }: Deploymen
       "conflict",
       `Version ${asked} of ${name} is of the app ${foreign.app}, and the name belongs to ${app} now: deploy it from there, with --take-over`,
     );
-  const kept = versions
-    .filter((one) => one.app === app)
-    .map(({ version }) => version)
-    .sort((a, b) => b - a);
-  const list = kept.length > 0 ? `there are ${kept.join(", ")}` : "there is none";
+  const kept = ownVersions(deployment);
   if (asked !== null) {
-    if (!kept.includes(asked)) throw new SamovarError("not_found", `${name} has no version ${asked}: it was deleted, or never was; ${list}`);
+    if (!kept.includes(asked)) throw noVersion(deployment, asked);
     return asked;
   }
   const before = kept.find((version) => version < activeVersion);
-  if (before === undefined) throw new SamovarError("conflict", `${name} has no version before ${activeVersion}, which is active: ${list}`);
+  if (before === undefined) throw new SamovarError("conflict", `${name} has no version before ${activeVersion}, which is active: ${listed(kept)}`);
   return before;
 }
+
+export function noVersion(deployment: DeploymentSnapshot, version: number): SamovarError {
+  const kept = listed(ownVersions(deployment));
+  return new SamovarError("not_found", `${deployment.name} has no version ${version}: it was deleted, or never was; ${kept}`);
+}
+
+/** Newest first; those of an app that had the name before are not among them. */
+function ownVersions({ app, versions }: DeploymentSnapshot): number[] {
+  return versions
+    .filter((one) => one.app === app)
+    .map(({ version }) => version)
+    .sort((a, b) => b - a);
+}
+
+const listed = (versions: readonly number[]): string => (versions.length > 0 ? `there are ${versions.join(", ")}` : "there is none");
 
 /**
  * Where a rollback of a whole app leads: to what it was before the newest deploy that is active. Each function of that
@@ -72,10 +84,11 @@ export function appRollbackTargets(app: string, deployments: readonly Deployment
   const active = own.flatMap((one) => one.versions.filter(({ version }) => version === one.activeVersion));
   const newest = active.toSorted((a, b) => b.deployedAtMs - a.deployedAtMs)[0];
   if (!newest) throw new SamovarError("not_found", `Nothing of an app ${app} is deployed`);
-  const targets = own.flatMap(({ name, activeVersion, versions }) => {
+  const targets = own.flatMap((one) => {
+    const { name, activeVersion, versions } = one;
     if (versions.find(({ version }) => version === activeVersion)?.deployId !== newest.deployId) return [];
-    const before = versions.filter((one) => one.version < activeVersion && one.app === app).map(({ version }) => version);
-    return before.length > 0 ? [{ name, version: Math.max(...before) }] : [];
+    const before = ownVersions(one).find((version) => version < activeVersion);
+    return before === undefined ? [] : [{ name, version: before }];
   });
   if (targets.length === 0) throw new SamovarError("conflict", `The app ${app} has no deploy before the active one to go back to`);
   return targets;

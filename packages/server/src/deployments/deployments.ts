@@ -14,13 +14,13 @@ import {
   type StopReason,
 } from "@samovar/protocol";
 import { describeNear, type Clock, type Logger } from "@samovar/kit";
-import type { DeploymentControl, FunctionRuntime } from "@samovar/scheduler";
+import { toImpossibleError, type DeploymentControl, type FunctionRuntime } from "@samovar/scheduler";
 import type { DeploymentStore } from "@samovar/storage";
 import type { AppMaker } from "../apps/app-maker.ts";
 import type { FunctionRegistry } from "../apps/function-registry.ts";
 import type { CodeStore } from "../code/code-store.ts";
 import { Deployment, urlOf, type LiveVersion } from "./deployment.ts";
-import { appRollbackTargets, assertOwned, rollbackTarget, selectFunctions } from "./decisions.ts";
+import { appRollbackTargets, assertOwned, noVersion, rollbackTarget, selectFunctions } from "./decisions.ts";
 import { bringUp } from "./bring-up.ts";
 import { Turns } from "./turns.ts";
 import { DEPLOYED, revive, toVersionRecord } from "./version-record.ts";
@@ -111,10 +111,7 @@ export class Deployments implements DeploymentControl {
     const holders = names.flatMap((name) => this.#byName.get(name.toLowerCase())?.active.runtime ?? []);
     for (const { name, options } of manifest.functions) {
       const impossible = this.#options.describeImpossible(options);
-      if (impossible !== null)
-        throw new SamovarError("no_capacity", `A container of ${name} can never run on this host: it ${impossible}`, {
-          fields: { fix: "Ask for less cpu, memory or GPUs, or use a larger machine" },
-        });
+      if (impossible !== null) throw toImpossibleError(`A container of ${name}`, impossible);
       const most = this.#options.hostCeiling(options);
       if (options.minContainers > most)
         emit({
@@ -286,8 +283,7 @@ export class Deployments implements DeploymentControl {
 
   async #deleteVersion(deployment: Deployment, version: number): Promise<void> {
     const live = deployment.versions.get(version);
-    // Which ones there are is told by the rollback's own words.
-    if (!live) return void rollbackTarget(deployment.snapshot(), version);
+    if (!live) throw noVersion(deployment.snapshot(), version);
     if (version === deployment.activeVersion)
       throw new SamovarError(
         "conflict",

@@ -1,1 +1,0 @@
-export { describeNear, nearNames } from "@samovar/kit";
