@@ -3,6 +3,7 @@ import {
   CONTENT_TYPES,
   FRAME,
   ItemDecoder,
+  MAX_BODY_BYTES,
   MAX_FRAME_BYTES,
   SamovarError,
   decodeValue,
@@ -15,10 +16,16 @@ import {
   type CallTransport,
   type ErrorMessage,
   type Frame,
+  type PutTask,
+  type PutTaskResult,
+  type PutTasksResponse,
   type ScaleTarget,
   type ScalingPatch,
+  type TaskInfo,
+  type TaskQuestion,
   type WindowMessage,
 } from "@samovar/protocol";
+import type { Clock } from "@samovar/kit";
 import { ReceiveQueue, SendWindow } from "./flow.ts";
 import type { ServerLink } from "./server-link.ts";
 
@@ -30,6 +37,17 @@ interface OpenCall {
   fail(error: unknown): void;
 }
 
+/** Told from a remote error of the same code, which is an answer. */
+class ConnectionLost extends SamovarError {
+  constructor(message: string) {
+    super("server_unreachable", message);
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === "object" && value !== null && ConnectionLost.prototype.isPrototypeOf(value);
+  }
+}
+
 /** Leaves room for the head in a frame that carries a whole input. */
 const MAX_INLINE_INPUT_BYTES = MAX_FRAME_BYTES - 64 * 1024;
 
@@ -38,23 +56,19 @@ export class Calls implements CallTransport {
   readonly #link: ServerLink;
   readonly #open = new Map<number, OpenCall>();
   readonly #functionIds: () => Readonly<Record<string, string>>;
+  readonly #clock: Clock;
+  /** Those that wait for the server to be back: a task outlives its server. */
+  readonly #awaiting = new Set<PromiseWithResolvers<void>>();
   #nextStream = 2;
 
-  constructor(link: ServerLink, functionIds: () => Readonly<Record<string, string>>) {
+  constructor(link: ServerLink, clock: Clock, functionIds: () => Readonly<Record<string, string>>) {
     this.#link = link;
+    this.#clock = clock;
     this.#functionIds = functionIds;
   }
 
   async call(target: CallTarget, input: unknown, options: { readonly signal?: AbortSignal }): Promise<unknown> {
-    const { body, begun, dispose } = this.#begin(toCallHead(target, false), input, options.signal);
-    try {
-      const head = await begun;
-      if (head.items) throw new SamovarError("invalid_request", `${target.name} answers with a stream of items, not one value. Call it with .stream(input)`);
-      const bytes = await body.readAll();
-      return bytes.length === 0 && head.status === 204 ? undefined : decodeValue(bytes);
-    } finally {
-      dispose();
-    }
+    return this.#ask(toCallHead(target, false), input, options.signal);
   }
 
   async *stream(target: CallTarget, input: unknown, options: { readonly signal?: AbortSignal }): AsyncGenerator<unknown> {
@@ -73,12 +87,34 @@ export class Calls implements CallTransport {
   }
 
   async scale(target: ScaleTarget, patch: ScalingPatch): Promise<void> {
-    const { begun, dispose } = this.#begin({ kind: "scale", functionName: target.name, streaming: false }, patch, undefined);
-    try {
-      await begun;
-    } finally {
-      dispose();
+    await this.#ask({ kind: "scale", functionName: target.name, streaming: false }, patch, undefined);
+  }
+
+  async put(target: CallTarget, tasks: readonly PutTask[], options: { readonly signal?: AbortSignal }): Promise<readonly PutTaskResult[]> {
+    const answer = await this.#ask({ kind: "put", ...toCallHead(target, false) }, { tasks }, options.signal);
+    return (answer as PutTasksResponse).tasks;
+  }
+
+  async taskResult(id: string, { timeoutMs, signal }: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<unknown> {
+    const begunAt = this.#clock.monotonic();
+    for (;;) {
+      const waitMs = timeoutMs === undefined ? {} : { waitMs: Math.max(0, timeoutMs - (this.#clock.monotonic() - begunAt)) };
+      try {
+        return await this.#askTask({ ask: "result", id, ...waitMs }, signal);
+      } catch (error) {
+        // Ours alone: a task may have failed with this code.
+        if (!(error instanceof ConnectionLost)) throw error;
+        await this.#serverIsBack(error, waitMs.waitMs, signal);
+      }
     }
+  }
+
+  async taskInfo(id: string): Promise<TaskInfo> {
+    return (await this.#askTask({ ask: "info", id })) as TaskInfo;
+  }
+
+  async cancelTask(id: string): Promise<boolean> {
+    return (await this.#askTask({ ask: "cancel", id })) as boolean;
   }
 
   frame(frame: Frame): void {
@@ -115,13 +151,58 @@ export class Calls implements CallTransport {
   lost(): void {
     const calls = [...this.#open.values()];
     this.#open.clear();
-    for (const call of calls) call.fail(new SamovarError("server_unreachable", "The connection to the server was lost during the call. Call again"));
+    for (const call of calls) call.fail(new ConnectionLost("The connection to the server was lost during the call. Call again"));
+  }
+
+  /** The server took the worker (back). */
+  welcomed(): void {
+    for (const waiting of [...this.#awaiting]) waiting.resolve();
+  }
+
+  /** The server won't be back. */
+  gone(): void {
+    for (const waiting of [...this.#awaiting]) waiting.reject(new ConnectionLost("The server stayed away"));
+  }
+
+  #askTask(question: TaskQuestion, signal?: AbortSignal): Promise<unknown> {
+    return this.#ask({ kind: "task", functionName: question.id, streaming: false }, question, signal);
+  }
+
+  async #ask(call: CallHead, input: unknown, signal: AbortSignal | undefined): Promise<unknown> {
+    const { body, begun, dispose } = this.#begin(call, input, signal);
+    try {
+      const head = await begun;
+      if (head.items)
+        throw new SamovarError("invalid_request", `${call.functionName} answers with a stream of items, not one value. Call it with .stream(input)`);
+      const bytes = await body.readAll();
+      return bytes.length === 0 ? undefined : decodeValue(bytes);
+    } finally {
+      dispose();
+    }
+  }
+
+  async #serverIsBack(lost: ConnectionLost, withinMs: number | undefined, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#link.isOpen) return;
+    const waiting = Promise.withResolvers<void>();
+    this.#awaiting.add(waiting);
+    const abort = (): void => waiting.reject(signal!.reason);
+    signal?.addEventListener("abort", abort, { once: true });
+    const cancelTimer = withinMs === undefined ? undefined : this.#clock.after(withinMs, () => waiting.reject(new SamovarError("timeout", "The task is not known to be over: the server is away", { cause: lost })));
+    try {
+      await waiting.promise;
+    } finally {
+      cancelTimer?.();
+      signal?.removeEventListener("abort", abort);
+      this.#awaiting.delete(waiting);
+    }
   }
 
   #begin(call: CallHead, input: unknown, signal: AbortSignal | undefined): { body: ReceiveQueue; begun: Promise<AnswerHead>; dispose: () => void } {
     signal?.throwIfAborted();
-    if (!this.#link.isOpen) throw new SamovarError("server_unreachable", `${call.functionName} can't be called: the server is away. Call again`);
+    if (!this.#link.isOpen) throw new ConnectionLost(`${call.functionName} can't be called: the server is away. Call again`);
     const bytes = encodeValue(input, "unserializable_input");
+    if (call.kind === "put" && bytes.length > MAX_BODY_BYTES)
+      throw new SamovarError("payload_too_large", `The inputs for ${call.functionName} take ${bytes.length} bytes. Put fewer at a time`);
     const stream = this.#nextStream;
     this.#nextStream += 2;
     const { promise: begun, resolve, reject } = Promise.withResolvers<AnswerHead>();

@@ -103,7 +103,7 @@ export class Worker {
       },
     });
     this.log = new WorkerLog(this.#link, options.clock, this.#exits);
-    this.#calls = new Calls(this.#link, () => this.#facts?.load.functionIds ?? {});
+    this.#calls = new Calls(this.#link, options.clock, () => this.#facts?.load.functionIds ?? {});
     this.#phases = new PhaseRecorder(this.#link, options.clock, this.log);
     this.scope = this.#createScope({ kind: "worker" }, undefined);
   }
@@ -177,6 +177,7 @@ export class Worker {
 
   #onWelcomed(): void {
     this.log.flush();
+    this.#calls.welcomed();
     // A server that was started anew knows nothing of what was said to the old one.
     if (this.#state === "ready") this.#sendReady();
     if (this.#state === "draining") this.#link.control(FRAME.drain, encodeValue({ reason: this.#stopReason }));
@@ -188,6 +189,7 @@ export class Worker {
   }
 
   #onGone(reason: string): void {
+    this.#calls.gone();
     if (this.#state === "connecting") {
       this.#state = "ended";
       return void this.#finish(1);

@@ -235,6 +235,7 @@ export function loadMessage(bundlePath: string, overrides: Partial<LoadMessage> 
     concurrencyMax: 1,
     timeoutMs: null,
     stopGracePeriodMs: 30_000,
+    callbackUrl: null,
     functionIds: {},
     development: true,
     ...overrides,

@@ -2,10 +2,10 @@ import type { Agent, ClientRequest, IncomingMessage } from "node:http";
 import { SamovarError } from "@samovar/protocol";
 
 export interface HttpSend {
-  readonly method: "POST" | "PATCH";
+  readonly method: "GET" | "POST" | "PATCH";
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: Uint8Array;
+  readonly body?: Uint8Array;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -30,7 +30,7 @@ export class HttpConnection {
     signal?.throwIfAborted();
     const url = new URL(`${this.#base.pathname.replace(/\/$/, "")}${path}`, this.#base);
     return new Promise((resolve, reject) => {
-      const request: ClientRequest = this.#http.request(url, { method, agent: this.#agent, headers: { ...headers, "content-length": body.length } });
+      const request: ClientRequest = this.#http.request(url, { method, agent: this.#agent, headers: { ...headers, ...(body ? { "content-length": body.length } : {}) } });
       const abort = (): void => void request.destroy(signal!.reason as Error);
       signal?.addEventListener("abort", abort, { once: true });
       request.once("close", () => signal?.removeEventListener("abort", abort));

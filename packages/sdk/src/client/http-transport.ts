@@ -1,20 +1,19 @@
 import type { IncomingMessage } from "node:http";
 import {
   CONTENT_TYPES,
-  decodeValue,
   encodeValue,
-  ERROR_CATALOGUE,
-  fromSerializedError,
   ItemDecoder,
   KIND_SEGMENTS,
+  MAX_BODY_BYTES,
   SamovarError,
   type CallTarget,
   type CallTransport,
-  type ErrorCode,
-  type ProblemDocument,
-  type SerializedError,
+  type PutTasksResponse,
+  type TaskChange,
 } from "@samovar/protocol";
-import { HttpConnection, readBody } from "./http-connection.ts";
+import { contentTypeOf, decodeBody, readAnswer, toBreak } from "./http-answer.ts";
+import { HttpConnection } from "./http-connection.ts";
+import { createHttpTasks } from "./http-tasks.ts";
 
 export interface HttpTransportOptions {
   /** The server, such as `http://127.0.0.1:8700`. */
@@ -25,6 +24,8 @@ export interface HttpTransportOptions {
 }
 
 export interface HttpTransport extends CallTransport {
+  /** What happens to a task, until it is over. Rejects with `not_found`. */
+  taskEvents(id: string, options: { readonly signal?: AbortSignal }): AsyncIterable<TaskChange>;
   /** Closes the connections that are kept. Calls under way fail. */
   close(): void;
 }
@@ -46,14 +47,12 @@ export function createHttpTransport({ url, token, functionIds }: HttpTransportOp
         response.destroy();
         throw new SamovarError("invalid_request", `${describeTarget(target)} answers with a stream of items, not one value. Call it with .stream(input)`);
       }
-      const body = await broken(() => readBody(response), signal);
-      if (response.statusCode! >= 400) throw toError(response.statusCode!, body, target);
-      return decodeBody(response, body);
+      return decodeBody(response, await readAnswer(response, describeTarget(target), signal));
     },
     async *stream(target, input, { signal }) {
       const response = await post(target, input, CONTENT_TYPES.values, signal);
       try {
-        if (response.statusCode! >= 400) throw toError(response.statusCode!, await broken(() => readBody(response), signal), target);
+        if (response.statusCode! >= 400) await readAnswer(response, describeTarget(target), signal);
         if (contentTypeOf(response) !== CONTENT_TYPES.values) {
           throw new SamovarError("invalid_request", `${describeTarget(target)} returns one value, not a stream. Call it with .remote(input)`);
         }
@@ -70,9 +69,18 @@ export function createHttpTransport({ url, token, functionIds }: HttpTransportOp
         headers: { "content-type": CONTENT_TYPES.json, ...authorization },
         body: Buffer.from(JSON.stringify(patch)),
       });
-      const body = await broken(() => readBody(response), undefined);
-      if (response.statusCode! >= 400) throw toError(response.statusCode!, body, target);
+      await readAnswer(response, target.name);
     },
+    async put(target, tasks, { signal }) {
+      const body = encodeValue({ tasks }, "unserializable_input");
+      if (body.length > MAX_BODY_BYTES)
+        throw new SamovarError("payload_too_large", `${tasks.length} inputs for ${describeTarget(target)} take ${body.length} bytes. Put fewer at a time`);
+      const path = `/api/v1/functions/${toSegment(target, functionIds)}/tasks${toQuery({ method: target.method, with: toWith(target) })}`;
+      const headers = { "content-type": CONTENT_TYPES.value, accept: CONTENT_TYPES.value, ...authorization };
+      const response = await open().send({ method: "POST", path, headers, body, signal });
+      return (decodeBody(response, await readAnswer(response, describeTarget(target), signal)) as PutTasksResponse).tasks;
+    },
+    ...createHttpTasks(open, authorization),
     close: () => connection?.close(),
   };
 }
@@ -87,49 +95,18 @@ function toSegment({ name }: CallTarget, functionIds: Readonly<Record<string, st
 function toPath(target: CallTarget, functionIds: Readonly<Record<string, string>> | undefined): string {
   const who = `${functionIds ? "id/" : ""}${toSegment(target, functionIds)}`;
   const method = target.method === undefined ? "" : `/${encodeURIComponent(target.method)}`;
-  const parameters = target.parameters?.length ? `?with=${encodeURIComponent(JSON.stringify(target.parameters))}` : "";
-  return `/${KIND_SEGMENTS[target.kind]}/${who}${method}${parameters}`;
+  return `/${KIND_SEGMENTS[target.kind]}/${who}${method}${toQuery({ with: toWith(target) })}`;
+}
+
+/** Constructor arguments of a class. */
+const toWith = ({ parameters }: CallTarget): string | undefined => (parameters?.length ? JSON.stringify(parameters) : undefined);
+
+function toQuery(parameters: Readonly<Record<string, string | undefined>>): string {
+  const pairs = Object.entries(parameters).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`]));
+  return pairs.length > 0 ? `?${pairs.join("&")}` : "";
 }
 
 const describeTarget = (target: CallTarget): string => (target.method === undefined ? target.name : `${target.name}.${target.method}`);
-
-const contentTypeOf = (response: IncomingMessage): string => (response.headers["content-type"] ?? "").split(";")[0]!.trim();
-
-/** A value; or, where a handler answered with a Response of its own, what that says it is. */
-function decodeBody(response: IncomingMessage, body: Buffer): unknown {
-  if (response.statusCode === 204) return undefined;
-  const type = contentTypeOf(response);
-  if (type === CONTENT_TYPES.value) return decodeValue(body);
-  if (type === CONTENT_TYPES.json || type.endsWith("+json")) return JSON.parse(body.toString()) as unknown;
-  return type.startsWith("text/") ? body.toString() : new Uint8Array(body);
-}
-
-function toError(status: number, body: Buffer, target: CallTarget): Error {
-  const problem = parseProblem(body);
-  if (!problem)
-    return new SamovarError("internal", `${describeTarget(target)}: the server answered ${status}${body.length ? `: ${body.toString("utf8", 0, 200)}` : ""}`);
-  if (problem.error) return fromSerializedError(problem.error as SerializedError);
-  const { type: _type, title, status: _status, detail, code, error: _error, ...fields } = problem;
-  return new SamovarError(code in ERROR_CATALOGUE ? (code as ErrorCode) : "internal", detail ?? title ?? `The server answered ${status}`, { fields });
-}
-
-function parseProblem(body: Buffer): ProblemDocument | undefined {
-  try {
-    const parsed = JSON.parse(body.toString()) as ProblemDocument;
-    return typeof parsed === "object" && parsed !== null && typeof parsed.code === "string" ? parsed : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** A body that breaks off: the caller's own doing if it aborted, else a lost server. */
-async function broken<T>(read: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    throw toBreak(error, signal);
-  }
-}
 
 async function* readItems(response: IncomingMessage, signal: AbortSignal | undefined): AsyncGenerator<unknown> {
   const items = new ItemDecoder();
@@ -139,12 +116,4 @@ async function* readItems(response: IncomingMessage, signal: AbortSignal | undef
   } catch (error) {
     throw toBreak(error, signal);
   }
-}
-
-function toBreak(error: unknown, signal: AbortSignal | undefined): unknown {
-  if (signal?.aborted) return signal.reason;
-  const code = (error as NodeJS.ErrnoException | null)?.code;
-  return code === "ECONNRESET" || code === "ERR_STREAM_PREMATURE_CLOSE"
-    ? new SamovarError("container_lost", "The answer broke off before its end: the container or the server was lost", { cause: error })
-    : error;
 }

@@ -50,6 +50,7 @@ export function defineCallable(kind: "endpoint" | "function", app: App | null, a
     batchSize: draft.batch?.maxBatchSize ?? 1,
     describe: () => ({
       handler: { streaming, batch: draft.batch ?? null, inputSchema: toJsonSchema(draft.input, "input"), outputSchema: toJsonSchema(draft.output, "output") },
+      schedule: null,
       methods: {},
       hooks: describeHooks(definition.hooks, (_kind, hook) => hook.run.toString()),
       requiresParameters: false,

@@ -86,6 +86,7 @@ export function defineClass(app: App | null, args: readonly unknown[], entry: Fu
       throwMistakes(checkBuildsGiven(options, hooks.onBuild.length > 0, required), options, { ...shape, site: record.site });
       return {
         handler: null,
+        schedule: null,
         methods: Object.fromEntries(methods.map((one) => [one.name, toMethodManifest(Class, one)])),
         hooks: describeHooks(hooks, (kind, hook) => sourceOfHook(Class, kind, hook)),
         requiresParameters: required,

@@ -1,4 +1,4 @@
-import type { CallableManifest, FunctionDefinition, FunctionKind, HookManifest, HookKind, MethodManifest } from "@samovar/protocol";
+import type { CallableManifest, FunctionDefinition, FunctionKind, HookManifest, HookKind, MethodManifest, ScheduleManifest } from "@samovar/protocol";
 import type { App } from "../app.ts";
 import type { CodeShape, RawOptions } from "../options/mistakes.ts";
 import type { ReadOptions } from "../options/resolve-options.ts";
@@ -30,6 +30,7 @@ export interface DefinitionRecord {
 /** The parts of the manifest that the options do not decide. Made only when the manifest is. */
 export interface DefinitionDescription {
   readonly handler: CallableManifest | null;
+  readonly schedule: ScheduleManifest | null;
   readonly methods: Readonly<Record<string, MethodManifest>>;
   readonly hooks: Readonly<Record<HookKind, readonly HookManifest[]>>;
   readonly requiresParameters: boolean;

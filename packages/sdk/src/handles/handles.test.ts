@@ -32,6 +32,10 @@ function openSession(): Call[] {
     scale: async (target, patch) => {
       calls.push({ target: { ...target }, input: patch });
     },
+    put: async () => [],
+    taskResult: async () => undefined,
+    taskInfo: async () => Promise.reject(new Error("not asked for here")),
+    cancelTask: async () => false,
   };
   holder[RUNTIME] = { remote: true, context: () => ({ taskId: "t1" }), transport, onExit: () => {} };
   return calls;

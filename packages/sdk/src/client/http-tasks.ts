@@ -1,0 +1,130 @@
+import type { IncomingMessage } from "node:http";
+import { retryDelayMs } from "@samovar/kit";
+import { CONTENT_TYPES, SamovarError, type CallTransport, type TaskChange, type TaskInfo } from "@samovar/protocol";
+import { decodeBody, parseProblem, readAnswer, toBreak, toError } from "./http-answer.ts";
+import { readBody, type HttpConnection } from "./http-connection.ts";
+
+/** How long one request waits at the server: less than what proxies on the way allow a silent request. */
+const WAIT_MS = 50_000;
+
+/** Without a timeout, a server that was away for so long in a row is not waited for any more. */
+const AWAY_MS = 300_000;
+
+const BACK_OFF = { initialDelayMs: 100, backoff: 2, maxDelayMs: 5_000, jitter: true };
+
+type HttpTasks = Pick<CallTransport, "taskResult" | "taskInfo" | "cancelTask"> & {
+  taskEvents(id: string, options: { readonly signal?: AbortSignal }): AsyncGenerator<TaskChange>;
+};
+
+/** What is asked about tasks by their ids. */
+export function createHttpTasks(open: () => HttpConnection, authorization: Readonly<Record<string, string>>): HttpTasks {
+  const get = (path: string, accept: string, signal?: AbortSignal): Promise<IncomingMessage> =>
+    open().send({ method: "GET", path, headers: { accept, ...authorization }, signal });
+  return {
+    async taskResult(id, { timeoutMs = Infinity, signal }) {
+      const begunAt = performance.now();
+      let lastSeenAt = begunAt;
+      let failures = 0;
+      for (;;) {
+        const leftMs = Math.max(0, timeoutMs - (performance.now() - begunAt));
+        const answer = await ask(() => get(`${toPath(id)}/result?wait=${Math.ceil(Math.min(WAIT_MS, leftMs))}ms`, CONTENT_TYPES.value, signal), signal);
+        const now = performance.now();
+        if (!("lost" in answer)) {
+          const { response, body } = answer;
+          if (response.statusCode! >= 400) throw toError(response.statusCode!, body, id);
+          if (response.statusCode !== 202) return decodeBody(response, body);
+          lastSeenAt = now;
+        } else if (timeoutMs === Infinity && now - lastSeenAt > AWAY_MS) throw answer.lost;
+        const restMs = timeoutMs - (now - begunAt);
+        if (restMs <= 0) throw notOver(id, timeoutMs, "lost" in answer ? answer.lost : undefined);
+        // Also after a 202 that came before its time, as from a server that is about to stop.
+        failures = "lost" in answer ? failures + 1 : 0;
+        if ("lost" in answer || now - begunAt < Math.min(WAIT_MS, leftMs) / 2) await pause(Math.min(restMs, retryDelayMs(BACK_OFF, failures, Math.random())), signal);
+      }
+    },
+    async taskInfo(id) {
+      const response = await get(toPath(id), CONTENT_TYPES.json);
+      return decodeBody(response, await readAnswer(response, id)) as TaskInfo;
+    },
+    async cancelTask(id) {
+      const headers = { "content-type": CONTENT_TYPES.json, ...authorization };
+      const response = await open().send({ method: "POST", path: `${toPath(id)}/cancel`, headers, body: Buffer.from("{}") });
+      return (decodeBody(response, await readAnswer(response, id)) as { readonly changed: boolean }).changed;
+    },
+    async *taskEvents(id, { signal }) {
+      const response = await get(toPath(id), CONTENT_TYPES.sse, signal);
+      try {
+        if (response.statusCode! >= 400) await readAnswer(response, id, signal);
+        yield* readEvents(response);
+      } catch (error) {
+        throw toBreak(error, signal);
+      } finally {
+        if (!response.readableEnded) response.destroy();
+      }
+    },
+  };
+}
+
+const toPath = (id: string): string => `/api/v1/tasks/${encodeURIComponent(id)}`;
+
+type Asked = { readonly response: IncomingMessage; readonly body: Buffer } | { readonly lost: unknown };
+
+/** One request that may be made again: a task outlives its server. What the caller did, and a host that is none, is thrown. */
+async function ask(send: () => Promise<IncomingMessage>, signal: AbortSignal | undefined): Promise<Asked> {
+  try {
+    const response = await send();
+    const body = await readBody(response);
+    const status = response.statusCode!;
+    // 502 to 504 that are no task's are those of a proxy whose server is away.
+    const away = status === 502 || status === 503 || status === 504 ? isAway(body) : false;
+    return away ? { lost: toError(status, body, "The server") } : { response, body };
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    if (((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === "ENOTFOUND") throw error;
+    return { lost: toBreak(error, signal) };
+  }
+}
+
+function isAway(body: Buffer): boolean {
+  const problem = parseProblem(body);
+  return !problem || (problem.error === undefined && problem.code === "shutting_down");
+}
+
+export function notOver(id: string, timeoutMs: number, cause?: unknown): SamovarError {
+  const within = timeoutMs === 0 ? "is not over" : `is not over after ${timeoutMs / 1_000} s`;
+  return new SamovarError("timeout", `The task ${id} ${within}. It goes on: ask again, or cancel it`, { cause, fields: { taskId: id } });
+}
+
+function pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(done, delayMs);
+    const abort = (): void => {
+      clearTimeout(timer);
+      reject(signal!.reason as Error);
+    };
+    function done(): void {
+      signal?.removeEventListener("abort", abort);
+      resolve();
+    }
+    if (signal?.aborted) return abort();
+    signal?.addEventListener("abort", abort, { once: true });
+  });
+}
+
+/** The data of server-sent events; comments, which keep the connection awake, and other fields are passed over. */
+async function* readEvents(response: IncomingMessage): AsyncGenerator<TaskChange> {
+  let data = "";
+  let rest = "";
+  response.setEncoding("utf8");
+  for await (const chunk of response as AsyncIterable<string>) {
+    const lines = (rest + chunk).split(/\r?\n/);
+    rest = lines.pop()!;
+    for (const line of lines) {
+      if (line.startsWith("data:")) data += line.slice(5).trimStart();
+      else if (line === "" && data !== "") {
+        yield JSON.parse(data) as TaskChange;
+        data = "";
+      }
+    }
+  }
+}
