@@ -26,6 +26,8 @@ export type FunctionHost = Extract<RequestHost, { readonly kind: "function" }>;
 const METHODS: Readonly<Record<FunctionKind, readonly string[]>> = {
   endpoint: ["GET", "HEAD", "POST", "OPTIONS"],
   function: ["POST", "OPTIONS"],
+  taskqueue: ["POST", "OPTIONS"],
+  schedule: ["POST", "OPTIONS"],
   cls: ["GET", "HEAD", "POST", "OPTIONS"],
 };
 

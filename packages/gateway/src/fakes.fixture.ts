@@ -17,6 +17,7 @@ import {
 import type { ControlPlane, FunctionEntry, FunctionTable, InputRequest, InputSink, InputTicket, LogQuery, StartedInfo } from "@samovar/scheduler";
 import { hashToken } from "@samovar/kit";
 import { FakeDeployments, createFakeTokens } from "./api/fake-deployments.fixture.ts";
+import { FakeTasks, createFakeCallbacks, createFakeSchedules } from "./fake-tasks.fixture.ts";
 import type { TokenRecord } from "@samovar/storage";
 import { hostLabel } from "./host.ts";
 
@@ -88,6 +89,7 @@ export class FakeFunction implements FunctionEntry {
       options: { ...DEFAULT_OPTIONS, ...options.options },
       hooks: { onBuild: [], onDeploy: [], onStart: [], onStop: [] },
       handler: options.kind === "cls" ? null : CALLABLE,
+      schedule: options.kind === "schedule" ? { cron: "@daily", everyMs: null, timezone: null, overlap: "skip", catchUp: "last" } : null,
       methods,
       requiresParameters: options.requiresParameters ?? false,
       builds: [[]],
@@ -241,6 +243,9 @@ export class FakeControl implements ControlPlane {
   readonly asked: unknown[] = [];
   readonly deployments = new FakeDeployments(this.asked);
   readonly tokens = createFakeTokens(this.asked);
+  readonly tasks = new FakeTasks(this.asked);
+  readonly schedules = createFakeSchedules(this.asked);
+  readonly callbacks = createFakeCallbacks(this.asked);
   readonly blobs = new Map<string, Buffer>();
   readonly closedHolds: string[] = [];
   sessionListener: ((event: SessionEvent) => void) | null = null;
@@ -307,6 +312,9 @@ export class FakeControl implements ControlPlane {
   async scale(idOrName: string, patch: ScalingPatch) {
     this.asked.push(["scale", idOrName, patch]);
     return new FakeFunction().info();
+  }
+  async backup(to: string): Promise<void> {
+    this.asked.push(["backup", to]);
   }
   logNames() {
     return ["predict", "hello-dev"];

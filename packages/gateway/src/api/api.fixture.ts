@@ -13,6 +13,7 @@ export const APP: AppRequest = {
         options: DEFAULT_OPTIONS,
         hooks: { onBuild: [], onDeploy: [], onStart: [{ name: "load", cacheKey: "" }], onStop: [] },
         handler: null,
+        schedule: null,
         methods: { predict: { streaming: false, batch: null, inputSchema: null, outputSchema: null, route: null, timeoutMs: undefined } },
         requiresParameters: false,
         builds: [[]],

@@ -16,6 +16,9 @@ const allowEntry = z.string().superRefine((entry, context) => {
   if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
 });
 
+const MAX_URL = 2_048;
+const MAX_CRON = 500;
+
 const functionOptions = z.strictObject({
   cpuMillis: z.number().positive(),
   cpuRequestMillis: z.number().positive(),
@@ -42,10 +45,21 @@ const functionOptions = z.strictObject({
   bufferContainers: count,
   scaledownWindowMs: durationMs.nullable(),
   tasksPerContainer: z.number().nonnegative(),
-  maxPendingTasks: count,
+  maxPendingTasks: count.nullable(),
+  ttlMs: z.number().positive().nullable(),
+  keepResultsMs: durationMs,
+  callbackUrl: z.string().max(MAX_URL).nullable(),
   authorized: z.boolean(),
   idempotent: z.boolean(),
   headless: z.boolean(),
+});
+
+const scheduleManifest = z.strictObject({
+  cron: z.string().min(1).max(MAX_CRON).nullable(),
+  everyMs: z.number().positive().nullable(),
+  timezone: z.string().min(1).max(100).nullable(),
+  overlap: z.enum(["skip", "queue", "allow"]),
+  catchUp: z.enum(["none", "last", "all"]),
 });
 
 const functionManifest = z.strictObject({
@@ -55,6 +69,7 @@ const functionManifest = z.strictObject({
   options: functionOptions,
   hooks: z.strictObject({ onBuild: z.array(hook), onDeploy: z.array(hook), onStart: z.array(hook), onStop: z.array(hook) }),
   handler: z.strictObject(callable).nullable(),
+  schedule: scheduleManifest.nullable(),
   methods: z.record(
     z.string(),
     // JSON leaves out what is undefined, and here that means "as the class".

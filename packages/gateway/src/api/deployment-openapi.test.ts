@@ -21,6 +21,7 @@ function manifestOf(changes: Partial<FunctionManifest> & { readonly authorized?:
     options: { ...DEFAULT_OPTIONS, authorized },
     hooks: { onBuild: [], onDeploy: [], onStart: [], onStop: [] },
     handler: rest.kind === "cls" ? null : CALLABLE,
+    schedule: null,
     methods: {},
     requiresParameters: false,
     builds: [[]],

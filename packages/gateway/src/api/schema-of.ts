@@ -15,7 +15,7 @@ export const schemaOf =
 export const count = z.int().nonnegative();
 export const durationMs = z.number().nonnegative();
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "must be a SHA-256, 64 hex digits in lower case");
-export const functionKind = z.enum(["endpoint", "function", "cls"]);
+export const functionKind = z.enum(["endpoint", "function", "taskqueue", "schedule", "cls"]);
 export const jsonObject = z.record(z.string(), z.unknown());
 
 /** Of an app or a function. */
