@@ -27,6 +27,20 @@ import type { ScalingPatch } from "./options.ts";
  * | DELETE `/deployments/{name}` | `?version=2` for one version that is not active; 204 |
  * | GET `/deployments/{name}/openapi.json` | how it is called, OpenAPI 3.1; `?version=2` |
  * | PATCH `/functions/{idOrName}/scaling` | `ScalingRequest` → `FunctionInfo`; the window is `scaledownWindow` (5, "5m", -1 for never) or `scaledownWindowMs` |
+ * | POST `/functions/{idOrName}/tasks` | `PutTasksRequest` → `PutTasksResponse`, 202, when all are on disk; as JSON or a value. `?method=`, `?with=[…]` |
+ * | GET `/tasks` | `TaskPage`; `?function=`, `?app=`, `?status=ERROR,TIMEOUT`, `?since=1h`, `?until=`, `?limit=`, `?cursor=` |
+ * | GET `/tasks/{id}` | `TaskDetail`; `?wait=30s` answers when it is over, or then. With `accept: text/event-stream` `TaskChange` events until it is over |
+ * | GET `/tasks/{id}/result` | the bare result, as a call would have answered; 202 while it isn't over (`?wait=30s`) |
+ * | GET `/tasks/events` | `TaskChange` as server-sent events, or NDJSON; `?function=`, `?app=` |
+ * | GET `/tasks/{id}/logs` | NDJSON of `LogLine`; `?follow=1` until it is over |
+ * | POST `/tasks/{id}/cancel`, `/tasks/{id}/retry` | `{ "task": TaskInfo, "changed": true }` |
+ * | POST `/tasks/cancel`, `/tasks/retry` | `TaskSelection` → `{ "changed": 12 }` |
+ * | GET `/schedules`, `/schedules/{name}` | `{ "schedules": ScheduleInfo[] }`, `ScheduleInfo` |
+ * | POST `/schedules/{name}/run`, `/pause`, `/resume` | `{ "taskId" }`, 202; `ScheduleInfo` |
+ * | GET `/callbacks` | `{ "callbacks": CallbackInfo[] }`, newest first; `?state=failed` |
+ * | GET `/callbacks/secret` | `{ "secret": "whsec_…" }`: what callbacks of `?app=` are signed with |
+ * | POST `/callbacks/{id}/retry` | `CallbackInfo`: once more, from the beginning |
+ * | POST `/backup` | `{ "to": "/absolute/file" }`, on the server's machine; 204 when it is there |
  * | GET, POST `/tokens`, DELETE `/tokens/{id}` | `{ "tokens": TokenInfo[] }`; `TokenRequest` → `CreatedToken`; 204 |
  * | WebSocket `/containers/{id}/exec` | a program in a container: `exec.ts` has the messages |
  * | GET `/openapi.json` | this, described |

@@ -2,6 +2,7 @@ import type { AppManifest, FunctionKind, BatchManifest } from "./manifest.ts";
 import type { Phase } from "./lifecycle.ts";
 import type { ScalingPatch } from "./options.ts";
 import type { SerializedError } from "./errors.ts";
+import type { PutTask, PutTaskResult, TaskInfo } from "./task-api.ts";
 
 /**
  * The in-process contract between the SDK (bundled into user code) and whatever loads that bundle: the runner in
@@ -117,6 +118,14 @@ export interface CallTransport {
   call(target: CallTarget, input: unknown, options: { readonly signal?: AbortSignal }): Promise<unknown>;
   /** One input, many items. Leaving the loop ends the remote generator. */
   stream(target: CallTarget, input: unknown, options: { readonly signal?: AbortSignal }): AsyncIterable<unknown>;
+  /** Queues inputs, at most `MAX_PUT_TASKS`; resolves when all of them are on disk, with an id for each, in order. */
+  put(target: CallTarget, tasks: readonly PutTask[], options: { readonly signal?: AbortSignal }): Promise<readonly PutTaskResult[]>;
+  /** The result of a task of any function, when it is over. Rejects with its error, and with `timeout` when it isn't over in time (which doesn't end it). */
+  taskResult(id: string, options: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<unknown>;
+  /** Rejects with `not_found` for one that is unknown or no longer kept. */
+  taskInfo(id: string): Promise<TaskInfo>;
+  /** False: it was over already. */
+  cancelTask(id: string): Promise<boolean>;
   /** Changes how a function scales, in all its pools. Resolves when the server took it. */
   scale(target: ScaleTarget, patch: ScalingPatch): Promise<void>;
 }

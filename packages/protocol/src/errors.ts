@@ -34,6 +34,20 @@ export const ERROR_CATALOGUE = {
     title: "Too many inputs are waiting",
     fix: "Try again after retry-after, or raise maxPendingTasks or maxContainers",
   },
+  idempotency_conflict: {
+    status: 422,
+    fault: "caller",
+    retry: false,
+    title: "The idempotency key was used for another input",
+    fix: "Give each piece of work a key of its own",
+  },
+  expired: {
+    status: 410,
+    fault: "caller",
+    retry: false,
+    title: "The task expired before an attempt began",
+    fix: "Raise `ttl`, or find out what it waited for; `samovar task retry ID` queues it again",
+  },
   cancelled: { status: 499, fault: "caller", retry: false, title: "The caller left or cancelled", fix: "Nothing; `headless: true` lets the function go on" },
 
   // The function's own doing

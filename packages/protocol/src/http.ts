@@ -5,6 +5,12 @@ export const HEADERS = {
   version: "x-samovar-version",
   coldStart: "x-samovar-cold-start",
   serverTiming: "server-timing",
+  idempotencyKey: "idempotency-key",
+  /** Of a request that is queued: as `PutTask`; durations in seconds or with a unit. */
+  delay: "x-samovar-delay",
+  priority: "x-samovar-priority",
+  ttl: "x-samovar-ttl",
+  concurrencyKey: "x-samovar-concurrency-key",
 } as const;
 
 export const CONTENT_TYPES = {

@@ -10,6 +10,7 @@ export type TaskId = Id<"task">;
 export type SessionId = Id<"session">;
 export type TokenId = Id<"token">;
 export type DeployId = Id<"deploy">;
+export type CallbackId = Id<"callback">;
 
 const PREFIXES = {
   function: "fn",
@@ -18,6 +19,7 @@ const PREFIXES = {
   session: "ss",
   token: "to",
   deploy: "dp",
+  callback: "cb",
 } as const;
 
 export type IdKind = keyof typeof PREFIXES;

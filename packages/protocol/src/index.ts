@@ -14,6 +14,7 @@ export * from "./messages.ts";
 export * from "./network.ts";
 export * from "./options.ts";
 export * from "./scaling.ts";
+export * from "./task-api.ts";
 export * from "./tasks.ts";
 export * from "./units.ts";
 export * from "./values.ts";

@@ -12,7 +12,7 @@ export interface AppManifest {
   readonly hasMain: boolean;
 }
 
-export type FunctionKind = "endpoint" | "function" | "cls";
+export type FunctionKind = "endpoint" | "function" | "taskqueue" | "schedule" | "cls";
 
 export interface FunctionManifest {
   readonly name: string;
@@ -20,8 +20,10 @@ export interface FunctionManifest {
   readonly exportName: string;
   readonly options: FunctionOptions;
   readonly hooks: Readonly<Record<HookKind, readonly HookManifest[]>>;
-  /** The handler of an endpoint or function; null for a class. */
+  /** Null for a class. */
   readonly handler: CallableManifest | null;
+  /** When it runs: of the kind `schedule` alone. */
+  readonly schedule: ScheduleManifest | null;
   /** The remote methods of a class by name; empty for the others. */
   readonly methods: Readonly<Record<string, MethodManifest>>;
   /** A class whose constructor has required parameters can only be called through `.with(…)`. */
@@ -54,13 +56,33 @@ export interface MethodManifest extends CallableManifest {
   readonly timeoutMs: number | null | undefined;
 }
 
+/** Either `cron` or `everyMs`, never both. */
+export interface ScheduleManifest {
+  /** Five fields, six with seconds first, or a name such as `@daily`; as its author wrote it. */
+  readonly cron: string | null;
+  /** Counted from the epoch, so that ticks don't move when the server restarts. */
+  readonly everyMs: number | null;
+  /** An IANA name, for `cron`. Null: the server's own. */
+  readonly timezone: string | null;
+  /** At a tick while the task of an earlier one isn't over: no task, a task that waits for it, or one beside it. */
+  readonly overlap: "skip" | "queue" | "allow";
+  /** Ticks that passed while no server was there: none is made up for, one task stands for all of them, or each has its own (the newest 100). */
+  readonly catchUp: "none" | "last" | "all";
+}
+
 export interface BatchManifest {
   readonly maxBatchSize: number;
   readonly waitMs: number;
 }
 
 /** The URL segment of a kind; the contract's own words. */
-export const KIND_SEGMENTS: Readonly<Record<FunctionKind, string>> = { endpoint: "endpoint", function: "function", cls: "cls" };
+export const KIND_SEGMENTS: Readonly<Record<FunctionKind, string>> = {
+  endpoint: "endpoint",
+  function: "function",
+  taskqueue: "taskqueue",
+  schedule: "schedule",
+  cls: "cls",
+};
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
 

@@ -51,6 +51,7 @@ export interface LoadMessage {
   readonly concurrencyMax: number;
   readonly timeoutMs: number | null;
   readonly stopGracePeriodMs: number;
+  readonly callbackUrl: string | null;
   /** Names and ids of the functions of the same deploy, for calls inside an app. */
   readonly functionIds: Readonly<Record<string, string>>;
   /** True under `serve` and `run`: errors carry their stack to the caller. */
@@ -170,12 +171,18 @@ export interface RequestHead {
 }
 
 /**
- * `open`, worker → server: a call to another function of the same app, or a change of how it scales. The body is one
- * value: the input, or a `ScalingPatch`. It is answered as an input with `reply: "value"` is.
+ * `open`, worker → server: a call to another function of the same app, or something about one. It is answered as an
+ * input with `reply: "value"` is.
+ *
+ * | kind | body, one value | answer |
+ * |---|---|---|
+ * | `call` (or absent) | the input | its result |
+ * | `scale` | a `ScalingPatch` | its `FunctionInfo`; without `method` and `parameters`, as it changes the whole function |
+ * | `put` | `PutTasksRequest` | `PutTasksResponse`, when they are on disk |
+ * | `task` | `TaskQuestion` | see there |
  */
 export interface CallHead {
-  /** Absent: `call`. `scale` has no `method` and no `parameters`: it changes the whole function, and answers with its `FunctionInfo`. */
-  readonly kind?: "call" | "scale";
+  readonly kind?: "call" | "scale" | "put" | "task";
   readonly functionName: string;
   readonly functionId?: string;
   readonly method?: string;

@@ -1,3 +1,5 @@
+import type { FunctionKind } from "./manifest.ts";
+
 /**
  * What a function asks for, resolved: units in the names, every default filled in, nothing left to interpret.
  * The public spelling (durations, `"1Gi"`, `concurrency: 4`) is the SDK's; everything after it reads this.
@@ -37,7 +39,14 @@ export interface FunctionOptions {
   readonly scaledownWindowMs: number | null;
   /** 0: workers × concurrencyTarget. */
   readonly tasksPerContainer: number;
-  readonly maxPendingTasks: number;
+  /** Null: no limit, the default of task queues, whose inputs are on disk. */
+  readonly maxPendingTasks: number | null;
+  /** A task that has not begun by then expires. Null: never. */
+  readonly ttlMs: number | null;
+  /** How long a task's record and result are kept after its end. */
+  readonly keepResultsMs: number;
+  /** A signed POST goes there at every end of a task. */
+  readonly callbackUrl: string | null;
   readonly authorized: boolean;
   readonly idempotent: boolean;
   readonly headless: boolean;
@@ -101,9 +110,17 @@ export const DEFAULT_OPTIONS: FunctionOptions = Object.freeze({
   scaledownWindowMs: 60_000,
   tasksPerContainer: 0,
   maxPendingTasks: 1_000,
+  ttlMs: null,
+  keepResultsMs: 604_800_000,
+  callbackUrl: null,
   authorized: true,
   idempotent: false,
   headless: false,
+});
+
+/** What is other for some kinds. */
+export const KIND_DEFAULTS: Readonly<Partial<Record<FunctionKind, Partial<FunctionOptions>>>> = Object.freeze({
+  taskqueue: Object.freeze({ retries: Object.freeze({ ...DEFAULT_OPTIONS.retries, maxRetries: 3 }), scaledownWindowMs: 10_000, maxPendingTasks: null }),
 });
 
 /** How long onBuild and onDeploy may run. */

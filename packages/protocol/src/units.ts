@@ -1,20 +1,20 @@
 import { SamovarError } from "./errors.ts";
 
-/** Seconds, or a number with a unit: `1.5`, `"500ms"`, `"30s"`, `"5m"`, `"24h"`. */
-export type Duration = number | `${number}` | `${number}${"ms" | "s" | "m" | "h"}`;
+/** Seconds, or a number with a unit: `1.5`, `"500ms"`, `"30s"`, `"5m"`, `"24h"`, `"7d"`. */
+export type Duration = number | `${number}` | `${number}${"ms" | "s" | "m" | "h" | "d"}`;
 
-const MS_PER_UNIT = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
+const MS_PER_UNIT = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** Milliseconds of a public duration. `what` names the option in the error. */
 export function parseDuration(value: unknown, what: string): number {
   if (typeof value === "number" && Number.isFinite(value)) return Math.round(value * 1_000);
   if (typeof value === "string") {
-    const match = /^(-?\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(value.trim());
+    const match = /^(-?\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(value.trim());
     if (match) return Math.round(Number(match[1]) * MS_PER_UNIT[(match[2] ?? "s") as keyof typeof MS_PER_UNIT]);
   }
   throw new SamovarError(
     "invalid_option",
-    `${what} is not a duration: ${show(value)}. Give seconds, or a number with ms, s, m or h, such as 1.5, "500ms" or "5m"`,
+    `${what} is not a duration: ${show(value)}. Give seconds, or a number with ms, s, m, h or d, such as 1.5, "500ms" or "5m"`,
   );
 }
 

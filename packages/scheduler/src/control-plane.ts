@@ -19,6 +19,7 @@ import type {
   TokenRequest,
 } from "@samovar/protocol";
 import type { ExecCommand, ExecProcess } from "@samovar/runtime";
+import type { CallbackControl, ScheduleControl, TaskControl } from "./task-control.ts";
 
 export type { ExecCommand, ExecProcess } from "@samovar/runtime";
 
@@ -26,6 +27,9 @@ export type { ExecCommand, ExecProcess } from "@samovar/runtime";
 export interface ControlPlane {
   readonly deployments: DeploymentControl;
   readonly tokens: TokenControl;
+  readonly tasks: TaskControl;
+  readonly schedules: ScheduleControl;
+  readonly callbacks: CallbackControl;
   server(): ServerInfo;
   /** Begins the graceful stop of the whole server; returns at once. */
   shutdown(reason: StopReason): void;
@@ -48,6 +52,11 @@ export interface ControlPlane {
   exec(containerId: string, command: ExecCommand): Promise<ExecProcess>;
   /** Changes a live pool. By id, else by name. Rejects with `not_found`, or `invalid_option` for a floor above the ceiling. */
   scale(idOrName: string, patch: ScalingPatch): Promise<FunctionInfo>;
+  /**
+   * Copies all that was acknowledged to a new file on the server's machine, while work goes on. Rejects with `conflict`
+   * where there is such a file, and `invalid_request` for a path that is not absolute.
+   */
+  backup(to: string): Promise<void>;
   /** Functions whose logs can be asked for: those that are there, and those of lines that are remembered. */
   logNames(): readonly string[];
   /** What was logged last, then, with `follow`, what comes. Lines are pushed; `end` follows the last when not following. */

@@ -12,6 +12,7 @@ import type { Container } from "./container.ts";
 import { toScaling } from "./decisions/scaling.ts";
 import type { FunctionEntry } from "./function-table.ts";
 import type { InputRequest, InputSink, InputTicket } from "./input.ts";
+import type { InputSource } from "./input-source.ts";
 import { Pool } from "./pool.ts";
 import type { PoolServices, StartPolicy } from "./pool-types.ts";
 
@@ -59,6 +60,8 @@ export class FunctionRuntime implements FunctionEntry {
   #state: State;
   #scaling: ScalingPatch = {};
   #lastUsedAtMs = 0;
+  /** How many tasks wait for it. */
+  #countTasks: () => number = () => 0;
 
   constructor(spec: FunctionSpec, services: PoolServices, onUse: () => void) {
     this.spec = spec;
@@ -110,6 +113,23 @@ export class FunctionRuntime implements FunctionEntry {
       sink.error({ error: known, thrown: null, containerId: null, attempt: 0 });
       return { cancel() {}, resume() {} };
     }
+  }
+
+  /**
+   * The pool of these constructor arguments (as canonical JSON) takes what the source has, from now on until it closes.
+   * Throws as a call would be refused.
+   */
+  feed(parameters: string, source: InputSource): Pool {
+    this.#lastUsedAtMs = this.#services.host.clock.now();
+    this.#onUse();
+    const pool = this.#pool(JSON.parse(parameters) as unknown[]);
+    pool.attach(source);
+    return pool;
+  }
+
+  /** How many tasks wait for this function, for `info`. */
+  countTasksBy(count: () => number): void {
+    this.#countTasks = count;
   }
 
   #pool(parameters: readonly unknown[]): Pool {
@@ -228,7 +248,7 @@ export class FunctionRuntime implements FunctionEntry {
     const closing = [...this.#leaving].map((pool) => pool.close(reason, drainMs));
     for (const [key, pool] of this.#pools) {
       this.#leaving.add(pool);
-      const closed = pool.close(reason, drainMs, pool.queued > 0 && successor ? successor.#poolByKey(key) : null);
+      const closed = pool.close(reason, drainMs, pool.holdsInputs && successor ? successor.#poolByKey(key) : null);
       closing.push(closed.finally(() => this.#leaving.delete(pool)));
     }
     this.#pools.clear();
@@ -259,7 +279,7 @@ export class FunctionRuntime implements FunctionEntry {
       state: isOver ? "stopped" : (order.find((state) => state !== "stopped" && pools.some((info) => info.state === state)) ?? "idle"),
       reason: pools.find((info) => info.reason)?.reason ?? null,
       containers: { starting: sum((i) => i.containers.starting), ready: sum((i) => i.containers.ready), draining: sum((i) => i.containers.draining) },
-      pending: sum((i) => i.pending),
+      pending: sum((i) => i.pending) + this.#countTasks(),
       running: sum((i) => i.running),
     };
   }

@@ -19,7 +19,7 @@ export function failureOf(failure: AttemptFailure, attempt: Attempt, functionNam
       const ours = !failure.message.fromHandler && thrown.code !== undefined && thrown.code in ERROR_CATALOGUE;
       const code = ours ? (thrown.code as ErrorCode) : "handler_error";
       const detail = code === "handler_error" ? `${thrown.name}: ${thrown.message}` : thrown.message;
-      return { ...at, error: new SamovarError(code, detail, thrown.fields ? { fields: thrown.fields } : {}), thrown };
+      return { ...at, error: new SamovarError(code, detail, thrown.fields ? { fields: thrown.fields } : {}), thrown, retryable: failure.message.retryable };
     }
     case "timeout":
       return { ...at, error: new SamovarError("timeout", `${functionName} did not answer within its timeout of ${failure.timeoutMs / 1_000} s`), thrown: null };

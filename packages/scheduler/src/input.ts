@@ -36,6 +36,8 @@ export interface InputSink {
 
 export interface StartedInfo {
   readonly containerId: string;
+  /** Of the attempt's function, where the caller may not know: a task's answer. */
+  readonly version?: number;
   /** The container was not ready when the input arrived. */
   readonly coldStart: boolean;
   /** Milliseconds from arrival to the worker; and, for a cold start, the container's phases so far. */
@@ -50,6 +52,8 @@ export interface InputFailure {
   readonly thrown: SerializedError | null;
   readonly containerId: string | null;
   readonly attempt: number;
+  /** False: another attempt would end alike, or the policy's `on` said no. */
+  readonly retryable?: boolean;
 }
 
 /** The caller's hold on an input. */

@@ -6,6 +6,7 @@ import { Deadlines } from "./deadlines.ts";
 import { Fleet, type FleetClient } from "./fleet.ts";
 import type { InputRequest, InputSink, InputTicket } from "./input.ts";
 import { failureOf, type AttemptFailure } from "./input-failure.ts";
+import type { InputSource, SourcedInput } from "./input-source.ts";
 import type { FloorPolicy, PoolInput, PoolServices, PoolSpec } from "./pool-types.ts";
 import type { Worker } from "./worker.ts";
 
@@ -26,6 +27,8 @@ export class Pool implements FleetClient {
   readonly #deadlines: Deadlines;
   readonly #fleet: Fleet;
   #queue: PoolInput[] = [];
+  /** Where tasks come from. */
+  readonly #sources = new Set<InputSource>();
   /** Inputs that wait for the moment of their next attempt. */
   readonly #delayed = new Set<PoolInput>();
   #runningCount = 0;
@@ -48,8 +51,16 @@ export class Pool implements FleetClient {
     return this.#fleet.containers;
   }
 
+  /** Inputs that wait, those of its source included. */
   get queued(): number {
-    return this.#queue.length;
+    let queued = this.#queue.length;
+    for (const source of this.#sources) queued += source.waiting;
+    return queued;
+  }
+
+  /** Callers wait here, who go with the pool. */
+  get holdsInputs(): boolean {
+    return this.#queue.length > 0;
   }
 
   /** Containers that take inputs, all workers of them. */
@@ -88,16 +99,58 @@ export class Pool implements FleetClient {
 
   /** Since when the input waits that is next. */
   get waitsSinceMs(): number {
-    return this.#queue[0]?.waitsSinceMs ?? 0;
+    const own = this.#queue[0]?.waitsSinceMs ?? Infinity;
+    const sourced = this.#sourced?.waitsSinceMs ?? Infinity;
+    return Math.min(own, sourced);
+  }
+
+  /** The source whose next input waits longest; null where nothing waits in any. */
+  get #sourced(): InputSource | null {
+    let first: InputSource | null = null;
+    for (const source of this.#sources) if (source.waiting > 0 && (!first || source.waitsSinceMs < first.waitsSinceMs)) first = source;
+    return first;
   }
 
   // --- inputs come
 
   submit(request: InputRequest, sink: InputSink): InputTicket {
+    const input = this.#toInput(request, sink, 0);
+    this.#enqueue(input);
+    return toTicket(input);
+  }
+
+  // --- or are taken from a source
+
+  /** From now on it takes what this source has, until it closes. */
+  attach(source: InputSource): void {
+    if (this.#closed) source.detached();
+    else this.#sources.add(source);
+  }
+
+  /** The source goes elsewhere: what was taken from it goes on. */
+  detach(source: InputSource): void {
+    this.#sources.delete(source);
+    this.#fleet.reconcile();
+  }
+
+  /** Something waits in its source, or no longer does. */
+  sourceChanged(): void {
+    if (this.#sourced) this.#pump();
+    else this.#fleet.reconcile();
+  }
+
+  #take(sourced: SourcedInput, worker: Worker): void {
+    const input = this.#toInput(sourced.request, sourced.sink, sourced.attempt - 1);
+    sourced.given(toTicket(input));
+    this.#fleet.used();
+    this.#give(input, worker);
+  }
+
+  #toInput(request: InputRequest, sink: InputSink, attempts: number): PoolInput {
     const { clock } = this.#services.host;
     const method = request.method === null ? undefined : this.spec.manifest.methods[request.method];
     const nowMs = clock.monotonic();
-    const input: PoolInput = {
+    return {
       pool: this,
       request,
       timeoutMs: method?.timeoutMs !== undefined ? method.timeoutMs : this.#options.timeoutMs,
@@ -106,19 +159,10 @@ export class Pool implements FleetClient {
       arrivedEpochMs: clock.now(),
       sink,
       attempt: null,
-      attempts: 0,
+      attempts,
       deadline: null,
       overdue: false,
       over: false,
-    };
-    this.#enqueue(input);
-    return {
-      cancel: (reason) => input.pool.#cancel(input, reason),
-      resume: () => {
-        if (!input.attempt) return;
-        input.pool.extendDeadline(input.attempt);
-        input.attempt.stream?.resume();
-      },
     };
   }
 
@@ -126,7 +170,8 @@ export class Pool implements FleetClient {
     if (this.#closed) return this.#answer(input, new SamovarError("shutting_down", `${this.spec.load.functionName} is stopping (${this.#closed}); call again`));
     if (this.#fleet.isFailing) return this.#answer(input, this.#fleet.startError()!);
     this.#fleet.used();
-    if (this.#queue.length === 0) {
+    // What waits in the source was there before.
+    if (this.queued === 0) {
       const worker = this.#fleet.pickWorker();
       if (worker) {
         this.#give(input, worker);
@@ -135,7 +180,7 @@ export class Pool implements FleetClient {
       }
     }
     const { maxPendingTasks, queueTimeoutMs } = this.#options;
-    if (this.#queue.length >= maxPendingTasks) {
+    if (maxPendingTasks !== null && this.#queue.length >= maxPendingTasks) {
       return this.#answer(
         input,
         new SamovarError(
@@ -146,7 +191,8 @@ export class Pool implements FleetClient {
     }
     this.#queue.push(input);
     input.deadline = this.#deadlines.add(input.waitsSinceMs + queueTimeoutMs, () => this.#onQueueTimeout(input));
-    this.#fleet.reconcile();
+    if (this.#sourced) this.#pump();
+    else this.#fleet.reconcile();
   }
 
   #onQueueTimeout(input: PoolInput): void {
@@ -230,7 +276,7 @@ export class Pool implements FleetClient {
     else if (worker.state === "retiring") container.checkDrained();
     else if (container.heldCount === 0) container.idleSinceMs = this.#services.host.clock.now();
     if (this.#fleet.room.isWanted) this.#fleet.room.inputEnded(container);
-    if (this.#queue.length > 0) this.#pump();
+    if (this.queued > 0) this.#pump();
     else this.#fleet.watchIdle();
   }
 
@@ -300,7 +346,8 @@ export class Pool implements FleetClient {
     this.attemptFailed(attempt, { kind: "timeout", timeoutMs: attempt.input.timeoutMs ?? 0 });
   }
 
-  #cancel(input: PoolInput, reason: "disconnected" | "cancelled"): void {
+  /** The caller left or cancelled (called by its ticket). */
+  cancel(input: PoolInput, reason: "disconnected" | "cancelled"): void {
     if (input.over) return;
     if (reason === "disconnected" && input.request.headless) {
       input.sink = null;
@@ -340,7 +387,7 @@ export class Pool implements FleetClient {
     let turned = false;
     attempt.worker.ping(() => {
       turned = true;
-      if (this.#queue.length > 0) this.#pump();
+      if (this.queued > 0) this.#pump();
     });
     const { worker } = attempt;
     worker.container.checkDrained();
@@ -363,14 +410,23 @@ export class Pool implements FleetClient {
     const waiting = this.#queue.filter((input) => input.overdue || this.#fleet.isFailing);
     this.#queue = this.#queue.filter((input) => !waiting.includes(input));
     for (const input of waiting) this.#answer(input, this.#fleet.startError()!);
+    if (this.#fleet.isFailing && !this.spec.startPolicy.retries) for (const source of this.#sources) source.startFailed(this.#fleet.startError()!);
   }
 
-  /** Gives out what waits, as long as there is room. */
+  /** Gives out what waits, as long as there is room: whoever waits longest first. */
   #pump(): void {
-    while (this.#queue.length > 0) {
+    while (this.queued > 0) {
       const worker = this.#fleet.pickWorker();
       if (!worker) break;
-      this.#give(this.#queue.shift()!, worker);
+      const own = this.#queue[0];
+      const sourced = this.#sourced;
+      if (own && (!sourced || own.waitsSinceMs <= sourced.waitsSinceMs)) {
+        this.#queue.shift();
+        this.#give(own, worker);
+        continue;
+      }
+      const next = sourced?.take();
+      if (next) this.#take(next, worker);
     }
     this.#fleet.reconcile();
   }
@@ -381,6 +437,8 @@ export class Pool implements FleetClient {
   async close(reason: StopReason, drainMs: number | null, successor: Pool | null = null): Promise<void> {
     if (!this.#closed) {
       this.#closed = reason;
+      for (const source of this.#sources) source.detached();
+      this.#sources.clear();
       const waiting = [...this.#queue, ...this.#delayed];
       this.#queue = [];
       this.#delayed.clear();
@@ -413,6 +471,17 @@ export class Pool implements FleetClient {
     this.#deadlines.delete(input.deadline);
     this.finish(input)?.error({ error, thrown: null, containerId: null, attempt: input.attempts });
   }
+}
+
+function toTicket(input: PoolInput): InputTicket {
+  return {
+    cancel: (reason) => input.pool.cancel(input, reason),
+    resume: () => {
+      if (!input.attempt) return;
+      input.pool.extendDeadline(input.attempt);
+      input.attempt.stream?.resume();
+    },
+  };
 }
 
 /** What the start was made of, for `server-timing`. */

@@ -1,3 +1,5 @@
+import type { CallbackStore } from "./callback-store.ts";
+import type { ScheduleStore } from "./schedule-store.ts";
 import type { TaskStore } from "./task-store.ts";
 import type { ContainerInfo, DeploymentState, FunctionKind, FunctionManifest, ScalingPatch, TokenScope } from "@samovar/protocol";
 
@@ -10,6 +12,8 @@ export interface Storage {
   readonly containers: ContainerStore;
   readonly deployments: DeploymentStore;
   readonly tasks: TaskStore;
+  readonly callbacks: CallbackStore;
+  readonly schedules: ScheduleStore;
   /** All that was asked before is on disk. */
   flush(): Promise<void>;
   /**

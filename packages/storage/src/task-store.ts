@@ -14,7 +14,8 @@ import type { SerializedError, TaskAttempt, TaskStatus } from "@samovar/protocol
 export interface TaskStore {
   /**
    * Resolves when all of them are on disk, or rejects and none is; with what became of each, in order. One whose `idempotencyKey` its queue has seen
-   * within `idempotencyMs` is not inserted: the earlier one's id is given.
+   * within `idempotencyMs` is not inserted: the earlier one's id is given, and `conflict` where that one had another input. Where one has a
+   * conflict none of them is inserted, the others neither.
    */
   insert(tasks: readonly NewTask[]): Promise<readonly InsertedTask[]>;
   /**
@@ -22,8 +23,8 @@ export interface TaskStore {
    * while there are more, where their inputs are large; none only where there are none.
    */
   ready(queue: string, after: QueuePosition | null, limit: number): Promise<readonly WaitingTask[]>;
-  /** Makes ready whatever is due by now; resolves to the queues that got some, and when the next one is due. */
-  promote(nowMs: number): Promise<{ readonly queues: readonly string[]; readonly nextDueAtMs: number | null }>;
+  /** Makes ready whatever is due by now; resolves to the queues that got some, when the next one is due, and when the next one expires. */
+  promote(nowMs: number): Promise<{ readonly queues: readonly string[]; readonly nextDueAtMs: number | null; readonly nextExpiryAtMs: number | null }>;
   /**
    * An attempt began, of a task that `ready` gave out. Written behind, at the latest before the next question or with its
    * settlement: after a crash the task waits again, as it would anyway.
@@ -47,6 +48,11 @@ export interface TaskStore {
   counts(queue: string): Promise<Readonly<Partial<Record<TaskStatus, number>>>>;
   /** At the start of a server: what ran when the last one ended waits again, not counted. Resolves to the queues that have tasks. */
   recover(nowMs: number): Promise<readonly string[]>;
+  /**
+   * Calls that somebody waited for on a connection, when they are over: written behind, a batch at a time, and read by
+   * `get` and `list` like the others. Nothing else is done with them.
+   */
+  recordCalls(calls: readonly CallRecord[]): void;
   /** Removes what ended longer ago than it is kept; some at a time, true while there is more. */
   prune(nowMs: number, limit: number): Promise<boolean>;
 }
@@ -62,6 +68,8 @@ export interface NewTask {
   readonly parameters: string;
   /** Of `input`: as `InputHead.encoding`. */
   readonly encoding: "json" | "value" | "query" | "raw" | "none";
+  /** How the answer is wanted: text that the store doesn't read. */
+  readonly reply: string;
   readonly input: Uint8Array;
   readonly createdAtMs: number;
   readonly dueAtMs: number;
@@ -83,6 +91,8 @@ export interface InsertedTask {
   readonly id: string;
   /** False: an earlier task with this idempotency key or tick stands for it. */
   readonly inserted: boolean;
+  /** The earlier one had another input. */
+  readonly conflict: boolean;
   readonly ready: boolean;
 }
 
@@ -97,6 +107,7 @@ export interface WaitingTask extends QueuePosition {
   readonly method: string | null;
   readonly parameters: string;
   readonly encoding: NewTask["encoding"];
+  readonly reply: string;
   readonly input: Uint8Array;
   readonly createdAtMs: number;
   /** Null also once an attempt has begun: then it expires no more. */
@@ -138,6 +149,8 @@ export interface SettledTask {
 export interface TaskFilter {
   readonly ids?: readonly string[];
   readonly queue?: string;
+  /** As its callers named it, in whatever case. */
+  readonly functionName?: string;
   readonly app?: string;
   readonly statuses?: readonly TaskStatus[];
   /** Neither includes its own millisecond. */
@@ -150,12 +163,34 @@ export interface TaskFilter {
 export interface ChangedTask {
   readonly id: string;
   readonly queue: string;
+  readonly functionName: string;
+  readonly app: string;
   readonly status: TaskStatus;
   /** Of the attempt that was running; null when none was. */
   readonly attempt: number | null;
 }
 
+/** A call that is over. */
+export interface CallRecord {
+  readonly id: string;
+  readonly functionName: string;
+  readonly app: string;
+  readonly method: string | null;
+  readonly version: number;
+  /** Null where it never reached one. */
+  readonly containerId: string | null;
+  readonly status: "COMPLETE" | "ERROR" | "TIMEOUT" | "CANCELLED";
+  readonly createdAtMs: number;
+  /** Of the last attempt; null where none began. */
+  readonly startedAtMs: number | null;
+  readonly endedAtMs: number;
+  readonly attempts: number;
+  readonly error: SerializedError | null;
+}
+
 export interface TaskRecord extends Omit<NewTask, "input" | "idempotencyMs"> {
+  /** False: a call's, from `recordCalls`. */
+  readonly durable: boolean;
   readonly status: TaskStatus;
   readonly attempts: readonly TaskAttempt[];
   /** When its first attempt began. */

@@ -46,6 +46,7 @@ export function toLoad(made: Omit<MadeFunction, "code" | "builtCode">, developme
     concurrencyMax,
     timeoutMs,
     stopGracePeriodMs,
+    callbackUrl: manifest.options.callbackUrl,
     functionIds,
     development,
   };

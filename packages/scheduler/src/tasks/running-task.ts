@@ -1,0 +1,123 @@
+import { SamovarError, type AnswerHead, type TaskId } from "@samovar/protocol";
+import type { WaitingTask } from "@samovar/storage";
+import type { InputFailure, InputRequest, InputSink, InputTicket, StartedInfo } from "../input.ts";
+import type { SourcedInput } from "../input-source.ts";
+import { parseReplyText } from "./reply-text.ts";
+
+/** Results are kept whole: what a handler streams is gathered up to here. */
+export const MAX_RESULT_BYTES = 64 * 1024 * 1024;
+
+export interface RunningTaskOwner {
+  began(running: RunningTask, info: StartedInfo): void;
+  succeeded(running: RunningTask, head: AnswerHead, body: Buffer): void;
+  failed(running: RunningTask, failure: InputFailure): void;
+}
+
+/**
+ * One attempt of a task: what its pool asks for, and where its answer goes.
+ *
+ * States: running → over, by the one answer that its owner is told of, or by `revoke`, after which nobody is told.
+ */
+export class RunningTask implements SourcedInput, InputSink {
+  readonly task: WaitingTask;
+  readonly attempt: number;
+  readonly version: number;
+  startedAtMs = 0;
+  containerId = "";
+  readonly #owner: RunningTaskOwner;
+  #ticket: InputTicket | null = null;
+  #isOver = false;
+  #head: AnswerHead | null = null;
+  #chunks: Buffer[] = [];
+  #size = 0;
+
+  constructor(owner: RunningTaskOwner, task: WaitingTask, version: number) {
+    this.#owner = owner;
+    this.task = task;
+    this.attempt = task.attempt + 1;
+    this.version = version;
+  }
+
+  get request(): InputRequest {
+    const { id, method, encoding, input, reply } = this.task;
+    return {
+      taskId: id as TaskId,
+      method,
+      encoding,
+      ...parseReplyText(reply),
+      body: encoding === "none" ? null : toBuffer(input),
+      bodyStream: null,
+      retries: false,
+      headless: true,
+    };
+  }
+
+  get sink(): InputSink {
+    return this;
+  }
+
+  given(ticket: InputTicket): void {
+    this.#ticket = ticket;
+  }
+
+  /** Its answer is of no interest any more: the worker is asked to stop. */
+  revoke(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#chunks = [];
+    this.#ticket?.cancel("cancelled");
+  }
+
+  // --- its pool tells (InputSink)
+
+  started(info: StartedInfo): void {
+    this.containerId = info.containerId;
+    this.#owner.began(this, info);
+  }
+
+  result(head: AnswerHead, body: Buffer): void {
+    if (!this.#end()) return;
+    if (body.length > MAX_RESULT_BYTES) this.#owner.failed(this, tooLarge(this));
+    else this.#owner.succeeded(this, head, body);
+  }
+
+  head(head: AnswerHead): void {
+    this.#head = head;
+  }
+
+  data(chunk: Buffer): boolean {
+    if (this.#isOver) return true;
+    this.#size += chunk.length;
+    this.#chunks.push(chunk);
+    if (this.#size > MAX_RESULT_BYTES) {
+      this.#end();
+      this.#chunks = [];
+      this.#ticket?.cancel("cancelled");
+      this.#owner.failed(this, tooLarge(this));
+    }
+    return true;
+  }
+
+  end(): void {
+    if (this.#end()) this.#owner.succeeded(this, this.#head!, Buffer.concat(this.#chunks));
+  }
+
+  error(failure: InputFailure): void {
+    if (this.#end()) this.#owner.failed(this, failure);
+  }
+
+  #end(): boolean {
+    if (this.#isOver) return false;
+    return (this.#isOver = true);
+  }
+}
+
+function tooLarge({ containerId, attempt }: RunningTask): InputFailure {
+  const error = new SamovarError(
+    "unserializable_result",
+    `The result of a task is kept, and may have ${MAX_RESULT_BYTES / 1024 / 1024} MiB at most: write what is larger to a file or a store, and return where it is`,
+  );
+  return { error, thrown: null, containerId, attempt, retryable: false };
+}
+
+const toBuffer = (bytes: Uint8Array): Buffer => (Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));

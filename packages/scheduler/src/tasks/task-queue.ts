@@ -1,0 +1,356 @@
+import type { Clock, Logger } from "@samovar/kit";
+import { SamovarError, type AnswerHead, type TaskStatus } from "@samovar/protocol";
+import type { ChangedTask, InsertedTask, NewTask, QueuePosition, SettledTask, TaskSettlement, TaskStore, WaitingTask } from "@samovar/storage";
+import { afterAttempt, toKeptError } from "../decisions/after-attempt.ts";
+import type { FunctionRuntime } from "../function-runtime.ts";
+import type { InputFailure, StartedInfo } from "../input.ts";
+import type { InputSource, SourcedInput } from "../input-source.ts";
+import type { Pool } from "../pool.ts";
+import { toResultText } from "./result-head.ts";
+import { RunningTask, type RunningTaskOwner } from "./running-task.ts";
+import type { TaskChanges, TaskEvent } from "./task-changes.ts";
+import { TaskWindow } from "./task-window.ts";
+
+export interface TaskQueueOptions {
+  /** The store's name of it. */
+  readonly key: string;
+  /** Constructor arguments, as canonical JSON: of which pool takes from here. */
+  readonly parameters: string;
+  /** Nothing of it is in the store yet. */
+  readonly isNew: boolean;
+  readonly store: TaskStore;
+  readonly changes: TaskChanges;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: () => number;
+  /** A task may have to be looked at then: it is due, or expires. */
+  readonly alarm: (atMs: number) => void;
+  /** A task with a callback is over. */
+  readonly onCallback: () => void;
+}
+
+/** Below it more are read; and how many at a time. */
+const LOW = 128;
+const READ = 512;
+/** A settlement that could not be written is tried again: the work is done, and would else be done twice. */
+const SETTLE_AGAIN_MS = { first: 250, most: 30_000 };
+
+/**
+ * The tasks of one queue: which of them wait in memory, which run. The store is the truth about what is accepted and
+ * what became of it; here is what must be known at once, and the pool that has room takes from it.
+ *
+ * A task that is put is in the window while it is still being written, so that it starts beside its commit; only who put
+ * it waits for the disk. It runs as a `RunningTask`, and is over for others when its settlement is on disk.
+ */
+export class TaskQueue implements InputSource, RunningTaskOwner {
+  readonly key: string;
+  readonly #options: TaskQueueOptions;
+  readonly #window: TaskWindow;
+  readonly #running = new Map<string, RunningTask>();
+  #target: FunctionRuntime | null = null;
+  #pool: Pool | null = null;
+  /** Not over and not running, as far as it is known: what `maxPendingTasks` bounds. */
+  #pending = 0;
+  #reading = false;
+  /** While a read is under way, less than it knew is known. */
+  #lowered: { readonly to: QueuePosition | null } | null = null;
+
+  constructor(options: TaskQueueOptions) {
+    this.key = options.key;
+    this.#options = options;
+    this.#window = new TaskWindow(options);
+  }
+
+  get pending(): number {
+    return this.#pending;
+  }
+
+  get target(): FunctionRuntime | null {
+    return this.#target;
+  }
+
+  /** Nothing of it is in memory or on its way: it can be forgotten. */
+  get isEmpty(): boolean {
+    return this.#pending <= 0 && this.#running.size === 0 && this.#window.size === 0 && !this.#reading;
+  }
+
+  /** Why what is here waits; null when it is for a container's room alone, or nothing is known. */
+  get waitReason(): string | null {
+    return this.#pool?.info().reason ?? null;
+  }
+
+  holds(id: string): boolean {
+    return this.#running.has(id) || this.#window.has(id);
+  }
+
+  running(id: string): RunningTask | undefined {
+    return this.#running.get(id);
+  }
+
+  // --- who runs it
+
+  /** From now on this version takes what is here. */
+  serve(target: FunctionRuntime): void {
+    this.#leavePool();
+    this.#target = target;
+    this.wake();
+  }
+
+  /** Nobody does: what is here waits. */
+  rest(): void {
+    this.#leavePool();
+    this.#target = null;
+  }
+
+  #leavePool(): void {
+    this.#pool?.detach(this);
+    this.#pool = null;
+  }
+
+  // --- tasks come
+
+  /** Of an earlier server: so many wait. */
+  found(pending: number): void {
+    this.#pending += pending;
+    this.knowOnlyTo(null);
+  }
+
+  /** Resolves when they are on disk. */
+  async put(tasks: readonly NewTask[]): Promise<readonly InsertedTask[]> {
+    const nowMs = this.#options.clock.now();
+    const early = tasks.filter((task) => isPlain(task, nowMs) && this.#window.knows(positionOf(task)));
+    this.#pending += tasks.length;
+    const inserting = this.#options.store.insert(tasks);
+    // Behind the insert, so that the store hears of their starts after it.
+    for (const task of early) this.#window.add(toWaiting(task));
+    if (early.length > 0) this.wake();
+    try {
+      const inserted = await inserting;
+      this.#inserted(tasks, inserted, new Set(early));
+      return inserted;
+    } catch (error) {
+      this.#pending -= tasks.length;
+      for (const { id } of early) this.#drop(id);
+      throw error;
+    }
+  }
+
+  #inserted(tasks: readonly NewTask[], inserted: readonly InsertedTask[], early: ReadonlySet<NewTask>): void {
+    let came = false;
+    for (const [i, { inserted: isNew, ready }] of inserted.entries()) {
+      const task = tasks[i]!;
+      if (!isNew) {
+        this.#pending--;
+        continue;
+      }
+      this.#tell(task.id, "PENDING", 0);
+      if (!ready) this.#options.alarm(task.dueAtMs);
+      if (task.expiresAtMs !== null) this.#options.alarm(task.expiresAtMs);
+      if (!ready || early.has(task)) continue;
+      came = true;
+      // What isn't known here is found by the read that `wake` begins, or by the one after it.
+      if (!this.#running.has(task.id) && this.#window.knows(positionOf(task))) this.#window.add(toWaiting(task));
+    }
+    if (came) this.wake();
+  }
+
+  /** Something may be ready in the store after this position (null: anywhere). */
+  knowOnlyTo(position: QueuePosition | null): void {
+    this.#window.knowOnlyTo(position);
+    if (this.#reading) this.#lowered = { to: position };
+  }
+
+  /** Gives out what can be given, and reads what is missing. */
+  wake(): void {
+    if (!this.#target) return;
+    if (this.#window.size > 0) this.#feed(this.#target);
+    this.#refill();
+  }
+
+  #feed(target: FunctionRuntime): void {
+    try {
+      this.#pool ??= target.feed(this.#options.parameters, this);
+    } catch (error) {
+      // A version or server that ends says so on its way; whoever comes next wakes the queue.
+      const isEnding = error instanceof SamovarError && (error.code === "shutting_down" || error.code === "stopped");
+      if (!isEnding) this.#options.logger.warn({ queue: this.key, error: String(error) }, "Tasks wait: their function takes none");
+      return;
+    }
+    this.#pool.sourceChanged();
+  }
+
+  #refill(): void {
+    const { store, logger } = this.#options;
+    const after = this.#window.knownTo;
+    if (after === null || this.#reading || this.#window.size >= LOW) return;
+    this.#reading = true;
+    this.#lowered = null;
+    store.ready(this.key, after, READ).then(
+      (tasks) => {
+        this.#reading = false;
+        this.#window.fill(tasks, (id) => this.#running.has(id));
+        if (this.#lowered) this.#window.knowOnlyTo(this.#lowered.to);
+        this.wake();
+      },
+      (error: unknown) => {
+        this.#reading = false;
+        logger.error({ queue: this.key, error: String(error) }, "Tasks could not be read: tried again");
+        this.#options.clock.after(SETTLE_AGAIN_MS.first, () => this.wake());
+      },
+    );
+  }
+
+  // --- its pool takes them (InputSource)
+
+  get waiting(): number {
+    return this.#window.size;
+  }
+
+  get waitsSinceMs(): number {
+    const { clock } = this.#options;
+    return clock.monotonic() - Math.max(0, clock.now() - (this.#window.first?.rank ?? 0));
+  }
+
+  take(): SourcedInput | null {
+    const nowMs = this.#options.clock.now();
+    for (let task = this.#window.take(); task; task = this.#window.take()) {
+      if (this.#window.size < LOW) this.#refill();
+      if (task.expiresAtMs !== null && task.expiresAtMs <= nowMs) {
+        this.#options.alarm(task.expiresAtMs);
+        continue;
+      }
+      const running = new RunningTask(this, task, this.#target?.version ?? 0);
+      this.#running.set(task.id, running);
+      this.#pending--;
+      return running;
+    }
+    return null;
+  }
+
+  startFailed(error: SamovarError): void {
+    const failure: InputFailure = { error, thrown: null, containerId: null, attempt: 0, retryable: false };
+    for (let next = this.take(); next; next = this.take()) {
+      const running = next as RunningTask;
+      this.began(running, { containerId: "", coldStart: true, queuedMs: 0, phases: [] });
+      running.error(failure);
+    }
+  }
+
+  detached(): void {
+    this.#pool = null;
+    // A pool that closed for want of use; one whose version ends has a successor by then, or none.
+    queueMicrotask(() => this.wake());
+  }
+
+  // --- attempts begin and end (RunningTaskOwner)
+
+  began(running: RunningTask, info: StartedInfo): void {
+    const { task, attempt, version } = running;
+    running.startedAtMs = this.#options.clock.now();
+    this.#options.store.started({ id: task.id, attempt, version, containerId: info.containerId, startedAtMs: running.startedAtMs });
+    this.#tell(task.id, "RUNNING", attempt, { started: info });
+  }
+
+  succeeded(running: RunningTask, head: AnswerHead, body: Buffer): void {
+    const result = { encoding: toResultText(head), bytes: body };
+    this.#settle(running, { event: "succeed", result, error: null, dueAtMs: null }, { answer: { head, body } });
+  }
+
+  failed(running: RunningTask, failure: InputFailure): void {
+    const { task } = running;
+    const { random, clock } = this.#options;
+    const policy = this.#target?.manifest.options.retries;
+    const next = afterAttempt(failure, task.failures + 1, policy ?? NO_RETRIES, random());
+    const error = toKeptError(failure);
+    const dueAtMs = next.event === "retry" ? clock.now() + next.delayMs : null;
+    this.#settle(running, { event: next.event, result: null, error, dueAtMs }, { error });
+  }
+
+  #settle(running: RunningTask, outcome: Pick<TaskSettlement, "event" | "result" | "error" | "dueAtMs">, told: Partial<TaskEvent>): void {
+    const { task, attempt, version, containerId, startedAtMs } = running;
+    const settlement: TaskSettlement = { id: task.id, attempt, version, containerId, startedAtMs, endedAtMs: this.#options.clock.now(), ...outcome };
+    this.#write(running, settlement, told, SETTLE_AGAIN_MS.first);
+  }
+
+  #write(running: RunningTask, settlement: TaskSettlement, told: Partial<TaskEvent>, againMs: number): void {
+    const { store, clock, logger } = this.#options;
+    store.settle(settlement).then(
+      (settled) => this.#settled(running, settlement, settled, told),
+      (error: unknown) => {
+        logger.error({ task: settlement.id, error: String(error) }, "The end of a task could not be written: tried again");
+        clock.after(againMs, () => this.#write(running, settlement, told, Math.min(againMs * 2, SETTLE_AGAIN_MS.most)));
+      },
+    );
+  }
+
+  #settled(running: RunningTask, { event, dueAtMs }: TaskSettlement, { applied, moreReady }: SettledTask, told: Partial<TaskEvent>): void {
+    const { task, attempt } = running;
+    if (this.#running.get(task.id) === running) this.#running.delete(task.id);
+    // Cancelled meanwhile, which has been told.
+    if (!applied) return this.wake();
+    const status = STATUS_AFTER[event];
+    if (event === "retry" || event === "give-back") this.#pending++;
+    else if (task.callbackUrl !== null) this.#options.onCallback();
+    if (event === "retry") this.#options.alarm(dueAtMs!);
+    if (event === "give-back") this.#waitAgain({ ...task, attempt, expiresAtMs: null });
+    else if (moreReady) this.knowOnlyTo(null);
+    this.#tell(task.id, status, attempt, told);
+    this.wake();
+  }
+
+  #waitAgain(task: WaitingTask): void {
+    if (this.#window.knows(task)) this.#window.add(task);
+  }
+
+  // --- and are changed from outside
+
+  /** It was cancelled, expired or revived in the store. */
+  changed({ id, status, attempt, functionName, app }: ChangedTask): void {
+    if (status === "PENDING") this.#pending++;
+    else if (!this.#drop(id) && attempt === null) this.#pending--;
+    // It may be ready itself, or another of its key.
+    this.knowOnlyTo(null);
+    this.#options.changes.tell({ id, function: functionName, app, status, attempt: attempt ?? 0, atMs: this.#options.clock.now() });
+    this.wake();
+  }
+
+  /** Takes it out of memory, wherever it is. True where it ran. */
+  #drop(id: string): boolean {
+    if (this.#window.remove(id)) return false;
+    const running = this.#running.get(id);
+    if (!running) return false;
+    this.#running.delete(id);
+    running.revoke();
+    return true;
+  }
+
+  #tell(id: string, status: TaskStatus, attempt: number, more: Partial<TaskEvent> = {}): void {
+    const { changes, clock } = this.#options;
+    const target = this.#target;
+    if (!target || !changes.isWatched(id)) return;
+    changes.tell({ id, function: target.name, app: target.app, status, attempt, atMs: clock.now(), ...more });
+  }
+}
+
+const NO_RETRIES = Object.freeze({ maxRetries: 0, initialDelayMs: 0, backoff: 1, maxDelayMs: 0, jitter: false });
+
+const STATUS_AFTER: Readonly<Record<TaskSettlement["event"], TaskStatus>> = {
+  succeed: "COMPLETE",
+  fail: "ERROR",
+  "time-out": "TIMEOUT",
+  retry: "RETRY",
+  "give-back": "PENDING",
+};
+
+/** Whether it is ready whatever the store knows: it starts before its commit is done. */
+function isPlain(task: NewTask, nowMs: number): boolean {
+  return task.dueAtMs <= nowMs && task.concurrencyKey === null && task.idempotencyKey === null && task.tick === null;
+}
+
+/** As the store computes it. */
+const positionOf = ({ id, dueAtMs, priority }: NewTask): QueuePosition => ({ id, rank: Math.round(dueAtMs - priority * 1_000) });
+
+function toWaiting(task: NewTask): WaitingTask {
+  const { method, parameters, encoding, reply, input, createdAtMs, expiresAtMs, concurrencyKey, callbackUrl } = task;
+  return { ...positionOf(task), method, parameters, encoding, reply, input, createdAtMs, expiresAtMs, concurrencyKey, callbackUrl, attempt: 0, failures: 0 };
+}

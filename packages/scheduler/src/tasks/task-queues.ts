@@ -1,0 +1,163 @@
+import type { Clock, Logger } from "@samovar/kit";
+import type { ChangedTask, InsertedTask, NewTask, TaskFilter, TaskStore } from "@samovar/storage";
+import type { FunctionRuntime } from "../function-runtime.ts";
+import { TaskChanges } from "./task-changes.ts";
+import { TaskQueue } from "./task-queue.ts";
+
+export interface TaskQueuesOptions {
+  readonly store: TaskStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: () => number;
+  /** A task with a callback is over. */
+  readonly onCallback: () => void;
+}
+
+/** No timer is set for longer. */
+const LONGEST_MS = 3_600_000;
+const AGAIN_MS = 1_000;
+
+/**
+ * All task queues of a server, by the store's names: a function's own (`base`), and one for each set of constructor
+ * arguments (`base[…]`). Knows which version serves which base, and wakes queues when what they hold is due.
+ */
+export class TaskQueues {
+  readonly changes = new TaskChanges();
+  readonly #options: TaskQueuesOptions;
+  readonly #queues = new Map<string, TaskQueue>();
+  readonly #targets = new Map<string, FunctionRuntime>();
+  #alarmAtMs = Infinity;
+  #cancelAlarm: () => void = () => {};
+  #disposed = false;
+
+  constructor(options: TaskQueuesOptions) {
+    this.#options = options;
+  }
+
+  /** What an earlier server left: what ran waits again. Resolves to the bases that have tasks. Before any `serve`. */
+  async recover(): Promise<ReadonlySet<string>> {
+    const { store, clock } = this.#options;
+    const keys = await store.recover(clock.now());
+    const counts = await Promise.all(keys.map((key) => store.counts(key)));
+    for (const [i, key] of keys.entries()) this.#queue(key, false).found(Object.values(counts[i]!).reduce((sum, n) => sum + n, 0));
+    this.#alarm(0);
+    return new Set(keys.map(baseOf));
+  }
+
+  /** From now on this version runs the tasks of this base; another one did, or none. */
+  serve(base: string, target: FunctionRuntime): void {
+    const before = this.#targets.get(base);
+    if (before === target) return;
+    before?.countTasksBy(() => 0);
+    this.#targets.set(base, target);
+    target.countTasksBy(() => this.pending(base));
+    for (const queue of this.#of(base)) queue.serve(target);
+  }
+
+  /** Tasks of this base wait until somebody serves it. */
+  rest(base: string): void {
+    this.#targets.get(base)?.countTasksBy(() => 0);
+    this.#targets.delete(base);
+    for (const queue of this.#of(base)) queue.rest();
+  }
+
+  isServed(base: string): boolean {
+    return this.#targets.has(base);
+  }
+
+  /** Nobody will serve this base again: its tasks are cancelled. */
+  async abandon(base: string): Promise<void> {
+    this.rest(base);
+    for (const queue of this.#of(base)) {
+      await this.change("cancel", { queue: queue.key });
+      this.#queues.delete(queue.key);
+    }
+  }
+
+  /** Tasks that wait, those not yet due included. */
+  pending(base: string): number {
+    let pending = 0;
+    for (const queue of this.#of(base)) pending += queue.pending;
+    return pending;
+  }
+
+  /** Resolves when they are on disk; rejects and none is. All of one queue. */
+  put(tasks: readonly NewTask[]): Promise<readonly InsertedTask[]> {
+    return this.#queue(tasks[0]!.queue, true).put(tasks);
+  }
+
+  /** Cancels, expires or revives in the store, and in memory what that means. */
+  async change(event: "cancel" | "expire" | "revive", which: TaskFilter): Promise<readonly ChangedTask[]> {
+    const { store, clock } = this.#options;
+    const changed = await store.change(event, which, clock.now());
+    for (const task of changed) this.#queue(task.queue, false).changed(task);
+    if (event !== "revive" && changed.length > 0) this.#options.onCallback();
+    // What was revived may expire.
+    if (event === "revive" && changed.length > 0) this.#alarm(clock.now());
+    return changed;
+  }
+
+  find(key: string): TaskQueue | undefined {
+    return this.#queues.get(key);
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    this.#cancelAlarm();
+  }
+
+  #queue(key: string, isNew: boolean): TaskQueue {
+    const known = this.#queues.get(key);
+    if (known) return known;
+    const { store, clock, logger, random, onCallback } = this.#options;
+    const alarm = (atMs: number): void => this.#alarm(atMs);
+    const queue = new TaskQueue({ key, parameters: parametersOf(key), isNew, store, changes: this.changes, clock, logger, random, alarm, onCallback });
+    this.#queues.set(key, queue);
+    const target = this.#targets.get(baseOf(key));
+    if (target) queue.serve(target);
+    return queue;
+  }
+
+  #of(base: string): TaskQueue[] {
+    const own = this.#queues.get(base);
+    const others = [...this.#queues.values()].filter(({ key }) => key.startsWith(`${base}[`));
+    return own ? [own, ...others] : others;
+  }
+
+  // --- time
+
+  #alarm(atMs: number): void {
+    if (atMs >= this.#alarmAtMs || this.#disposed) return;
+    this.#alarmAtMs = atMs;
+    this.#cancelAlarm();
+    const delayMs = Math.min(Math.max(0, atMs - this.#options.clock.now()), LONGEST_MS);
+    this.#cancelAlarm = this.#options.clock.after(delayMs, () => void this.#due());
+  }
+
+  async #due(): Promise<void> {
+    this.#alarmAtMs = Infinity;
+    const { store, clock, logger } = this.#options;
+    try {
+      const { queues, nextDueAtMs, nextExpiryAtMs } = await store.promote(clock.now());
+      for (const key of queues) {
+        const queue = this.#queue(key, false);
+        queue.knowOnlyTo(null);
+        queue.wake();
+      }
+      if (nextExpiryAtMs !== null && nextExpiryAtMs <= clock.now()) {
+        await this.change("expire", { expiredByMs: clock.now() });
+        // For the one after those.
+        this.#alarm(clock.now());
+      } else if (nextExpiryAtMs !== null) this.#alarm(nextExpiryAtMs);
+      if (nextDueAtMs !== null) this.#alarm(nextDueAtMs);
+    } catch (error) {
+      if (this.#disposed) return;
+      logger.error({ error: String(error) }, "Tasks that are due could not be looked up: tried again");
+      this.#alarm(clock.now() + AGAIN_MS);
+    }
+  }
+}
+
+/** Names have no brackets: constructor arguments begin at the first. */
+const baseOf = (key: string): string => key.split("[", 1)[0]!;
+const parametersOf = (key: string): string => key.slice(baseOf(key).length) || "[]";
