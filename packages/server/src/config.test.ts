@@ -16,6 +16,8 @@ test("an empty environment gives the defaults", () => {
     logLevel: "info",
     maxBodyBytes: MAX_BODY_BYTES,
     maxConnections: 4_096,
+    callbackAllow: [],
+    callbackDeny: [],
   });
 });
 
@@ -31,6 +33,8 @@ test("each variable is read", () => {
     SAMOVAR_LOG_LEVEL: "silent",
     SAMOVAR_MAX_BODY: "2Mi",
     SAMOVAR_MAX_CONNECTIONS: "100",
+    SAMOVAR_CALLBACK_ALLOW: "localhost, 127.0.0.0/8, 169.254.169.254,fd00::/8, *.example.com",
+    SAMOVAR_CALLBACK_DENY: "10.0.0.0/8,",
   };
   expect(parseServerConfig(env)).toEqual({
     home: join(process.cwd(), "relative/home"),
@@ -43,6 +47,8 @@ test("each variable is read", () => {
     logLevel: "silent",
     maxBodyBytes: 2 * 1024 * 1024,
     maxConnections: 100,
+    callbackAllow: ["localhost", "127.0.0.0/8", "169.254.169.254", "fd00::/8", "*.example.com"],
+    callbackDeny: ["10.0.0.0/8"],
   });
 });
 
@@ -58,6 +64,8 @@ test.each([
   ["SAMOVAR_MAX_BODY", "lots"],
   ["SAMOVAR_MAX_CONNECTIONS", "0"],
   ["SAMOVAR_LOG_LEVEL", "loud"],
+  ["SAMOVAR_CALLBACK_ALLOW", "10.0.0.1/8"],
+  ["SAMOVAR_CALLBACK_DENY", "http://example.com"],
 ])("%s=%s is refused by name", (name, value) => {
   expect(() => parseServerConfig({ [name]: value })).toThrow(expect.objectContaining({ code: "invalid_option", message: expect.stringContaining(name) }));
 });

@@ -2,6 +2,21 @@ import { userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { DEFAULT_HOST, DEFAULT_PORT, MAX_BODY_BYTES, SamovarError, parseMemoryMib } from "@samovar/protocol";
+import { describeTargetProblem } from "./callbacks/target-rules.ts";
+
+const listOf = (text: string): string[] =>
+  text
+    .split(",")
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== "");
+
+const callbackTargets = z
+  .string()
+  .default("")
+  .transform(listOf)
+  .superRefine((entries, context) => {
+    for (const message of entries.flatMap((entry) => describeTargetProblem(entry) ?? [])) context.addIssue({ code: "custom", message });
+  });
 
 /** What the server reads from its environment, once, here. */
 const schema = z.object({
@@ -25,6 +40,9 @@ const schema = z.object({
   SAMOVAR_MAX_BODY: z.string().optional(),
   /** Connections open at once; more are closed. */
   SAMOVAR_MAX_CONNECTIONS: z.coerce.number().int().min(1).max(1_000_000).default(4_096),
+  /** Where callbacks may go although it is refused by default, and where they may not: addresses, CIDRs, names. */
+  SAMOVAR_CALLBACK_ALLOW: callbackTargets,
+  SAMOVAR_CALLBACK_DENY: callbackTargets,
 });
 
 export interface ServerConfig {
@@ -39,6 +57,8 @@ export interface ServerConfig {
   readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
   readonly maxBodyBytes: number;
   readonly maxConnections: number;
+  readonly callbackAllow: readonly string[];
+  readonly callbackDeny: readonly string[];
 }
 
 /** Throws `invalid_option`, naming every variable that is wrong. */
@@ -54,14 +74,14 @@ export function parseServerConfig(env: Readonly<Record<string, string | undefine
     home: resolve(values.SAMOVAR_HOME || join(env.HOME || userInfo().homedir, ".samovar")),
     host: values.SAMOVAR_HOST,
     port: values.SAMOVAR_PORT,
-    hosts: values.SAMOVAR_HOSTS.split(",")
-      .map((name) => name.trim())
-      .filter((name) => name !== ""),
+    hosts: listOf(values.SAMOVAR_HOSTS),
     driver: values.SAMOVAR_DRIVER,
     gpus: values.SAMOVAR_GPUS || null,
     embedded: values.SAMOVAR_EMBEDDED === "1",
     logLevel: values.SAMOVAR_LOG_LEVEL,
     maxBodyBytes: values.SAMOVAR_MAX_BODY === undefined ? MAX_BODY_BYTES : parseMemoryMib(values.SAMOVAR_MAX_BODY, "SAMOVAR_MAX_BODY") * 1024 * 1024,
     maxConnections: values.SAMOVAR_MAX_CONNECTIONS,
+    callbackAllow: values.SAMOVAR_CALLBACK_ALLOW,
+    callbackDeny: values.SAMOVAR_CALLBACK_DENY,
   };
 }

@@ -10,6 +10,7 @@ export interface HomePaths {
   /** Who holds the home: pid, url, start. Written when the server is ready, removed when it ends. */
   readonly serverFile: string;
   readonly adminToken: string;
+  readonly callbackSecret: string;
   readonly database: string;
   readonly blobs: string;
   readonly code: string;
@@ -30,6 +31,7 @@ export function createHome(root: string): HomePaths {
     lock: at("lock"),
     serverFile: at("server.json"),
     adminToken: at("admin-token"),
+    callbackSecret: at("callback-secret"),
     database: at("samovar.db"),
     blobs: at("blobs"),
     code: at("code"),

@@ -1,0 +1,88 @@
+import type { CallbackInfo } from "@samovar/protocol";
+import type { CallbackOutcome, CallbackStore, DueCallback } from "@samovar/storage";
+
+/** What a store of callbacks does, in memory. It outlives those who send, as a database does. */
+export class MemoryCallbackStore implements CallbackStore {
+  readonly rows = new Map<string, CallbackInfo>();
+  /** Of each question what was left out. */
+  readonly asked: (readonly string[])[] = [];
+  /** Thrown in place of an answer, while it is there. */
+  failure: Error | null = null;
+  readonly #waiting: { readonly fits: () => boolean; readonly resolve: () => void }[] = [];
+
+  add(id: string, url: string, atMs: number, more: Partial<CallbackInfo> = {}): void {
+    const fresh = { id, taskId: `tk_${id}`, function: "work", app: "shop", url, state: "pending", attempts: 0, createdAtMs: atMs, dueAtMs: atMs } as const;
+    this.rows.set(id, { ...fresh, endedAtMs: null, lastError: null, ...more });
+  }
+
+  async due(
+    nowMs: number,
+    limit: number,
+    except: readonly string[] = [],
+  ): Promise<{ readonly callbacks: readonly DueCallback[]; readonly nextDueAtMs: number | null }> {
+    this.asked.push(except);
+    await this.#work();
+    const pending = [...this.rows.values()].filter(({ state }) => state === "pending").sort((a, b) => a.dueAtMs! - b.dueAtMs!);
+    const due = pending.filter(({ dueAtMs, url }) => dueAtMs! <= nowMs && !except.includes(url)).slice(0, limit);
+    const callbacks = due.map(({ id, taskId, function: functionName, app, url, attempts, createdAtMs }) => {
+      return { id, taskId, functionName, app, url, attempt: attempts + 1, createdAtMs };
+    });
+    return { callbacks, nextDueAtMs: pending.find(({ dueAtMs }) => dueAtMs! > nowMs)?.dueAtMs ?? null };
+  }
+
+  async settle(id: string, attempt: number, outcome: CallbackOutcome): Promise<boolean> {
+    await this.#work();
+    const row = this.rows.get(id);
+    if (row?.state !== "pending" || row.attempts + 1 !== attempt) return false;
+    const ended = { attempts: attempt, dueAtMs: null };
+    if (outcome.kind === "delivered") this.rows.set(id, { ...row, ...ended, state: "delivered", endedAtMs: outcome.atMs, lastError: null });
+    else if (outcome.kind === "failed") this.rows.set(id, { ...row, ...ended, state: "failed", endedAtMs: outcome.atMs, lastError: outcome.error });
+    else this.rows.set(id, { ...row, attempts: attempt, dueAtMs: outcome.dueAtMs, lastError: outcome.error });
+    this.#tell();
+    return true;
+  }
+
+  async list(filter: Parameters<CallbackStore["list"]>[0]): Promise<readonly CallbackInfo[]> {
+    const fits = (row: CallbackInfo): boolean =>
+      (!filter.state || row.state === filter.state) && (!filter.app || row.app === filter.app) && (!filter.taskId || row.taskId === filter.taskId);
+    return [...this.rows.values()].filter(fits).toReversed().slice(0, filter.limit);
+  }
+
+  async get(id: string): Promise<CallbackInfo | undefined> {
+    return this.rows.get(id);
+  }
+
+  async revive(id: string, nowMs: number): Promise<CallbackInfo | undefined> {
+    const row = this.rows.get(id);
+    if (row?.state !== "failed") return undefined;
+    const revived: CallbackInfo = { ...row, state: "pending", attempts: 0, dueAtMs: nowMs, endedAtMs: null, lastError: null };
+    this.rows.set(id, revived);
+    return revived;
+  }
+
+  /** Resolves when a settlement has made it so. */
+  async until(fits: () => boolean): Promise<void> {
+    if (!fits()) await new Promise<void>((resolve) => this.#waiting.push({ fits, resolve }));
+  }
+
+  untilSettled(id: string, attempts: number): Promise<void> {
+    return this.until(() => this.rows.get(id)!.attempts === attempts);
+  }
+
+  count(state: CallbackInfo["state"]): number {
+    return [...this.rows.values()].filter((row) => row.state === state).length;
+  }
+
+  /** Answers come in a later turn, as from a thread. */
+  async #work(): Promise<void> {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    if (this.failure) throw this.failure;
+  }
+
+  #tell(): void {
+    for (const each of this.#waiting.splice(0)) {
+      if (each.fits()) each.resolve();
+      else this.#waiting.push(each);
+    }
+  }
+}
