@@ -157,7 +157,7 @@ describe("streams", () => {
     const { request } = await startGateway([fn]);
     const response = await request("/endpoint/predict", { ...POST, headers: { accept } });
     sinkOf(fn).data(Buffer.from(item));
-    sinkOf(fn).error({ error: LOST, thrown: null, containerId: "ct_1", attempt: 1 });
+    sinkOf(fn).error({ error: LOST, thrown: null, containerId: "ct_1", attempt: 1, retryable: false });
     expect(await response.text()).toBe(whole);
   });
 
@@ -170,7 +170,7 @@ describe("streams", () => {
     // In two pieces, so that lengths are followed across them.
     sinkOf(fn).data(item.subarray(0, 3));
     sinkOf(fn).data(item.subarray(3));
-    sinkOf(fn).error({ error: LOST, thrown: null, containerId: "ct_1", attempt: 1 });
+    sinkOf(fn).error({ error: LOST, thrown: null, containerId: "ct_1", attempt: 1, retryable: false });
     const rest = Buffer.from(await response.arrayBuffer()).subarray(item.length);
     expect([rest.readUInt32BE(0), rest[4]]).toEqual([rest.length - 4, 1]);
     expect(decodeValue(rest.subarray(5))).toEqual({
@@ -190,7 +190,7 @@ describe("streams", () => {
     const { request } = await startGateway([fn]);
     const response = await request("/endpoint/predict", POST);
     sinkOf(fn).data(Buffer.from(sent));
-    sinkOf(fn).error({ error: LOST, thrown: null, containerId: "ct_1", attempt: 1 });
+    sinkOf(fn).error({ error: LOST, thrown: null, containerId: "ct_1", attempt: 1, retryable: false });
     await expect(response.text()).rejects.toThrow();
   });
 

@@ -297,21 +297,15 @@ describe("methods and preferences", () => {
     expect([options.status, options.headers.get("allow")]).toEqual([204, "POST, OPTIONS"]);
   });
 
-  test("a function is called with Prefer: wait, or by a handle; queued calls are not there yet and say so", async () => {
+  test("a function that is waited for, by Prefer: wait or by a handle, is called without a queue", async () => {
     const work = new FakeFunction({ kind: "function", name: "work" });
-    const { request } = await startGateway([work]);
-    for (const headers of [{}, { prefer: "wait=0" }, { prefer: "respond-async" }]) {
-      expect(await problemOf(await request("/function/work", post("1", headers as Record<string, string>)))).toMatchObject({
-        status: 501,
-        code: "unsupported",
-        detail: expect.stringContaining("send Prefer: wait"),
-      });
-    }
+    const { request, control } = await startGateway([work]);
     expect((await request("/function/work", post("1", { prefer: "wait" }))).status).toBe(200);
     expect((await request("/function/work", post("1", { prefer: "handling=lenient, wait=30" }))).status).toBe(200);
     expect((await request("/function/work", post("1", { accept: "application/vnd.samovar.value" }))).status).toBe(200);
     expect(work.calls).toHaveLength(3);
     expect(work.calls[2]!.input.request).toBeNull();
+    expect(control.tasks.all.size).toBe(0);
   });
 
   test("a wait that can't be read is refused", async () => {

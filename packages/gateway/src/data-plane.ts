@@ -1,22 +1,30 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { SamovarError, show, type FunctionKind, type IdSource } from "@samovar/protocol";
-import type { FunctionEntry, FunctionTable, InputRequest } from "@samovar/scheduler";
+import { SamovarError, show, type FunctionKind, type IdSource, type PutTaskResult } from "@samovar/protocol";
+import type { FunctionEntry, FunctionTable, InputRequest, NewInput, ScheduleControl } from "@samovar/scheduler";
 import { assertApp, hasScope, mayTouch, unauthorized, type Authenticator, type Principal } from "./authenticator.ts";
+import { chooseDelivery, type Delivery } from "./delivery.ts";
 import type { RequestHost } from "./host.ts";
 import { parsePrefer, type Preference } from "./prefer.ts";
 import { sendProblem, toSamovarError, type FlatHeaders } from "./problem.ts";
 import { parseParameters, parseQuery } from "./query.ts";
 import type { BodyLimits } from "./body-limits.ts";
-import { dropRest, receiveBody } from "./request-body.ts";
+import type { ByteBudget } from "./byte-budget.ts";
+import { MAX_TASK_BYTES, answerQueued, type QueueContext } from "./queued-call.ts";
+import { collectBody, dropRest, receiveBody } from "./request-body.ts";
 import { assertPlainBody, bodyEncoding, toRequestHead, wantedAnswer, wholeEncoding } from "./request-head.ts";
 import { ResponseSink, type SinkContext } from "./response-sink.ts";
 import { describeMissing, findEntry, findMethod, parseRoute, routeOfHost, splitTarget, type Route } from "./route.ts";
+import { NO_TERMS, queueHeader, readTerms } from "./task-headers.ts";
 
-export interface DataPlaneContext extends SinkContext {
+export interface DataPlaneContext extends QueueContext {
   readonly functions: FunctionTable;
+  readonly schedules: ScheduleControl;
   readonly authenticator: Authenticator;
   readonly ids: IdSource;
   readonly limits: BodyLimits;
+  /** Of what is queued: it must be whole before it is. */
+  readonly taskLimits: BodyLimits;
+  readonly taskBodies: ByteBudget;
   onInternalError(error: unknown): void;
 }
 
@@ -44,7 +52,7 @@ export function handleCall(context: DataPlaneContext, host: FunctionHost | null,
   if (!route)
     throw new SamovarError(
       "not_found",
-      `Nothing is served at ${show(path)}: functions are at /endpoint/{name}, /function/{name} and /cls/{name}/{method}, the control API at /api/v1`,
+      `Nothing is served at ${show(path)}: functions are at /endpoint/{name}, /function/{name}, /taskqueue/{name}, /schedule/{name} and /cls/{name}/{method}, the control API at /api/v1`,
     );
   if (req.method === "OPTIONS") return answerOptions(context, route, req, res, expectsContinue);
   const principal = context.authenticator.authenticate(req.headers.authorization);
@@ -122,8 +130,15 @@ function refuseCall(context: DataPlaneContext, call: Call, req: IncomingMessage,
 
 function submit(context: DataPlaneContext, call: Call, req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void {
   const prefer = parsePrefer(req.headers.prefer);
-  const { reply, stream } = wantedAnswer(req);
-  assertWaits(call.aim.entry, prefer, reply);
+  const terms = readTerms(req.headers);
+  const wanted = wantedAnswer(req);
+  const choose = ({ manifest }: FunctionEntry): Delivery => {
+    const delivery = chooseDelivery(manifest.kind, wanted.reply, prefer, terms !== null && terms.idempotencyKey !== null);
+    if (terms && delivery.by === "call") assertNoQueueHeader(req);
+    return delivery;
+  };
+  // Before the body: what is wrong so far needs none.
+  const isQueued = choose(call.aim.entry).by !== "call";
   const hasQuery = req.method !== "POST";
   const encoding = bodyEncoding(req);
   if (!hasQuery) assertPlainBody(req, encoding);
@@ -131,30 +146,50 @@ function submit(context: DataPlaneContext, call: Call, req: IncomingMessage, res
 
   const give = (as: InputRequest["encoding"], body: Buffer | null, bodyStream: InputRequest["bodyStream"]): void => {
     const isCurrent = context.functions.generation === call.generation;
-    const { entry, method, parameters } = isCurrent ? call.aim : aimAgain(context, call, req);
-    if (!isCurrent) assertWaits(entry, prefer, reply);
+    const aim = isCurrent ? call.aim : aimAgain(context, call, req);
+    const delivery = choose(aim.entry);
+    const { entry } = aim;
     const { principal, arrivedMs } = call;
-    const { kind, options } = entry.manifest;
-    const taskId = context.ids("task");
     const stacks = entry.development || (principal !== undefined && hasScope(principal, "admin") && mayTouch(principal, entry.app));
-    sink = new ResponseSink(context, { req, res, entry, taskId, stream, stacks, arrivedMs, ownHost: call.route.by === "host" });
-    if (prefer.waitMs !== undefined && prefer.waitMs !== Infinity) sink.limitWait(prefer.waitMs);
-    const input: InputRequest = {
-      taskId,
-      method,
-      encoding: as,
-      reply,
-      stream,
-      request: reply === "value" && kind === "function" ? null : toRequestHead(req, principal !== undefined),
-      body: hasQuery ? queryBody(call.query, kind) : body,
-      bodyStream,
-      retries: reply === "value" || options.idempotent,
-      headless: options.headless,
+    const { kind, options } = entry.manifest;
+    const { reply, stream } = wanted;
+    const answered = { req, res, entry, stream, stacks, arrivedMs, ownHost: call.route.by === "host" };
+    const whole = hasQuery ? queryBody(call.query, kind) : body;
+    const request = reply === "value" && kind !== "endpoint" && kind !== "cls" ? null : toRequestHead(req, principal !== undefined);
+    if (delivery.by === "call") {
+      const taskId = context.ids("task");
+      sink = new ResponseSink(context, { ...answered, version: entry.version, taskId });
+      if (prefer.waitMs !== undefined && prefer.waitMs !== Infinity) limitCall(sink, prefer.waitMs);
+      const { idempotent, headless } = options;
+      const input = {
+        taskId,
+        method: aim.method,
+        encoding: as,
+        reply,
+        stream,
+        request,
+        body: whole,
+        bodyStream,
+        retries: reply === "value" || idempotent,
+        headless,
+      };
+      return sink.attach(entry.submit(aim.parameters, input, sink));
+    }
+    const queue = async (content: Buffer | null): Promise<void> => {
+      const input = { method: aim.method, encoding: as, reply, stream, request, body: content, ...(terms ?? NO_TERMS) };
+      const result = await put(context, call, aim, input);
+      answerQueued(context, { ...answered, delivery, applied: appliedOf(prefer, delivery) }, result);
     };
-    sink.attach(entry.submit(parameters, input, sink));
+    (bodyStream ? collectBody(bodyStream, MAX_TASK_BYTES, context.taskBodies, queue) : queue(whole)).catch(fail);
   };
+  let isRefused = false;
   const fail = (thrown: unknown): void => {
-    if (!sink) return refuseCall(context, call, req, res, thrown, expectsContinue);
+    if (!sink) {
+      // A body that breaks tells it, and who reads it meets it as well.
+      if (!isRefused) refuseCall(context, call, req, res, thrown, expectsContinue);
+      isRefused = true;
+      return;
+    }
     const error = toSamovarError(thrown);
     if (error.code === "internal") context.onInternalError(thrown);
     sink.fail(error);
@@ -169,15 +204,45 @@ function submit(context: DataPlaneContext, call: Call, req: IncomingMessage, res
   };
 
   if (hasQuery) return start("query", null, null);
-  if (expectsContinue && Number(req.headers["content-length"] ?? 0) <= context.limits.maxBytes) {
+  const limits = isQueued ? context.taskLimits : context.limits;
+  if (expectsContinue && Number(req.headers["content-length"] ?? 0) <= limits.maxBytes) {
     res.writeContinue();
     expectsContinue = false;
   }
-  receiveBody(req, context.limits, context.clock, encoding === "raw", {
+  receiveBody(req, limits, context.clock, encoding === "raw" && !isQueued, {
     whole: (body) => start(body === null ? "none" : wholeEncoding(req, encoding, body), body, null),
     stream: (body) => start(encoding, null, body),
     failed: fail,
   });
+}
+
+/** A schedule has no input, and runs as at a tick unless the request says more than that. */
+async function put(context: DataPlaneContext, { route }: Call, { entry, parameters }: Aim, input: NewInput): Promise<PutTaskResult> {
+  if (entry.manifest.kind !== "schedule") return (await context.tasks.put(entry, parameters, [input]))[0]!;
+  const isPlain = input.idempotencyKey === null && input.concurrencyKey === null && input.ttlMs === null && input.delayMs === 0 && input.priorityMs === 0;
+  if (isPlain && !entry.development && route.by !== "id" && route.version === undefined) return { id: await context.schedules.run(entry.name), created: true };
+  return (await context.tasks.put(entry, parameters, [{ ...input, encoding: "none", request: null, body: null }]))[0]!;
+}
+
+function limitCall(sink: ResponseSink, waitMs: number): void {
+  sink.limitWait(waitMs, () =>
+    sink.fail(new SamovarError("timeout", `No result came within the ${waitMs / 1_000} s that Prefer: wait allows: the call was cancelled`)),
+  );
+}
+
+function appliedOf(prefer: Preference, delivery: Delivery): string | null {
+  const applied = prefer.respondAsync ? ["respond-async"] : [];
+  if (delivery.by === "wait" && delivery.waitMs !== Infinity) applied.push(`wait=${Math.ceil(delivery.waitMs / 1_000)}`);
+  return applied.length === 0 ? null : applied.join(", ");
+}
+
+function assertNoQueueHeader(req: IncomingMessage): void {
+  const name = queueHeader(req.headers);
+  if (name === undefined) return;
+  throw new SamovarError(
+    "invalid_request",
+    `The header ${name} is for queued requests, and this one is not: send Prefer: respond-async as well, or leave it out`,
+  );
 }
 
 const queryBody = (query: string, kind: FunctionKind): Buffer => Buffer.from(JSON.stringify(parseQuery(query, kind === "cls" ? "with" : undefined)));
@@ -230,18 +295,4 @@ function readParameters(entry: FunctionEntry, query: string): readonly unknown[]
     );
   }
   return parameters ?? NO_PARAMETERS;
-}
-
-function assertWaits(entry: FunctionEntry, prefer: Preference, reply: InputRequest["reply"]): void {
-  if (prefer.respondAsync)
-    throw new SamovarError(
-      "unsupported",
-      "Prefer: respond-async needs task queues, which this server has not yet: send Prefer: wait, and the answer is the result",
-    );
-  const waits = reply === "value" || entry.manifest.kind !== "function" || (prefer.waitMs !== undefined && prefer.waitMs > 0);
-  if (!waits)
-    throw new SamovarError(
-      "unsupported",
-      `Calls of ${entry.name} that are queued need task queues, which this server has not yet: send Prefer: wait (or wait=30, in seconds), and the answer is the result`,
-    );
 }

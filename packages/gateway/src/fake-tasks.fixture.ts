@@ -114,6 +114,7 @@ export class FakeTasks implements TaskControl {
       if (key !== null) this.#keys.set(key, task);
       return { id, created: true };
     });
+    this.#observe();
     await this.disk;
     for (const { id, created } of results) if (created) this.onPut(this.all.get(id)!);
     this.#observe();
@@ -182,7 +183,8 @@ export class FakeTasks implements TaskControl {
     // As from a database: never at once.
     queueMicrotask(() => {
       if (left) return;
-      if (!task) sink.error({ error: new SamovarError("not_found", `No task has the id "${id}"`), thrown: null, containerId: null, attempt: 0 });
+      if (!task)
+        sink.error({ error: new SamovarError("not_found", `No task has the id "${id}"`), thrown: null, containerId: null, attempt: 0, retryable: false });
       else if (task.ending) deliver(sink, task);
       else {
         if (task.started) sink.started(task.started);
@@ -253,7 +255,13 @@ export class FakeTasks implements TaskControl {
   }
 }
 
-const CANCELLED: InputFailure = { error: new SamovarError("cancelled", "The task was cancelled"), thrown: null, containerId: null, attempt: 0 };
+const CANCELLED: InputFailure = {
+  error: new SamovarError("cancelled", "The task was cancelled"),
+  thrown: null,
+  containerId: null,
+  attempt: 0,
+  retryable: false,
+};
 
 export const infoOf = ({ result: _result, resultType: _type, input: _input, reason: _reason, callback: _callback, ...info }: TaskDetail) => info;
 

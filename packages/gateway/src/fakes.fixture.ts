@@ -42,7 +42,7 @@ export const echo: Behaviour = ({ input, sink }) => {
 export const failWith =
   (error: SamovarError, thrown: { name: string; message: string; stack?: string } | null = null): Behaviour =>
   ({ sink }) =>
-    sink.error({ error, thrown, containerId: null, attempt: 1 });
+    sink.error({ error, thrown, containerId: null, attempt: 1, retryable: false });
 
 const CALLABLE = { streaming: false, batch: null, inputSchema: null, outputSchema: null };
 

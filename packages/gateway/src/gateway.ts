@@ -3,10 +3,12 @@ import { MAX_BODY_BYTES, SamovarError, show, type IdSource } from "@samovar/prot
 import { systemClock, type Clock, type Logger } from "@samovar/kit";
 import type { ControlPlane, FunctionEntry, FunctionTable } from "@samovar/scheduler";
 import type { ControlApi } from "./api/control-api.ts";
+import { ByteBudget } from "./byte-budget.ts";
 import type { Authenticator } from "./authenticator.ts";
 import { handleCall, refuse, type DataPlaneContext } from "./data-plane.ts";
 import { answerHealth } from "./health.ts";
 import { Hosts, withoutHost } from "./host.ts";
+import { MAX_TASK_BYTES } from "./queued-call.ts";
 import { createHttpServer } from "./http-server.ts";
 import { assertMayReadMetrics, sendMetrics, type MetricsAnswer } from "./metrics-route.ts";
 import { toSamovarError } from "./problem.ts";
@@ -66,6 +68,8 @@ const DEFAULT_TIMEOUTS: GatewayTimeouts = Object.freeze({
   keepAliveMs: 65_000,
 });
 const MAX_BLOB_BYTES = 1024 * 1024 * 1024;
+/** Of large bodies that are to be queued, all together. */
+const MAX_GATHERED_BYTES = 256 * 1024 * 1024;
 const MAX_CONNECTIONS = 4_096;
 const MAX_HEADERS = 200;
 
@@ -94,6 +98,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   let draining = false;
   let closed: Promise<void> | undefined;
 
+  const maxBytes = options.maxBodyBytes ?? MAX_BODY_BYTES;
+  const limits = { maxBytes, gatherMs: timeouts.gatherMs, idleMs: timeouts.bodyIdleMs };
   const context: DataPlaneContext = {
     clock,
     lingerMs: timeouts.lingerMs,
@@ -109,7 +115,12 @@ export function createGateway(options: GatewayOptions): Gateway {
     functions: options.functions,
     authenticator: options.authenticator,
     ids: options.ids,
-    limits: { maxBytes: options.maxBodyBytes ?? MAX_BODY_BYTES, gatherMs: timeouts.gatherMs, idleMs: timeouts.bodyIdleMs },
+    tasks: options.control.tasks,
+    schedules: options.control.schedules,
+    waiting: new Set(),
+    limits,
+    taskLimits: { ...limits, maxBytes: Math.min(maxBytes, MAX_TASK_BYTES) },
+    taskBodies: new ByteBudget(MAX_GATHERED_BYTES),
     onInternalError: (error) => logger.error({ error }, "A call failed in the gateway"),
   };
   let api: ControlApi | null = null;
@@ -217,6 +228,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     drain,
     dispose: ({ graceMs }) => {
       drain();
+      for (const call of context.waiting) call.release();
       if (api) api.endStreams();
       // Behind the requests that wait for it, so that theirs end, too.
       else

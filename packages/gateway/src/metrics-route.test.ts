@@ -101,7 +101,7 @@ describe("onCallEnded", () => {
     fn.calls[0]!.sink.end();
     await whole.text();
     const broken = await request("/endpoint/predict");
-    fn.calls[1]!.sink.error({ error: new SamovarError("container_lost", "It was lost"), thrown: null, containerId: null, attempt: 1 });
+    fn.calls[1]!.sink.error({ error: new SamovarError("container_lost", "It was lost"), thrown: null, containerId: null, attempt: 1, retryable: false });
     await broken.text();
     expect((await until(2)).map(([, status]) => status)).toEqual([206, 502]);
   });

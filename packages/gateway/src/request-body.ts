@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { INLINE_BODY_BYTES, SamovarError, show } from "@samovar/protocol";
 import type { Clock } from "@samovar/kit";
 import { tooLarge, type BodyLimits } from "./body-limits.ts";
+import type { ByteBudget } from "./byte-budget.ts";
 import { BodyStream } from "./body-stream.ts";
 
 /** Exactly one of `whole` and `stream`, or `failed`; after `stream`, `failed` may still come. */
@@ -24,6 +25,26 @@ export function receiveBody(req: IncomingMessage, limits: BodyLimits, clock: Clo
   if (length !== undefined && length > limits.maxBytes) return receiver.failed(tooLarge(length, limits.maxBytes));
   if (length === undefined ? streaming : length > INLINE_BODY_BYTES) return receiver.stream(new BodyStream(req, limits, clock, [], receiver.failed));
   gather(req, limits, clock, receiver);
+}
+
+/**
+ * All of a body that came as a stream, given to `use`; until that is done its bytes are the budget's. Rejects with
+ * `payload_too_large` past the limit, and with what ends the body early.
+ */
+export async function collectBody(body: AsyncIterable<Buffer>, maxBytes: number, budget: ByteBudget, use: (whole: Buffer) => Promise<void>): Promise<void> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of body) {
+      budget.take(chunk.length);
+      size += chunk.length;
+      if (size > maxBytes) throw tooLarge(size, maxBytes);
+      chunks.push(chunk);
+    }
+    await use(Buffer.concat(chunks, size));
+  } finally {
+    budget.give(size);
+  }
 }
 
 function gather(req: IncomingMessage, limits: BodyLimits, clock: Clock, receiver: BodyReceiver): void {

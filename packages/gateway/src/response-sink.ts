@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { HEADERS, SamovarError, encodeItemError, toSerializedError, type AnswerHead, type SerializedError, type TaskId } from "@samovar/protocol";
+import { HEADERS, SamovarError, encodeItemError, toSerializedError, type AnswerHead, type SerializedError } from "@samovar/protocol";
 import type { Clock } from "@samovar/kit";
 import type { FunctionEntry, InputFailure, InputRequest, InputSink, InputTicket, StartedInfo } from "@samovar/scheduler";
 import { appendAnswerHeaders, appendSharedHeaders, declaredLength } from "./answer-headers.ts";
@@ -27,8 +27,11 @@ export interface SinkContext {
 export interface SinkCall {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
-  readonly entry: FunctionEntry;
-  readonly taskId: TaskId;
+  /** Whose end is told to `callEnded`; null for an answer that is only read. */
+  readonly entry: FunctionEntry | null;
+  /** Of the function; null where only the task's attempt knows. */
+  readonly version: number | null;
+  readonly taskId: string;
   readonly stream: InputRequest["stream"];
   /** Whether this caller may see stacks. */
   readonly stacks: boolean;
@@ -36,9 +39,13 @@ export interface SinkCall {
   readonly arrivedMs: number;
   /** The answer's origin is the function's own, not that of all paths. */
   readonly ownHost: boolean;
+  /** Of the answer, whatever it is. */
+  readonly headers?: FlatHeaders;
+  /** Told once, at the end. */
+  readonly over?: () => void;
 }
 
-const CALLER_LEFT = 499;
+export const CALLER_LEFT = 499;
 /** An answer that isn't as long as it says is the handler's mistake. */
 const WRONG_LENGTH = 500;
 
@@ -78,10 +85,23 @@ export class ResponseSink implements InputSink {
   }
 
   /** Bounds the time to the first sign of an answer. */
-  limitWait(waitMs: number): void {
-    this.#cancelWait = this.#context.clock.after(waitMs, () =>
-      this.fail(new SamovarError("timeout", `No result came within the ${waitMs / 1_000} s that Prefer: wait allows: the call was cancelled`)),
-    );
+  limitWait(waitMs: number, expired: () => void): void {
+    this.#cancelWait = this.#context.clock.after(waitMs, expired);
+  }
+
+  /** A worker has, or had, the input. */
+  get isStarted(): boolean {
+    return this.#started !== null;
+  }
+
+  /** Answers 202, in place of what the input comes to, and leaves it. */
+  accept(headers: FlatHeaders, body: string): void {
+    if (!this.#answers()) return;
+    const own = this.#ownHeaders();
+    this.#finish(202);
+    this.#call.res.writeHead(202, [...own, ...headers, "content-length", Buffer.byteLength(body)] as string[]);
+    this.#call.res.end(body);
+    this.#cancel("disconnected");
   }
 
   /** Ends the call for a reason of the gateway's own. */
@@ -211,9 +231,12 @@ export class ResponseSink implements InputSink {
   }
 
   #ownHeaders(): FlatHeaders {
-    const { entry, taskId, arrivedMs } = this.#call;
+    const { taskId, arrivedMs } = this.#call;
     const started = this.#started;
-    const headers: FlatHeaders = [HEADERS.taskId, taskId, HEADERS.version, entry.version];
+    const version = started?.version ?? this.#call.version;
+    const headers: FlatHeaders = [HEADERS.taskId, taskId];
+    if (version !== null) headers.push(HEADERS.version, version);
+    if (this.#call.headers) headers.push(...this.#call.headers);
     if (started) {
       headers.push(HEADERS.containerId, started.containerId, HEADERS.coldStart, this.#coldStart ? "1" : "0");
       headers.push(HEADERS.serverTiming, serverTiming(started, this.#context.clock.monotonic() - arrivedMs));
@@ -248,8 +271,9 @@ export class ResponseSink implements InputSink {
   #over(status: number): void {
     this.#state = "over";
     this.#endWait();
-    const { entry, arrivedMs } = this.#call;
-    this.#context.callEnded(entry, status, this.#context.clock.monotonic() - arrivedMs);
+    const { entry, arrivedMs, over } = this.#call;
+    if (entry) this.#context.callEnded(entry, status, this.#context.clock.monotonic() - arrivedMs);
+    over?.();
   }
 
   /** The last bytes of an answer; who doesn't take them in is not waited for for ever. */
