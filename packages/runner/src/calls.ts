@@ -187,7 +187,12 @@ export class Calls implements CallTransport {
     this.#awaiting.add(waiting);
     const abort = (): void => waiting.reject(signal!.reason);
     signal?.addEventListener("abort", abort, { once: true });
-    const cancelTimer = withinMs === undefined ? undefined : this.#clock.after(withinMs, () => waiting.reject(new SamovarError("timeout", "The task is not known to be over: the server is away", { cause: lost })));
+    const cancelTimer =
+      withinMs === undefined
+        ? undefined
+        : this.#clock.after(withinMs, () =>
+            waiting.reject(new SamovarError("timeout", "The task is not known to be over: the server is away", { cause: lost })),
+          );
     try {
       await waiting.promise;
     } finally {

@@ -109,6 +109,10 @@ export class InputContext {
     return this.#run.head.attempt;
   }
 
+  get callbackUrl(): string | null {
+    return this.#facts.load.callbackUrl;
+  }
+
   /** Seconds; null without one. */
   get timeout(): number | null {
     const { timeoutMs } = this.#run.head;

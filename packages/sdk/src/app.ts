@@ -1,5 +1,5 @@
 import { describeNameProblem, show } from "@samovar/protocol";
-import type { Define } from "./definitions/callable-types.ts";
+import type { Define, DefineQueue, DefineSchedule } from "./definitions/callable-types.ts";
 import type { DefineClass } from "./definitions/class-types.ts";
 import { defineCallable } from "./definitions/define-callable.ts";
 import { defineClass } from "./definitions/define-class.ts";
@@ -7,11 +7,12 @@ import { throwMistakes, type RawOptions } from "./options/mistakes.ts";
 import { suggestName } from "./options/option-table.ts";
 import type { CommonOptions } from "./options/option-types.ts";
 import { isPlainObject } from "./options/parse-values.ts";
+import { SCHEDULE_OPTIONS } from "./options/schedule-options.ts";
 import { APP_OPTIONS, readOptions } from "./options/resolve-options.ts";
 import { getRegistry } from "./registry.ts";
 
 const OF_A_FUNCTION = Object.fromEntries(
-  ["name", "input", "output", "batch", "onBuild", "onDeploy", "onStart", "onStop", "methods"].map((key) => [
+  ["name", "input", "output", "batch", "onBuild", "onDeploy", "onStart", "onStop", "methods", ...Object.keys(SCHEDULE_OPTIONS)].map((key) => [
     key,
     `Unknown option "${key}": it belongs to a function, not to the app`,
   ]),
@@ -19,8 +20,8 @@ const OF_A_FUNCTION = Object.fromEntries(
 
 /**
  * The set of functions that one module defines, deployed together. `options` are defaults for all of them; a
- * function's own options stand above them, and `env` is put together. The free functions `endpoint`, `fn` and
- * `cls` belong to the module's one app, the same as `app.endpoint` and so on.
+ * function's own options stand above them, and `env` is put together. The free functions `endpoint`, `fn`, `taskQueue`,
+ * `schedule` and `cls` belong to the module's one app, the same as `app.endpoint` and so on.
  *
  * @example
  * const app = new App("models", { memory: "1Gi" });
@@ -31,6 +32,8 @@ export class App {
   readonly options: RawOptions;
   readonly endpoint: Define<"endpoint">;
   readonly fn: Define<"function">;
+  readonly taskQueue: DefineQueue;
+  readonly schedule: DefineSchedule;
   readonly cls: DefineClass;
 
   constructor(name: string, options: CommonOptions = {}) {
@@ -57,6 +60,8 @@ export class App {
     this.options = Object.freeze({ ...raw });
     this.endpoint = bindApp(this, (app, args, entry) => defineCallable("endpoint", app, args, entry)) as Define<"endpoint">;
     this.fn = bindApp(this, (app, args, entry) => defineCallable("function", app, args, entry)) as Define<"function">;
+    this.taskQueue = bindApp(this, (app, args, entry) => defineCallable("taskqueue", app, args, entry)) as DefineQueue;
+    this.schedule = bindApp(this, (app, args, entry) => defineCallable("schedule", app, args, entry)) as DefineSchedule;
     this.cls = bindApp(this, defineClass) as DefineClass;
     getRegistry().addApp(this);
   }

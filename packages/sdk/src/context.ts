@@ -53,9 +53,15 @@ export interface StopCtx<S = unknown, D = unknown> extends StartCtx<D> {
 
 /** What handlers and methods get beside their input. */
 export interface Ctx<S = unknown, D = unknown> extends StartCtx<D> {
+  /**
+   * The same at every attempt: what a handler does outside is named by it, so that doing it again is known for what it is.
+   * `TaskHandle.fromId(ctx.taskId)` and `samovar task` find it, also when it was called and waited for.
+   */
   readonly taskId: string;
-  /** Counts from 1. */
+  /** Counts from 1 with every time that the input is given to a worker, also where that is no fault of the handler's (a container that was stopped). */
   readonly attempt: number;
+  /** Where the end of the task is told; null: nowhere. */
+  readonly callbackUrl: string | null;
   /** Seconds that one attempt may take; null: no limit. */
   readonly timeout: number | null;
   /** When this attempt's time is over; null: never. */
@@ -66,6 +72,12 @@ export interface Ctx<S = unknown, D = unknown> extends StartCtx<D> {
   readonly onStartValue: S;
   /** The caller's HTTP request, its body a stream; undefined when the call came through a handle. */
   readonly request: Request | undefined;
+}
+
+/** What the handler of a schedule gets: it has no input. */
+export interface ScheduleCtx<S = unknown, D = unknown> extends Ctx<S, D> {
+  /** The moment that this run stands for, which may be long over when it begins; of a run by hand: its beginning. */
+  readonly scheduledAt: Date;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { DEFAULT_OPTIONS } from "@samovar/protocol";
+import { DEFAULT_OPTIONS, KIND_DEFAULTS } from "@samovar/protocol";
 import { describe, expect, test } from "vitest";
 import { loadApp, mistakeOf } from "./testing/load-app.fixture.ts";
 
@@ -35,7 +35,7 @@ describe("the manifest", () => {
         retries: { maxRetries: 2, initialDelay: 90, jitter: false, on: [RangeError] }, taskPolicy: { maxRetries: 5, timeout: 7 }, workers: 2, concurrency: { max: 8, target: 4 },
         maxInputsPerWorker: 10, autoscaler: new QueueDepthAutoscaler({ minContainers: 1, maxContainers: 3, tasksPerContainer: 9 }), bufferContainers: 1, keepWarmSeconds: 20,
         maxPendingTasks: 5, authorized: false, idempotent: true, headless: true, gpu: ["t4:2", "A100-80GB:2"], disk: "1.5Gi",
-        network: "isolated", allow: ["10.0.0.0/8", "*.example.com"],
+        network: "isolated", allow: ["10.0.0.0/8", "*.example.com"], ttl: "1h", keepResults: "30d", callbackUrl: "https://example.com/done?a=1",
       }, (x) => x);
     `);
     expect(extract().functions[0]!.options).toEqual({
@@ -65,10 +65,49 @@ describe("the manifest", () => {
       scaledownWindowMs: 20_000,
       tasksPerContainer: 9,
       maxPendingTasks: 5,
+      ttlMs: 3_600_000,
+      keepResultsMs: 2_592_000_000,
+      callbackUrl: "https://example.com/done?a=1",
       authorized: false,
       idempotent: true,
       headless: true,
     });
+  });
+
+  test("a task queue has its kind's defaults, under what it and its app say", async () => {
+    const { extract } = await loadApp(`
+      import { App, taskQueue } from "samovar";
+      const app = new App("queues", { timeout: 9 });
+      export const plain = taskQueue((x) => x);
+      export const own = app.taskQueue({ retries: { maxRetries: 1, on: [RangeError] }, scaledownWindow: 5, maxPendingTasks: 7, taskPolicy: { ttl: -1 } }, (x) => x);
+      export const batched = app.taskQueue({ batch: { maxBatchSize: 4, wait: 1 }, retries: { backoff: 3 } }, (xs) => xs);
+    `);
+    const { functions } = extract();
+    expect(functions.map(({ kind, schedule }) => [kind, schedule])).toEqual([1, 2, 3].map(() => ["taskqueue", null]));
+    const [plain, own, batched] = functions.map(({ options }) => options);
+    expect(plain).toEqual({ ...DEFAULT_OPTIONS, ...KIND_DEFAULTS.taskqueue, timeoutMs: 9_000 });
+    expect([own!.retries.maxRetries, own!.scaledownWindowMs, own!.maxPendingTasks, own!.ttlMs]).toEqual([1, 5_000, 7, null]);
+    expect([batched!.retries.maxRetries, batched!.retries.backoff, batched!.concurrencyMax]).toEqual([3, 3, 4]);
+  });
+
+  test("a schedule says when it runs, and is skipped and made up for unless asked otherwise", async () => {
+    const { extract } = await loadApp(`
+      import { App, schedule } from "samovar";
+      const app = new App("times");
+      export const morning = app.schedule({ when: " 0 9 * * MON-FRI ", timezone: "Europe/Berlin" }, (ctx) => ctx.scheduledAt);
+      export const often = schedule({ every: "5m", overlap: "queue", catchUp: "all", retries: 2 }, () => {});
+      export const never = schedule({ when: "@daily", overlap: "allow", catchUp: false }, () => {});
+      export const last = schedule({ when: "@daily", catchUp: true }, () => {});
+    `);
+    const { functions } = extract();
+    expect(functions.map(({ kind, handler }) => [kind, handler!.streaming])).toEqual([1, 2, 3, 4].map(() => ["schedule", false]));
+    expect(functions.map(({ schedule }) => schedule)).toEqual([
+      { cron: "0 9 * * MON-FRI", everyMs: null, timezone: "Europe/Berlin", overlap: "skip", catchUp: "last" },
+      { cron: null, everyMs: 300_000, timezone: null, overlap: "queue", catchUp: "all" },
+      { cron: "@daily", everyMs: null, timezone: null, overlap: "allow", catchUp: "none" },
+      { cron: "@daily", everyMs: null, timezone: null, overlap: "skip", catchUp: "last" },
+    ]);
+    expect(functions.map(({ options }) => options.retries.maxRetries)).toEqual([0, 2, 0, 0]);
   });
 
   test("an app's defaults stand under its functions' own options, wherever the app is made", async () => {

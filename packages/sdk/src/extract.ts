@@ -61,7 +61,7 @@ function describe(record: DefinitionRecord, app: App | undefined, sources: () =>
     name: nameOf(record)!,
     kind: record.kind,
     exportName: record.exportName!,
-    options: completeOptions(draft, record.batchSize),
+    options: completeOptions(draft, record.batchSize, record.kind),
     ...record.describe(sources),
   };
 }

@@ -1,8 +1,7 @@
-import type { CallTransport } from "@samovar/protocol";
-import type { CallOptions, Inputs, MapOptions } from "../handles/handle-types.ts";
-import { mapInputs } from "../handles/map.ts";
-import { createScalingHandle, type ScalingHandle } from "../handles/scaling-handle.ts";
-import type { AnyFunction, Remote } from "./client-types.ts";
+import { createAppHandle } from "./app-handle.ts";
+import { createClientFunction, type ClientFunction } from "./client-function.ts";
+import { ClientTask } from "./client-task.ts";
+import type { Remote } from "./client-types.ts";
 import { readCredentials } from "./credentials.ts";
 import { createHttpTransport, type HttpTransport } from "./http-transport.ts";
 
@@ -51,6 +50,31 @@ export class Client {
     return createAppHandle(this.#transport, suffix) as Remote<M>;
   }
 
+  /**
+   * A function by its name on the server, typed by the caller. For one that is served, `predict-dev`; for an old version, `predict@2`.
+   *
+   * @example
+   * const result = await client.deployment("predict").request<{ score: number }>({ text: "hi" });
+   */
+  deployment(name: string): ClientFunction {
+    return createClientFunction(name, this.#transport, () => this.#transport.kindOf(name));
+  }
+
+  /** A function by its id, as `samovar ps` shows it: one version of it. */
+  function(id: string): ClientFunction {
+    return createClientFunction(id, this.#transport.withIds({ [id]: id }), () => this.#transport.kindOf(id));
+  }
+
+  /**
+   * The task with this id, from any process and after any restart. Whether there is one is told by what is asked of it, with `not_found`.
+   *
+   * @example
+   * const result = await client.task<Page>(id).result({ wait: "30s" });
+   */
+  task<O = unknown>(id: string): ClientTask<O> {
+    return new ClientTask<O>(id, this.#transport);
+  }
+
   close(): void {
     this.#transport.close();
   }
@@ -59,69 +83,3 @@ export class Client {
     this.close();
   }
 }
-
-/**
- * Handles without definitions: the module is only a type here. What kind a name is shows in how it is called:
- * `name.remote(…)` a function, `name.request(…)` an endpoint, `name.method.remote(…)` a class.
- */
-function createAppHandle(transport: CallTransport, suffix: string): object {
-  return namedProxy((exported) =>
-    namedProxy((member) => {
-      const name = `${exported}${suffix}`;
-      const scaling = createScaling(transport, name);
-      if (Object.hasOwn(scaling, member)) return scaling[member as keyof ScalingHandle];
-      if (member === "with") return (...parameters: unknown[]) => createMethods(transport, name, parameters);
-      const calls = createCalls(transport, { kind: member === "request" ? "endpoint" : "function", name });
-      const call = calls[member];
-      // A class may have a method of that name: `name.remote` is called itself, `name.remote.remote` is the method's.
-      const methodCalls = createCalls(transport, { kind: "cls", name, method: member });
-      return call ? Object.assign(call, methodCalls) : methodCalls;
-    }),
-  );
-}
-
-function createMethods(transport: CallTransport, name: string, parameters: readonly unknown[]): object {
-  const scaling = createScaling(transport, name);
-  return namedProxy((method) =>
-    Object.hasOwn(scaling, method) ? scaling[method as keyof ScalingHandle] : createCalls(transport, { kind: "cls", name, method, parameters }),
-  );
-}
-
-/** Scaling goes by the name alone, whatever kind has it. No class has methods of these names. */
-const createScaling = (transport: CallTransport, name: string): ScalingHandle =>
-  createScalingHandle({ label: () => name, target: () => ({ kind: "function", name }), transport });
-
-function createCalls(transport: CallTransport, target: Parameters<CallTransport["call"]>[0]): Record<string, AnyFunction | undefined> {
-  const remote = async (input?: unknown, options?: Partial<CallOptions>): Promise<unknown> => transport.call(target, input, options ?? {});
-  return {
-    remote,
-    stream: (input?: unknown, options?: Partial<CallOptions>) => transport.stream(target, input, options ?? {}),
-    map: (inputs: Inputs<unknown>, options?: MapOptions & { returnErrors?: boolean }) =>
-      mapInputs(inputs, (input, signal) => remote(input, { signal }), options),
-    forEach: async (inputs: Inputs<unknown>, options?: MapOptions) => {
-      for await (const _ of mapInputs(inputs, (input, signal) => remote(input, { signal }), { ...options, ordered: false }));
-    },
-    request: (input?: unknown, options?: Partial<CallOptions>) =>
-      createRequest(
-        () => remote(input, options),
-        () => transport.stream(target, input, options ?? {}),
-      ),
-  };
-}
-
-/** Whether an endpoint streams is only known by its type: what is awaited is called, what is looped over is streamed. */
-function createRequest(call: () => Promise<unknown>, stream: () => AsyncIterable<unknown>): Promise<unknown> & AsyncIterable<unknown> {
-  let streamed = false;
-  // A microtask later, for a loop asks for its iterator at once.
-  const result = Promise.resolve().then(() => (streamed ? undefined : call()));
-  return Object.assign(result, {
-    [Symbol.asyncIterator]() {
-      streamed = true;
-      return stream()[Symbol.asyncIterator]();
-    },
-  });
-}
-
-/** Every name is there, save the ones by which the language asks an object what it is. */
-const namedProxy = (get: (name: string) => unknown): object =>
-  new Proxy({}, { get: (_, name) => (typeof name === "string" && name !== "then" && name !== "toJSON" ? get(name) : undefined) });

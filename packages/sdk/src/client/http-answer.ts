@@ -1,5 +1,14 @@
 import type { IncomingMessage } from "node:http";
-import { CONTENT_TYPES, decodeValue, ERROR_CATALOGUE, fromSerializedError, SamovarError, type ErrorCode, type ProblemDocument, type SerializedError } from "@samovar/protocol";
+import {
+  CONTENT_TYPES,
+  decodeValue,
+  ERROR_CATALOGUE,
+  fromSerializedError,
+  SamovarError,
+  type ErrorCode,
+  type ProblemDocument,
+  type SerializedError,
+} from "@samovar/protocol";
 import { readBody } from "./http-connection.ts";
 
 export const contentTypeOf = (response: IncomingMessage): string => (response.headers["content-type"] ?? "").split(";")[0]!.trim();

@@ -30,7 +30,11 @@ export class HttpConnection {
     signal?.throwIfAborted();
     const url = new URL(`${this.#base.pathname.replace(/\/$/, "")}${path}`, this.#base);
     return new Promise((resolve, reject) => {
-      const request: ClientRequest = this.#http.request(url, { method, agent: this.#agent, headers: { ...headers, ...(body ? { "content-length": body.length } : {}) } });
+      const request: ClientRequest = this.#http.request(url, {
+        method,
+        agent: this.#agent,
+        headers: { ...headers, ...(body ? { "content-length": body.length } : {}) },
+      });
       const abort = (): void => void request.destroy(signal!.reason as Error);
       signal?.addEventListener("abort", abort, { once: true });
       request.once("close", () => signal?.removeEventListener("abort", abort));

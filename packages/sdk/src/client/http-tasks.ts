@@ -26,7 +26,8 @@ export function createHttpTasks(open: () => HttpConnection, authorization: Reado
       let lastSeenAt = begunAt;
       let failures = 0;
       for (;;) {
-        const leftMs = Math.max(0, timeoutMs - (performance.now() - begunAt));
+        const askedAt = performance.now();
+        const leftMs = Math.max(0, timeoutMs - (askedAt - begunAt));
         const answer = await ask(() => get(`${toPath(id)}/result?wait=${Math.ceil(Math.min(WAIT_MS, leftMs))}ms`, CONTENT_TYPES.value, signal), signal);
         const now = performance.now();
         if (!("lost" in answer)) {
@@ -38,8 +39,9 @@ export function createHttpTasks(open: () => HttpConnection, authorization: Reado
         const restMs = timeoutMs - (now - begunAt);
         if (restMs <= 0) throw notOver(id, timeoutMs, "lost" in answer ? answer.lost : undefined);
         // Also after a 202 that came before its time, as from a server that is about to stop.
-        failures = "lost" in answer ? failures + 1 : 0;
-        if ("lost" in answer || now - begunAt < Math.min(WAIT_MS, leftMs) / 2) await pause(Math.min(restMs, retryDelayMs(BACK_OFF, failures, Math.random())), signal);
+        const tooSoon = "lost" in answer || now - askedAt < Math.min(WAIT_MS, leftMs) / 2;
+        failures = tooSoon ? failures + 1 : 0;
+        if (tooSoon) await pause(Math.min(restMs, retryDelayMs(BACK_OFF, failures, Math.random())), signal);
       }
     },
     async taskInfo(id) {
@@ -90,7 +92,7 @@ function isAway(body: Buffer): boolean {
   return !problem || (problem.error === undefined && problem.code === "shutting_down");
 }
 
-export function notOver(id: string, timeoutMs: number, cause?: unknown): SamovarError {
+function notOver(id: string, timeoutMs: number, cause?: unknown): SamovarError {
   const within = timeoutMs === 0 ? "is not over" : `is not over after ${timeoutMs / 1_000} s`;
   return new SamovarError("timeout", `The task ${id} ${within}. It goes on: ask again, or cancel it`, { cause, fields: { taskId: id } });
 }

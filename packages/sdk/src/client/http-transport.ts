@@ -8,6 +8,8 @@ import {
   SamovarError,
   type CallTarget,
   type CallTransport,
+  type FunctionInfo,
+  type FunctionKind,
   type PutTasksResponse,
   type TaskChange,
 } from "@samovar/protocol";
@@ -26,6 +28,10 @@ export interface HttpTransportOptions {
 export interface HttpTransport extends CallTransport {
   /** What happens to a task, until it is over. Rejects with `not_found`. */
   taskEvents(id: string, options: { readonly signal?: AbortSignal }): AsyncIterable<TaskChange>;
+  /** Of a function by its name or id. Where the token may not ask, `endpoint`, which callers without one call. */
+  kindOf(idOrName: string): Promise<FunctionKind>;
+  /** The same server, and nothing but functions of these ids by their names. */
+  withIds(functionIds: Readonly<Record<string, string>>): HttpTransport;
   /** Closes the connections that are kept. Calls under way fail. */
   close(): void;
 }
@@ -33,8 +39,24 @@ export interface HttpTransport extends CallTransport {
 /** How handles outside of a container call: values over the same HTTP routes that everyone uses. */
 export function createHttpTransport({ url, token, functionIds }: HttpTransportOptions): HttpTransport {
   let connection: HttpConnection | undefined;
-  const open = (): HttpConnection => (connection ??= new HttpConnection(url));
-  const authorization = token ? { authorization: `Bearer ${token}` } : {};
+  return createTransport(
+    {
+      open: () => (connection ??= new HttpConnection(url)),
+      close: () => connection?.close(),
+      authorization: token ? { authorization: `Bearer ${token}` } : {},
+    },
+    functionIds,
+  );
+}
+
+interface Server {
+  readonly open: () => HttpConnection;
+  readonly close: () => void;
+  readonly authorization: Readonly<Record<string, string>>;
+}
+
+function createTransport(server: Server, functionIds: Readonly<Record<string, string>> | undefined): HttpTransport {
+  const { open, authorization } = server;
   const post = (target: CallTarget, input: unknown, accept: string, signal: AbortSignal | undefined): Promise<IncomingMessage> => {
     const headers = { "content-type": CONTENT_TYPES.value, accept, ...authorization };
     const body = encodeValue(input, "unserializable_input");
@@ -81,8 +103,29 @@ export function createHttpTransport({ url, token, functionIds }: HttpTransportOp
       return (decodeBody(response, await readAnswer(response, describeTarget(target), signal)) as PutTasksResponse).tasks;
     },
     ...createHttpTasks(open, authorization),
-    close: () => connection?.close(),
+    kindOf: (idOrName) =>
+      findKind(idOrName, (list) => open().send({ method: "GET", path: `/api/v1/${list}`, headers: { accept: CONTENT_TYPES.json, ...authorization } })),
+    withIds: (ids) => createTransport(server, ids),
+    close: server.close,
   };
+}
+
+/** In the list of deployments, which all tokens may see, else in that of what is there at all. */
+async function findKind(idOrName: string, get: (list: "deployments" | "functions") => Promise<IncomingMessage>): Promise<FunctionKind> {
+  const name = idOrName.replace(/@\d+$/, "").toLowerCase();
+  for (const list of ["deployments", "functions"] as const) {
+    const response = await get(list);
+    if (response.statusCode === 401 || response.statusCode === 403) {
+      response.resume();
+      return "endpoint";
+    }
+    const entries = (decodeBody(response, await readAnswer(response, idOrName)) as Record<string, readonly Pick<FunctionInfo, "id" | "name" | "kind">[]>)[
+      list
+    ]!;
+    const found = entries.find((one) => one.id === idOrName) ?? entries.find((one) => one.name.toLowerCase() === name);
+    if (found) return found.kind;
+  }
+  throw new SamovarError("not_found", `No function is named ${idOrName}. \`samovar ps\` lists those that there are`);
 }
 
 /** The id of the session's function, else the name. */

@@ -6,6 +6,7 @@ import { throwMistakes, type CodeShape, type Mistake, type RawOptions } from "..
 import { COMMON_OPTIONS, NAME_OPTION, type Draft, type OptionReader } from "../options/option-table.ts";
 import { isPlainObject } from "../options/parse-values.ts";
 import { mergeOptions } from "../options/merge-options.ts";
+import { SCHEDULE_ONLY } from "../options/schedule-options.ts";
 import { readOptions, type ReadOptions } from "../options/resolve-options.ts";
 import { getRegistry } from "../registry.ts";
 import { BUILD_OPTION, checkBuildsGiven, checkBuildsUsed, readBuilds } from "./build-option.ts";
@@ -17,6 +18,7 @@ import { createListOptions, readListedHooks } from "./listed-class.ts";
 import { nameOf, type DefinitionRecord } from "./record.ts";
 
 const METHOD_ONLY: Readonly<Record<string, string>> = {
+  ...SCHEDULE_ONLY,
   batch: 'Unknown option "batch": it belongs to the method, as @method({ batch: { maxBatchSize, wait } })',
   input: 'Unknown option "input": it belongs to the method, as @method({ input })',
   output: 'Unknown option "output": it belongs to the method, as @method({ output })',

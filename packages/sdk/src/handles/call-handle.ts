@@ -3,6 +3,7 @@ import { requireTransport } from "../runtime.ts";
 import type { CallOptions, Inputs, MapOptions } from "./handle-types.ts";
 import type { LocalCalls } from "./local-calls.ts";
 import { mapInputs } from "./map.ts";
+import { createSpawning } from "./queue-handle.ts";
 
 /** What a handle calls. */
 export interface Callee {
@@ -14,7 +15,7 @@ export interface Callee {
   readonly local: LocalCalls;
 }
 
-/** The handle of a function or method: `remote`, `map`, `forEach` and `local`, or `stream` and `local`. */
+/** The handle of a function or method: `remote`, `map`, `forEach`, `spawn`, `spawnMap` and `local`, or `stream` and `local`. */
 export function createCallHandle(callee: Callee): object {
   const { callable, local } = callee;
   const remote = async (input?: unknown, options?: Partial<CallOptions>): Promise<unknown> =>
@@ -31,6 +32,7 @@ export function createCallHandle(callee: Callee): object {
       forEach: async (inputs: Inputs<unknown>, options?: MapOptions): Promise<void> => {
         for await (const _ of mapInputs(inputs, (input, signal) => remote(input, { signal }), { ...options, ordered: false }));
       },
+      ...createSpawning(callee),
       local: localCall,
     };
   }
@@ -40,10 +42,18 @@ export function createCallHandle(callee: Callee): object {
       `${callee.label()} is a generator and has no .${method}(). Write: for await (const item of ${callee.label()}.stream(input)) …`,
     );
   };
-  return { stream, local: localCall, remote: refuse("remote"), map: refuse("map"), forEach: refuse("forEach") };
+  return {
+    stream,
+    local: localCall,
+    remote: refuse("remote"),
+    map: refuse("map"),
+    forEach: refuse("forEach"),
+    spawn: refuse("spawn"),
+    spawnMap: refuse("spawnMap"),
+  };
 }
 
-/** The handle of an endpoint: `request` and `local`. */
+/** The handle of an endpoint: `request`, `local` and, where it does not stream, `spawn`. */
 export function createEndpointHandle(callee: Callee): object {
   const { callable, local } = callee;
   const label = callee.label;
@@ -53,6 +63,7 @@ export function createEndpointHandle(callee: Callee): object {
       : async (input?: unknown, options?: Partial<CallOptions>): Promise<unknown> =>
           requireTransport(`${label()}.request()`).call(callee.target(), input, options ?? {}),
     local: callable.streaming ? (input?: unknown) => local.stream(callable, input) : (input?: unknown) => local.call(callable, input),
+    ...(callable.streaming ? {} : { spawn: createSpawning(callee).spawn }),
     remote: () => {
       throw new SamovarError("invalid_definition", `${label()} is an endpoint and has no .remote(). Write ${label()}.request(input), or define it with fn(…)`);
     },

@@ -51,6 +51,7 @@ export class LocalCalls {
       attempt: { value: 1, enumerable: true },
       timeout: { value: null, enumerable: true },
       deadline: { value: null, enumerable: true },
+      callbackUrl: { value: null, enumerable: true },
       request: { value: undefined, enumerable: true },
       onStartValue: { value: started.value, enumerable: true },
     });

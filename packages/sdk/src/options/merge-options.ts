@@ -12,6 +12,7 @@ const SPELLINGS: readonly (readonly string[])[] = [
   ["autoscaler", "tasksPerContainer"],
   ["taskPolicy", "retries"],
   ["taskPolicy", "timeout"],
+  ["taskPolicy", "ttl"],
 ];
 
 /** Options that say what another one says only by some of their values. */

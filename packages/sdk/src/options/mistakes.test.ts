@@ -72,7 +72,7 @@ describe("options", () => {
         fn({ scaledownWindow: "2s" }, handler)"
     `);
     expect(await inFn('{ timeout: "soon" }')).toMatchInlineSnapshot(`
-      "invalid_option: fn at <site>: timeout is not a duration: "soon". Give seconds, or a number with ms, s, m or h, such as 1.5, "500ms" or "5m"
+      "invalid_option: fn at <site>: timeout is not a duration: "soon". Give seconds, or a number with ms, s, m, h or d, such as 1.5, "500ms" or "5m"
       Write:
         fn({}, handler)"
     `);
@@ -140,7 +140,7 @@ describe("options", () => {
         fn({ workers: 1 }, handler)"
     `);
     expect(await inFn("{ timeout: -Infinity }")).toMatchInlineSnapshot(`
-      "invalid_option: fn at <site>: timeout is not a duration: -Infinity. Give seconds, or a number with ms, s, m or h, such as 1.5, "500ms" or "5m"
+      "invalid_option: fn at <site>: timeout is not a duration: -Infinity. Give seconds, or a number with ms, s, m, h or d, such as 1.5, "500ms" or "5m"
       Write:
         fn({}, handler)"
     `);
@@ -166,7 +166,7 @@ describe("options", () => {
         - concurrency.max is 0, but it takes a whole number, 1 or more
         - Unknown option "concurrency.traget": did you mean "target"?
         - batch.maxBatchSize is 0, but it takes a whole number, 1 or more
-        - batch.wait is not a duration: "soon". Give seconds, or a number with ms, s, m or h, such as 1.5, "500ms" or "5m"
+        - batch.wait is not a duration: "soon". Give seconds, or a number with ms, s, m, h or d, such as 1.5, "500ms" or "5m"
       Write:
         fn({ concurrency: { max: 1, target: 1 }, batch: { maxBatchSize: 1, wait: "10ms" } }, handler)"
     `);
@@ -204,7 +204,7 @@ describe("options", () => {
   });
 
   test("options of versions to come are told as that, not as misspelt ones", async () => {
-    const options = ["image", "volumes", "secrets", "snapshot", "callbackUrl"];
+    const options = ["image", "volumes", "secrets", "snapshot"];
     const mistake = await inFn(`{ ${options.map((key) => `${key}: 1`).join(", ")} }`);
     for (const key of options) expect(mistake).toContain(`  - ${key} is not supported yet by this version\n`);
     expect(mistake).toMatch(/Write:\n {2}fn\(\{\}, handler\)$/);

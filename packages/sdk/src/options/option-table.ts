@@ -8,11 +8,13 @@ import {
   type FunctionOptions,
   type NetworkPolicy,
   type RetryPolicy,
+  type ScheduleManifest,
 } from "@samovar/protocol";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { readCallbackUrl } from "./callback-option.ts";
 import { readGpu, readGpuCount } from "./gpu-option.ts";
 import { readAllow, readNetwork } from "./network-option.ts";
-import { boolean, DAY_MS, durationIn, integerIn, isPlainObject, parseOr, SECOND_MS, WrongValue } from "./parse-values.ts";
+import { boolean, DAY_MS, durationIn, integerIn, isPlainObject, parseOr, SECOND_MS, WrongValue, YEAR_MS } from "./parse-values.ts";
 import type { ErrorClass } from "./option-types.ts";
 import { readFields } from "./read-fields.ts";
 import { QueueDepthAutoscaler } from "./queue-depth-autoscaler.ts";
@@ -29,6 +31,8 @@ export interface Draft {
   allow?: readonly string[];
   name?: string;
   batch?: BatchManifest;
+  /** Of the kind `schedule`. */
+  schedule?: { -readonly [K in keyof ScheduleManifest]?: ScheduleManifest[K] };
   input?: StandardSchemaV1;
   output?: StandardSchemaV1;
 }
@@ -63,6 +67,7 @@ export const COMMON_OPTIONS: Readonly<Record<string, OptionReader>> = {
   queueTimeout: (value, draft, name) => (draft.options.queueTimeoutMs = durationIn(value, name, SHORT)!),
   drainTimeout: (value, draft, name) => (draft.options.drainTimeoutMs = durationIn(value, name, SHORT)!),
   retries: readRetries,
+  ttl: readTtl,
   taskPolicy: readTaskPolicy,
   workers: (value, draft, name) => (draft.options.workers = integerIn(value, name, 1)),
   concurrency: readConcurrency,
@@ -76,6 +81,8 @@ export const COMMON_OPTIONS: Readonly<Record<string, OptionReader>> = {
   autoscaler: readAutoscaler,
   tasksPerContainer: (value, draft, name) => (draft.options.tasksPerContainer = integerIn(value, name, 0)),
   maxPendingTasks: (value, draft, name) => (draft.options.maxPendingTasks = integerIn(value, name, 1)),
+  keepResults: (value, draft, name) => (draft.options.keepResultsMs = durationIn(value, name, { minMs: 60_000, maxMs: YEAR_MS })!),
+  callbackUrl: (value, draft, name) => (draft.options.callbackUrl = readCallbackUrl(value, name)),
   authorized: (value, draft, name) => (draft.options.authorized = boolean(value, name)),
   idempotent: (value, draft, name) => (draft.options.idempotent = boolean(value, name)),
   headless: (value, draft, name) => (draft.options.headless = boolean(value, name)),
@@ -192,11 +199,16 @@ function readErrorClasses(value: unknown, name: string): readonly ErrorClass[] {
 const isErrorClass = (item: unknown): boolean => typeof item === "function" && (item === Error || item.prototype instanceof Error);
 
 function readTaskPolicy(value: unknown, draft: Draft, name: string): void {
-  if (!isPlainObject(value)) throw new WrongValue(`${name} is ${show(value)}, but it takes { maxRetries, timeout }`);
+  if (!isPlainObject(value)) throw new WrongValue(`${name} is ${show(value)}, but it takes { maxRetries, timeout, ttl }`);
   readFields(value, name, {
     maxRetries: (field, what) => (draft.retries = { ...draft.retries, maxRetries: integerIn(field, what, 0) }),
     timeout: (field, what) => (draft.options.timeoutMs = durationIn(field, what, { ...LONG, never: "no limit" })),
+    ttl: (field, what) => readTtl(field, draft, what),
   });
+}
+
+function readTtl(value: unknown, draft: Draft, name: string): void {
+  draft.options.ttlMs = durationIn(value, name, { minMs: SECOND_MS, maxMs: YEAR_MS, never: "never" });
 }
 
 function readConcurrency(value: unknown, draft: Draft, name: string): void {

@@ -20,7 +20,7 @@ export type Network = NetworkMode | { readonly mode: "isolated"; readonly allow?
 export type RequestAndLimit<T> = { readonly request: T; readonly limit?: T } | { readonly request?: T; readonly limit: T };
 
 export interface RetryOptions {
-  /** How often to try again after the first attempt. Default 0. */
+  /** How often to try again after the first attempt. Default 0, of a `taskQueue` 3. */
   readonly maxRetries?: number;
   /** Before the first retry. Default 1 s. */
   readonly initialDelay?: Duration;
@@ -77,10 +77,12 @@ export interface CommonOptions {
   readonly queueTimeout?: Duration;
   /** How long inputs may go on when the container is told to stop, up to 24 h. Default 300 s. */
   readonly drainTimeout?: Duration;
-  /** Further attempts after a failed one, for tasks and `.remote()`; for HTTP calls only with `idempotent`. Default 0. */
+  /** Further attempts after a failed one, for tasks and `.remote()`; for HTTP calls only with `idempotent`. Default 0, of a `taskQueue` 3. */
   readonly retries?: number | RetryOptions;
-  /** Overrides `retries.maxRetries` and `timeout`. */
-  readonly taskPolicy?: { readonly maxRetries?: number; readonly timeout?: Duration };
+  /** A task that no attempt has begun by then expires, 1 s to a year; -1: never. Default -1. */
+  readonly ttl?: Duration;
+  /** Overrides `retries.maxRetries`, `timeout` and `ttl`. */
+  readonly taskPolicy?: { readonly maxRetries?: number; readonly timeout?: Duration; readonly ttl?: Duration };
   /** Processes per container, each with the code loaded and its own hooks run. Default 1. */
   readonly workers?: number;
   /** Inputs that one worker holds at a time; `target` is what scaling aims at. Default 1, with `batch` its `maxBatchSize`. */
@@ -95,7 +97,7 @@ export interface CommonOptions {
   readonly maxContainers?: number;
   /** Extra ready containers while the function is active. Default 0. */
   readonly bufferContainers?: number;
-  /** How long an idle container is kept, 2 s or longer. -1: for ever. Default 60 s. */
+  /** How long an idle container is kept, 2 s or longer. -1: for ever. Default 60 s, of a `taskQueue` 10 s. */
   readonly scaledownWindow?: Duration;
   /** Another spelling of `scaledownWindow`. */
   readonly keepWarmSeconds?: number;
@@ -103,8 +105,15 @@ export interface CommonOptions {
   readonly autoscaler?: QueueDepthAutoscaler;
   /** The demand that one container should answer for; 0, the default: workers × concurrency target. */
   readonly tasksPerContainer?: number;
-  /** Inputs that may wait; one more gets 429. Default 1,000. */
+  /** Inputs that may wait; one more gets 429. Default 1,000, of a `taskQueue` no limit. */
   readonly maxPendingTasks?: number;
+  /** How long a task's record and result are kept after its end, 1 min to a year. Default 7 d. */
+  readonly keepResults?: Duration;
+  /**
+   * Where the end of every task is posted, whatever it ended with: by the server, signed (`verifyCallback` checks it), and
+   * again until it is taken. An http or https URL without user and password. Default: none.
+   */
+  readonly callbackUrl?: string;
   /** Whether callers need a token. Default true; false makes the function public. */
   readonly authorized?: boolean;
   /** Doing it twice is as good as once, so HTTP calls may be retried too. Default false. */

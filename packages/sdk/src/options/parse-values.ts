@@ -15,6 +15,7 @@ export class WrongValue extends Error {
 
 export const SECOND_MS = 1_000;
 export const DAY_MS = 86_400_000;
+export const YEAR_MS = 365 * DAY_MS;
 
 export interface DurationRange {
   readonly minMs: number;
@@ -67,6 +68,7 @@ export const isPlainObject = (value: unknown): value is Record<string, unknown> 
 };
 
 function formatMs(ms: number): string {
+  if (ms >= 2 * DAY_MS && ms % DAY_MS === 0) return `${ms / DAY_MS} d`;
   if (ms >= 3_600_000 && ms % 3_600_000 === 0) return `${ms / 3_600_000} h`;
   return ms % 1_000 === 0 ? `${ms / 1_000} s` : `${ms} ms`;
 }

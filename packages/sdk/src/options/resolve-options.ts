@@ -1,4 +1,4 @@
-import { DEFAULT_OPTIONS, type FunctionOptions } from "@samovar/protocol";
+import { DEFAULT_OPTIONS, KIND_DEFAULTS, type FunctionKind, type FunctionOptions } from "@samovar/protocol";
 import { findContradictions } from "./contradictions.ts";
 import type { Mistake, RawOptions } from "./mistakes.ts";
 import { findNearest, hintNearest } from "./nearest.ts";
@@ -41,7 +41,7 @@ export function toMistakes({ messages, instead }: WrongValue, key: string): Mist
 }
 
 /** Options that people know from elsewhere: the nearest known ones would be other things. */
-const NOT_YET = new Set(["image", "volumes", "secrets", "snapshot", "callbackUrl"]);
+const NOT_YET = new Set(["image", "volumes", "secrets", "snapshot"]);
 
 function describeUnknown(key: string, raw: RawOptions, known: Readonly<Record<string, OptionReader>>, elsewhere: Readonly<Record<string, string>>): Mistake {
   if (Object.hasOwn(elsewhere, key)) return { message: elsewhere[key]!, mend: (options) => void delete options[key] };
@@ -67,20 +67,21 @@ function reads(read: OptionReader, value: unknown, name: string): boolean {
   }
 }
 
-/** Fills in every default. `batchSize`: the largest batch of the function, which its workers must be able to hold. */
-export function completeOptions(draft: Draft, batchSize: number): FunctionOptions {
+/** Fills in every default of the kind. `batchSize`: the largest batch of the function, which its workers must be able to hold. */
+export function completeOptions(draft: Draft, batchSize: number, kind: FunctionKind): FunctionOptions {
   const own = draft.options;
-  const retries = { ...DEFAULT_OPTIONS.retries, ...draft.retries };
-  const concurrencyMax = own.concurrencyMax ?? Math.max(DEFAULT_OPTIONS.concurrencyMax, batchSize);
+  const defaults: FunctionOptions = { ...DEFAULT_OPTIONS, ...KIND_DEFAULTS[kind] };
+  const retries = { ...defaults.retries, ...draft.retries };
+  const concurrencyMax = own.concurrencyMax ?? Math.max(defaults.concurrencyMax, batchSize);
   return {
-    ...DEFAULT_OPTIONS,
+    ...defaults,
     ...own,
     gpuCount: completeGpuCount(draft),
     network: completeNetwork(draft),
     env: own.env ?? {},
     concurrencyMax,
     concurrencyTarget: own.concurrencyTarget ?? concurrencyMax,
-    queueTimeoutMs: own.queueTimeoutMs ?? own.startupTimeoutMs ?? DEFAULT_OPTIONS.queueTimeoutMs,
+    queueTimeoutMs: own.queueTimeoutMs ?? own.startupTimeoutMs ?? defaults.queueTimeoutMs,
     retries: { ...retries, maxDelayMs: draft.retries?.maxDelayMs ?? Math.max(retries.maxDelayMs, retries.initialDelayMs) },
   };
 }
