@@ -45,6 +45,7 @@ function newTask(queue: string, concurrencyKey: string | null): NewTask {
     method: null,
     parameters: "[]",
     encoding: "json",
+    reply: "value",
     input: INPUT,
     createdAtMs,
     dueAtMs: createdAtMs,

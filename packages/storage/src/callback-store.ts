@@ -9,11 +9,7 @@ export interface CallbackStore {
    * Whose time has come, oldest first, with what to send, but for those to URLs of `except` (so that the many of a slow
    * receiver don't stand before the others); and when the first one is due that isn't by now.
    */
-  due(
-    nowMs: number,
-    limit: number,
-    except?: readonly string[],
-  ): Promise<{ readonly callbacks: readonly DueCallback[]; readonly nextDueAtMs: number | null }>;
+  due(nowMs: number, limit: number, except?: readonly string[]): Promise<{ readonly callbacks: readonly DueCallback[]; readonly nextDueAtMs: number | null }>;
   /** What became of an attempt; resolves when that is on disk. False: it was settled otherwise meanwhile. */
   settle(id: string, attempt: number, outcome: CallbackOutcome): Promise<boolean>;
   /** Newest first. */
@@ -24,7 +20,7 @@ export interface CallbackStore {
     readonly limit: number;
   }): Promise<readonly CallbackInfo[]>;
   get(id: string): Promise<CallbackInfo | undefined>;
-  /** Once more from the beginning, of one that failed for good; undefined where there is none such. */
+  /** Once more from the beginning, of one that failed for good; undefined where there is none such, or its task is no longer kept. */
   revive(id: string, nowMs: number): Promise<CallbackInfo | undefined>;
 }
 

@@ -1,4 +1,6 @@
-import type { DeploymentState, FunctionKind } from "@samovar/protocol";
+import type { CallbackInfo, DeploymentState, FunctionKind } from "@samovar/protocol";
+import type { CallbackOutcome, CallbackStore, DueCallback } from "./callback-store.ts";
+import type { ScheduleRecord } from "./schedule-store.ts";
 import type { TokenRecord } from "./storage.ts";
 import type { TaskOperations } from "./task-operations.ts";
 
@@ -38,6 +40,8 @@ export interface DeploymentRow {
   readonly scaling: string;
 }
 
+export type CallbackFilter = Parameters<CallbackStore["list"]>[0];
+
 /** What the storage thread does: each has its result beside it. */
 export interface Operations extends TaskOperations {
   "tokens.insert": { readonly asked: { readonly token: TokenRecord }; readonly answered: undefined };
@@ -68,6 +72,19 @@ export interface Operations extends TaskOperations {
   "deployments.setScaling": { readonly asked: { readonly name: string; readonly scaling: string }; readonly answered: undefined };
   "deployments.removeVersion": { readonly asked: { readonly name: string; readonly version: number }; readonly answered: boolean };
   "deployments.remove": { readonly asked: { readonly name: string }; readonly answered: boolean };
+  "callbacks.due": {
+    readonly asked: { readonly nowMs: number; readonly limit: number };
+    readonly answered: { readonly callbacks: readonly DueCallback[]; readonly nextDueAtMs: number | null };
+  };
+  "callbacks.settle": { readonly asked: { readonly id: string; readonly attempt: number; readonly outcome: CallbackOutcome }; readonly answered: boolean };
+  "callbacks.list": { readonly asked: { readonly filter: CallbackFilter }; readonly answered: readonly CallbackInfo[] };
+  "callbacks.get": { readonly asked: { readonly id: string }; readonly answered: CallbackInfo | undefined };
+  "callbacks.revive": { readonly asked: { readonly id: string; readonly nowMs: number }; readonly answered: CallbackInfo | undefined };
+  "schedules.load": { readonly asked: object; readonly answered: readonly ScheduleRecord[] };
+  "schedules.ticked": { readonly asked: { readonly name: string; readonly tickAtMs: number; readonly taskId: string | null }; readonly answered: undefined };
+  "schedules.setPaused": { readonly asked: { readonly name: string; readonly pausedAtMs: number | null }; readonly answered: undefined };
+  "schedules.countFrom": { readonly asked: { readonly name: string; readonly atMs: number }; readonly answered: undefined };
+  "schedules.remove": { readonly asked: { readonly name: string }; readonly answered: undefined };
   /** Does nothing: its answer says that all before it is on disk. */
   flush: { readonly asked: object; readonly answered: undefined };
   close: { readonly asked: object; readonly answered: undefined };

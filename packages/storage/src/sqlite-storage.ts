@@ -1,6 +1,9 @@
 import type { Clock, Logger } from "@samovar/kit";
+import { CallRecords } from "./call-records.ts";
+import type { CallbackStore } from "./callback-store.ts";
 import { ContainerRecords, toContainerInfo } from "./container-records.ts";
 import { createDeploymentStore } from "./deployment-store.ts";
+import type { ScheduleStore } from "./schedule-store.ts";
 import type { ContainerStore, Storage, TokenStore } from "./storage.ts";
 import { backUpSqliteFile } from "./sqlite-backup.ts";
 import { createTaskStore } from "./sqlite-task-store.ts";
@@ -44,6 +47,12 @@ export function createThreadStorage(thread: StorageThread, options: SqliteStorag
   const { file, logger, clock } = options;
   const records = new ContainerRecords(thread, clock, logger);
   const starts = new TaskStarts(thread, logger);
+  const calls = new CallRecords(thread, logger, () => clock.now());
+  const sendAll = (): void => {
+    records.send();
+    starts.send();
+    calls.send();
+  };
   thread.onFailure = (error) => {
     logger.error({ err: error, file }, "The storage thread died");
     options.onFailure?.(error);
@@ -51,21 +60,19 @@ export function createThreadStorage(thread: StorageThread, options: SqliteStorag
 
   /** In the order asked: a question sees every record made before it. */
   const call: StorageThread["call"] = (operation) => {
-    records.send();
-    starts.send();
+    sendAll();
     return thread.call(operation);
   };
 
   const flush = async (): Promise<void> => {
     await call<"flush">({ kind: "flush" });
-    const failure = records.failure ?? starts.failure;
+    const failure = records.failure ?? starts.failure ?? calls.failure;
     if (failure) throw failure;
   };
 
   /** Calls and records that came while the flush waited are taken along. */
   const end = async (): Promise<void> => {
-    records.send();
-    starts.send();
+    sendAll();
     await thread.end();
   };
 
@@ -82,7 +89,9 @@ export function createThreadStorage(thread: StorageThread, options: SqliteStorag
     tokens: createTokenStore(call),
     containers: createContainerStore(call, records),
     deployments: createDeploymentStore(call),
-    tasks: createTaskStore(call, thread, starts),
+    tasks: createTaskStore(call, thread, starts, calls),
+    callbacks: createCallbackStore(call),
+    schedules: createScheduleStore(call),
     get commits() {
       return thread.commits;
     },
@@ -115,5 +124,25 @@ function createContainerStore(call: StorageThread["call"], records: ContainerRec
       return stored.map(toContainerInfo);
     },
     endAllLiving: (reason, atMs) => call<"containers.endAllLiving">({ kind: "containers.endAllLiving", reason, atMs }),
+  };
+}
+
+function createCallbackStore(call: StorageThread["call"]): CallbackStore {
+  return {
+    due: (nowMs, limit) => call<"callbacks.due">({ kind: "callbacks.due", nowMs, limit }),
+    settle: (id, attempt, outcome) => call<"callbacks.settle">({ kind: "callbacks.settle", id, attempt, outcome }),
+    list: (filter) => call<"callbacks.list">({ kind: "callbacks.list", filter }),
+    get: (id) => call<"callbacks.get">({ kind: "callbacks.get", id }),
+    revive: (id, nowMs) => call<"callbacks.revive">({ kind: "callbacks.revive", id, nowMs }),
+  };
+}
+
+function createScheduleStore(call: StorageThread["call"]): ScheduleStore {
+  return {
+    load: () => call<"schedules.load">({ kind: "schedules.load" }),
+    ticked: (name, tickAtMs, taskId) => call<"schedules.ticked">({ kind: "schedules.ticked", name, tickAtMs, taskId }),
+    setPaused: (name, pausedAtMs) => call<"schedules.setPaused">({ kind: "schedules.setPaused", name, pausedAtMs }),
+    countFrom: (name, atMs) => call<"schedules.countFrom">({ kind: "schedules.countFrom", name, atMs }),
+    remove: (name) => call<"schedules.remove">({ kind: "schedules.remove", name }),
   };
 }

@@ -1,7 +1,10 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Answered, OperationKind, Request } from "./operations.ts";
+import { createSqliteCallbacks } from "./sqlite-callbacks.ts";
+import { createSqliteCalls } from "./sqlite-calls.ts";
 import { createContainerTable, type HistoryLimits } from "./sqlite-containers.ts";
 import { createDeploymentTables } from "./sqlite-deployments.ts";
+import { createScheduleTable } from "./sqlite-schedules.ts";
 import { createTaskChanges } from "./sqlite-task-changes.ts";
 import { createTaskSearch } from "./sqlite-task-filter.ts";
 import { createTaskPruning } from "./sqlite-task-pruning.ts";
@@ -23,14 +26,20 @@ export function createSqliteTables(database: DatabaseSync, limits: HistoryLimits
   const tokens = createTokenTable(database);
   const containers = createContainerTable(database, limits);
   const deployments = createDeploymentTables(database);
-  const tasks = createSqliteTasks(database);
+  const schedules = createScheduleTable(database);
+  const callbacks = createSqliteCallbacks(database);
+  const calls = createSqliteCalls(database);
+  const tasks = createSqliteTasks(database, callbacks);
   const search = createTaskSearch(database);
-  const changes = createTaskChanges(database, search, tasks);
-  const queries = createTaskQueries(database, search);
-  const prune = createTaskPruning(database, tasks);
+  const changes = createTaskChanges(database, search, tasks, callbacks);
+  const queries = createTaskQueries(database, search, calls);
+  const prune = createTaskPruning(database, tasks, callbacks, calls);
   return {
     complete: () => tasks.counts.write(),
-    forget: () => tasks.counts.forget(),
+    forget() {
+      tasks.counts.forget();
+      calls.forget();
+    },
     apply({ operation, blobs }) {
       switch (operation.kind) {
         case "tokens.insert":
@@ -78,13 +87,35 @@ export function createSqliteTables(database: DatabaseSync, limits: HistoryLimits
         case "tasks.get":
           return queries.get(operation.id);
         case "tasks.list":
-          return queries.list(operation.filter, operation.limit, operation.before);
+          return queries.list(operation.filter, operation.limit, operation.from);
         case "tasks.counts":
           return tasks.counts.ofQueue(operation.queue);
         case "tasks.recover":
           return changes.recover(operation.nowMs, operation.limit);
         case "tasks.prune":
           return prune(operation.nowMs, operation.limit);
+        case "tasks.recordCalls":
+          return calls.record(operation.rows);
+        case "callbacks.due":
+          return callbacks.due(operation.nowMs, operation.limit);
+        case "callbacks.settle":
+          return callbacks.settle(operation.id, operation.attempt, operation.outcome);
+        case "callbacks.list":
+          return callbacks.list(operation.filter);
+        case "callbacks.get":
+          return callbacks.get(operation.id);
+        case "callbacks.revive":
+          return callbacks.revive(operation.id, operation.nowMs);
+        case "schedules.load":
+          return schedules.load();
+        case "schedules.ticked":
+          return schedules.ticked(operation.name, operation.tickAtMs, operation.taskId);
+        case "schedules.setPaused":
+          return schedules.setPaused(operation.name, operation.pausedAtMs);
+        case "schedules.countFrom":
+          return schedules.countFrom(operation.name, operation.atMs);
+        case "schedules.remove":
+          return schedules.remove(operation.name);
         case "flush":
         case "close":
           return undefined;

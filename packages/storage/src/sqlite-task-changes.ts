@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { isTaskOver, nextTaskStatus, TASK_STATUSES, type TaskEvent, type TaskStatus } from "@samovar/protocol/tasks";
+import type { SqliteCallbacks } from "./sqlite-callbacks.ts";
 import { narrow, type TaskSearch } from "./sqlite-task-filter.ts";
 import { toRank, type SqliteTasks } from "./sqlite-tasks.ts";
 import type { ChangedRow, ChangePosition } from "./task-operations.ts";
@@ -16,15 +17,20 @@ interface Row {
   readonly attempt: number;
   readonly concurrencyKey: string | null;
   readonly priority: number;
+  readonly functionName: string;
+  readonly app: string;
+  readonly callbackUrl: string | null;
 }
 
+const ROW = `seq, id, queue, status, attempt, concurrency_key AS concurrencyKey, priority, function_name AS functionName, app, callback_url AS callbackUrl`;
+
 /** What happens to tasks from outside, or by the passing of time. Each piece is one operation; callers ask until there is no more. */
-export function createTaskChanges(database: DatabaseSync, search: TaskSearch, { counts, turns }: SqliteTasks) {
-  const read = database.prepare(`
-    SELECT seq, id, queue, status, attempt, concurrency_key AS concurrencyKey, priority FROM tasks WHERE seq = ?`);
+export function createTaskChanges(database: DatabaseSync, search: TaskSearch, { counts, turns }: SqliteTasks, callbacks: SqliteCallbacks) {
+  const read = database.prepare(`SELECT ${ROW} FROM tasks WHERE seq = ?`);
   const last = database.prepare("SELECT max(seq) AS seq FROM tasks");
   const end = database.prepare(`
-    UPDATE tasks SET status = ?1, wait = NULL, turn = NULL, expiry_at_ms = NULL, ended_at_ms = ?2, gone_at_ms = ?2 + keep_ms
+    UPDATE tasks SET status = ?1, wait = NULL, turn = NULL, expiry_at_ms = NULL, ended_at_ms = ?2,
+      gone_at_ms = CASE WHEN callback_url IS NULL THEN ?2 + keep_ms END
     WHERE seq = ?3 AND attempt = ?4 AND status = ?5`);
   const keepAttempt = database.prepare(`
     INSERT INTO task_attempts (task, number, version, container_id, started_at_ms, ended_at_ms, outcome, error)
@@ -35,16 +41,15 @@ export function createTaskChanges(database: DatabaseSync, search: TaskSearch, { 
       version = NULL, container_id = NULL, started_at_ms = NULL, ended_at_ms = NULL, error = NULL
     WHERE seq = ?6 AND attempt = ?7 AND status = ?8`);
   const ended = database.prepare("SELECT ended_at_ms AS atMs FROM tasks WHERE seq = ?");
-  const running = database.prepare(`
-    SELECT seq, id, queue, status, attempt, concurrency_key AS concurrencyKey, priority
-    FROM tasks WHERE status NOT IN ('PENDING', 'COMPLETE') AND status = 'RUNNING' LIMIT ?`);
+  const running = database.prepare(`SELECT ${ROW} FROM tasks WHERE status NOT IN ('PENDING', 'COMPLETE') AND status = 'RUNNING' LIMIT ?`);
   const giveBack = database.prepare(`
     UPDATE tasks SET status = ?, wait = 'ready', version = NULL, container_id = NULL, started_at_ms = NULL
     WHERE seq = ? AND attempt = ? AND status = ?`);
   const promote = database.prepare(`
     UPDATE tasks SET wait = 'ready' WHERE seq IN
       (SELECT seq FROM tasks WHERE wait = 'time' AND due_at_ms <= ? ORDER BY due_at_ms LIMIT ?) RETURNING queue`);
-  const nextDue = database.prepare("SELECT min(due_at_ms) AS dueAtMs FROM tasks WHERE wait = 'time'");
+  const nextDue = database.prepare("SELECT min(due_at_ms) AS atMs FROM tasks WHERE wait = 'time'");
+  const nextExpiry = database.prepare("SELECT min(expiry_at_ms) AS atMs FROM tasks WHERE expiry_at_ms IS NOT NULL");
 
   const fence = (row: Row) => [row.seq, row.attempt, row.status] as const;
 
@@ -56,6 +61,7 @@ export function createTaskChanges(database: DatabaseSync, search: TaskSearch, { 
 
   const endOne = (row: Row, status: TaskStatus, nowMs: number): void => {
     end.run(status, nowMs, ...fence(row));
+    if (row.callbackUrl !== null) callbacks.add(row.seq, nowMs);
     if (row.concurrencyKey !== null) turns.release(row.queue, row.concurrencyKey, nowMs);
   };
 
@@ -86,7 +92,7 @@ export function createTaskChanges(database: DatabaseSync, search: TaskSearch, { 
         counts.move(row.queue, row.status, status);
         if (isTaskOver(status)) endOne(row, status, nowMs);
         else reviveOne(row, status, nowMs);
-        changed.push([row.id, row.queue, status, row.status === "RUNNING" ? row.attempt : null]);
+        changed.push([row.id, row.queue, row.functionName, row.app, status, row.status === "RUNNING" ? row.attempt : null]);
       }
       return { changed, next: next === null ? null : { at: next, end: at.end } };
     },
@@ -105,8 +111,9 @@ export function createTaskChanges(database: DatabaseSync, search: TaskSearch, { 
 
     promote(nowMs: number, limit: number) {
       const queues = promote.all(nowMs, limit).map((row) => String(row["queue"]));
-      const next = nextDue.get()!["dueAtMs"];
-      return { queues: [...new Set(queues)], nextDueAtMs: next === null ? null : Number(next), more: queues.length === limit };
+      const nextDueAtMs = nextDue.get()!["atMs"] as number | null;
+      const nextExpiryAtMs = nextExpiry.get()!["atMs"] as number | null;
+      return { queues: [...new Set(queues)], nextDueAtMs, nextExpiryAtMs, more: queues.length === limit };
     },
   };
 }

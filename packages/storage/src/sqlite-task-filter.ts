@@ -61,7 +61,7 @@ export function createTaskSearch(database: DatabaseSync): TaskSearch {
     const innerValues = [...source.values, after, before];
     // What has expired is soon gone: all of it is sorted.
     const looked = filter.ids || filter.expiredByMs !== undefined ? -1 : Math.max(LOOKED_AT, limit + 1);
-    const slice = `SELECT seq, id, queue, app, status, created_at_ms, expiry_at_ms FROM ${source.from} WHERE ${inner} ORDER BY seq ${order} LIMIT ${looked}`;
+    const slice = `SELECT seq, id, queue, function_name, app, status, created_at_ms, expiry_at_ms FROM ${source.from} WHERE ${inner} ORDER BY seq ${order} LIMIT ${looked}`;
     const where = rest.sql.length === 0 ? "" : `WHERE ${rest.sql.join(" AND ")}`;
     const found = seqs(`SELECT seq FROM (${slice}) ${where} LIMIT ?`, [...innerValues, ...rest.values, limit + 1]);
     if (found.length > limit) return { seqs: found.slice(0, limit), next: found[limit - 1]! };
@@ -113,6 +113,9 @@ function toSource(filter: TaskFilter): Source {
     return { from: "tasks INDEXED BY tasks_notable", sql: [NOTABLE, "status = ?"], values: [status] };
   }
   if (filter.queue !== undefined) return { from: "tasks INDEXED BY tasks_of_queue", sql: ["queue = ?"], values: [filter.queue] };
+  if (filter.functionName !== undefined) {
+    return { from: "tasks INDEXED BY tasks_of_function", sql: ["function_name = ? COLLATE NOCASE"], values: [filter.functionName] };
+  }
   return { from: "tasks NOT INDEXED", sql: [], values: [] };
 }
 
@@ -126,6 +129,7 @@ function toRest(filter: TaskFilter): Conditions {
     values.push(value);
   };
   add("queue = ?", filter.queue);
+  add("function_name = ? COLLATE NOCASE", filter.functionName);
   add("app = ?", filter.app);
   add("status IN (SELECT value FROM json_each(?))", filter.statuses && JSON.stringify(filter.statuses));
   add("created_at_ms < ?", filter.createdBeforeMs);

@@ -1,11 +1,13 @@
 import type { DatabaseSync } from "node:sqlite";
+import type { SqliteCallbacks } from "./sqlite-callbacks.ts";
+import type { SqliteCalls } from "./sqlite-calls.ts";
 import type { SqliteTasks } from "./sqlite-tasks.ts";
 
 const TABLES_OF_TASKS = ["task_inputs", "task_results", "task_attempts"] as const;
 
-/** Removes what ended longer ago than it is kept, and keys whose time is over. */
-export function createTaskPruning(database: DatabaseSync, { keys }: SqliteTasks) {
-  const gone = database.prepare("SELECT seq FROM tasks WHERE gone_at_ms IS NOT NULL AND gone_at_ms < ? ORDER BY gone_at_ms LIMIT ?");
+/** Removes what ended longer ago than it is kept, and keys whose time is over. A task whose callback is pending has no time to go yet. */
+export function createTaskPruning(database: DatabaseSync, { keys }: SqliteTasks, callbacks: SqliteCallbacks, calls: SqliteCalls) {
+  const gone = database.prepare("SELECT seq, id, callback_url FROM tasks WHERE gone_at_ms IS NOT NULL AND gone_at_ms < ? ORDER BY gone_at_ms LIMIT ?");
   const removals = [
     database.prepare("DELETE FROM tasks WHERE seq = ?"),
     ...TABLES_OF_TASKS.map((table) => database.prepare(`DELETE FROM ${table} WHERE task = ?`)),
@@ -15,9 +17,12 @@ export function createTaskPruning(database: DatabaseSync, { keys }: SqliteTasks)
 
   return (nowMs: number, limit: number): boolean => {
     const rows = gone.all(nowMs, limit);
-    for (const row of rows) for (const removal of removals) removal.run(row["seq"]!);
-    const moreKeys = keys.prune(nowMs, limit);
+    for (const row of rows) {
+      if (row["callback_url"] !== null) callbacks.forgetTask(String(row["id"]));
+      for (const removal of removals) removal.run(row["seq"]!);
+    }
+    const more = [keys, callbacks, calls].map((each) => each.prune(nowMs, limit));
     removeCounts.run();
-    return rows.length === limit || moreKeys;
+    return rows.length === limit || more.includes(true);
   };
 }

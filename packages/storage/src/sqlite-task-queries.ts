@@ -1,25 +1,27 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { TaskAttempt, TaskStatus } from "@samovar/protocol";
+import type { SqliteCalls } from "./sqlite-calls.ts";
 import type { TaskSearch } from "./sqlite-task-filter.ts";
-import type { ReadyRow, StoredAttempt, StoredTask } from "./task-operations.ts";
+import type { ListPosition, ReadyRow, StoredAttempt, StoredTask } from "./task-operations.ts";
 import type { TaskFilter } from "./task-store.ts";
 
 /** A page of ready tasks ends where their inputs are larger than this. */
 const MAX_PAGE_BYTES = 8 * 1024 * 1024;
 
 const COLUMNS = `seq, id, queue, status, attempt, due_at_ms, version, container_id, started_at_ms, ended_at_ms, error, function_name, app, method,
-  parameters, encoding, created_at_ms, priority, expires_at_ms, concurrency_key, idempotency_key, keep_ms, callback_url, tick`;
+  parameters, encoding, created_at_ms, priority, expires_at_ms, concurrency_key, idempotency_key, keep_ms, callback_url, tick, reply`;
 
 type Row = Readonly<Record<string, unknown>>;
 
 /** What is read of tasks. Nothing here writes. */
-export function createTaskQueries(database: DatabaseSync, search: TaskSearch) {
+export function createTaskQueries(database: DatabaseSync, search: TaskSearch, calls: SqliteCalls) {
   const ready = database.prepare(`
     SELECT t.rank, t.id, t.method, t.parameters, t.encoding, t.created_at_ms, t.expiry_at_ms, t.concurrency_key, t.callback_url, t.attempt, t.failures,
-      i.input
+      t.reply, i.input
     FROM tasks AS t INDEXED BY tasks_ready JOIN task_inputs AS i ON i.task = t.seq
     WHERE t.wait = 'ready' AND t.queue = ? AND (t.rank, t.id) > (?, ?) ORDER BY t.rank, t.id LIMIT ?`);
   ready.setReturnArrays(true);
+  const last = database.prepare("SELECT max(seq) AS seq FROM tasks");
   const byId = database.prepare(`SELECT ${COLUMNS} FROM tasks WHERE id = ?`);
   const bySeq = database.prepare(`SELECT ${COLUMNS} FROM tasks WHERE seq = ?`);
   const input = database.prepare("SELECT input FROM task_inputs WHERE task = ?");
@@ -41,9 +43,9 @@ export function createTaskQueries(database: DatabaseSync, search: TaskSearch) {
       const inputs: Uint8Array[] = [];
       let size = 0;
       for (const row of ready.iterate(queue, rank, id, limit) as Iterable<unknown> as Iterable<readonly [...ReadyRow, Uint8Array]>) {
-        const bytes = row[11];
+        const bytes = row[12];
         if (rows.length > 0 && size + bytes.length > MAX_PAGE_BYTES) break;
-        rows.push(row.slice(0, 11) as unknown as ReadyRow);
+        rows.push(row.slice(0, 12) as unknown as ReadyRow);
         inputs.push(bytes);
         size += bytes.length;
       }
@@ -58,7 +60,7 @@ export function createTaskQueries(database: DatabaseSync, search: TaskSearch) {
 
     get(id: string): StoredTask | undefined {
       const row = byId.get(id);
-      if (!row) return undefined;
+      if (!row) return calls.get(id);
       const seq = row["seq"]!;
       const kept = result.get(seq);
       return {
@@ -68,9 +70,30 @@ export function createTaskQueries(database: DatabaseSync, search: TaskSearch) {
       };
     },
 
-    list(filter: TaskFilter, limit: number, before: number | null) {
-      const { seqs, next } = search.find(filter, "newest", { after: 0, before: before ?? Number.MAX_SAFE_INTEGER }, limit);
-      return { tasks: seqs.map((seq) => toStored(bySeq.get(seq)!)), before: next };
+    /** Both tables in the order of their ages: as far as both have been looked through, up to the limit. */
+    list(filter: TaskFilter, limit: number, from: ListPosition | null): { tasks: StoredTask[]; next: ListPosition | null } {
+      let { seq, call } = from ?? { seq: Number(last.get()!["seq"] ?? 0) + 1, call: calls.end() };
+      const found = search.find(filter, "newest", { after: 0, before: seq }, limit);
+      const ofTasks = found.seqs.map((each) => [each, toStored(bySeq.get(each)!)] as const).values();
+      const foundCalls = calls.list(filter, call, limit + 1);
+      const ofCalls = foundCalls.values();
+      const tasks: StoredTask[] = [];
+      let task = ofTasks.next().value;
+      let one = ofCalls.next().value;
+      while (tasks.length < limit && (task || found.next === null) && (task || one)) {
+        if (task && !(one && one.createdAtMs > task[1].createdAtMs)) {
+          tasks.push(task[1]);
+          seq = task[0];
+          task = ofTasks.next().value;
+        } else if (one) {
+          tasks.push(one);
+          call = one.id;
+          one = ofCalls.next().value;
+        }
+      }
+      // Where all tasks of this look are given, it goes on where the look ended.
+      if (!task && found.next !== null) return { tasks, next: { seq: found.next, call } };
+      return { tasks, next: task || one ? { seq, call } : null };
     },
   };
 }
@@ -99,6 +122,8 @@ function toLastAttempt(row: Row): StoredAttempt | undefined {
 function toTask(row: Row, attempts: readonly StoredAttempt[]): StoredTask {
   return {
     id: String(row["id"]),
+    durable: true,
+    callError: null,
     queue: String(row["queue"]),
     functionName: String(row["function_name"]),
     app: String(row["app"]),
@@ -114,6 +139,7 @@ function toTask(row: Row, attempts: readonly StoredAttempt[]): StoredTask {
     keepMs: Number(row["keep_ms"]),
     callbackUrl: row["callback_url"] as string | null,
     tick: row["tick"] as string | null,
+    reply: String(row["reply"]),
     status: row["status"] as TaskStatus,
     attempts,
     endedAtMs: row["ended_at_ms"] as number | null,

@@ -2,6 +2,7 @@ import type { SerializedError } from "@samovar/protocol";
 import type { InsertAnswer, ReadyRow, SettlementRow, StoredTask, TaskRow } from "./task-operations.ts";
 import type { StorageThread } from "./storage-thread.ts";
 import { parseCursor, toCursor } from "./task-cursor.ts";
+import type { CallRecords } from "./call-records.ts";
 import { toStartRow, type TaskStarts } from "./task-starts.ts";
 import type { ChangedTask, InsertedTask, NewTask, TaskRecord, TaskSettlement, TaskStore, WaitingTask } from "./task-store.ts";
 
@@ -12,7 +13,7 @@ const PIECE = 1_000;
  * Tasks as callers see them. Rows, JSON and cursors are made and read here. `ask` sends what is written behind before it,
  * so that a question sees it; `thread.call` doesn't, for what depends on no start but its own.
  */
-export function createTaskStore(ask: StorageThread["call"], thread: StorageThread, starts: TaskStarts): TaskStore {
+export function createTaskStore(ask: StorageThread["call"], thread: StorageThread, starts: TaskStarts, calls: CallRecords): TaskStore {
   return {
     async insert(tasks) {
       if (tasks.length === 0) return [];
@@ -35,7 +36,7 @@ export function createTaskStore(ask: StorageThread["call"], thread: StorageThrea
       for (;;) {
         const piece = await ask<"tasks.promote">({ kind: "tasks.promote", nowMs, limit: PIECE });
         for (const queue of piece.queues) queues.add(queue);
-        if (!piece.more) return { queues: [...queues], nextDueAtMs: piece.nextDueAtMs };
+        if (!piece.more) return { queues: [...queues], nextDueAtMs: piece.nextDueAtMs, nextExpiryAtMs: piece.nextExpiryAtMs };
       }
     },
     started: (start) => starts.add(start),
@@ -55,7 +56,7 @@ export function createTaskStore(ask: StorageThread["call"], thread: StorageThrea
       let after = null;
       do {
         const piece: Awaited<ReturnType<typeof ask<"tasks.change">>> = await ask<"tasks.change">({ kind: "tasks.change", event, which, nowMs, after });
-        for (const [id, queue, status, attempt] of piece.changed) changed.push({ id, queue, status, attempt });
+        for (const [id, queue, functionName, app, status, attempt] of piece.changed) changed.push({ id, queue, functionName, app, status, attempt });
         after = piece.next;
       } while (after !== null);
       return changed;
@@ -67,18 +68,18 @@ export function createTaskStore(ask: StorageThread["call"], thread: StorageThrea
     async list(filter, { limit, cursor }) {
       if (limit < 1) return { tasks: [], cursor };
       const tasks: TaskRecord[] = [];
-      let before = cursor === null ? null : parseCursor(cursor);
+      let from = cursor === null ? null : parseCursor(cursor);
       do {
         const piece: Awaited<ReturnType<typeof ask<"tasks.list">>> = await ask<"tasks.list">({
           kind: "tasks.list",
           filter,
           limit: limit - tasks.length,
-          before,
+          from,
         });
         tasks.push(...piece.tasks.map(toTaskRecord));
-        before = piece.before;
-      } while (before !== null && tasks.length < limit);
-      return { tasks, cursor: before === null ? null : toCursor(before) };
+        from = piece.next;
+      } while (from !== null && tasks.length < limit);
+      return { tasks, cursor: from === null ? null : toCursor(from) };
     },
     async counts(queue) {
       return Object.fromEntries(await ask<"tasks.counts">({ kind: "tasks.counts", queue }));
@@ -89,6 +90,7 @@ export function createTaskStore(ask: StorageThread["call"], thread: StorageThrea
         if (!piece.more) return piece.queues;
       }
     },
+    recordCalls: (records) => calls.add(records),
     prune: (nowMs, limit) => ask<"tasks.prune">({ kind: "tasks.prune", nowMs, limit }),
   };
 }
@@ -112,17 +114,19 @@ function toTaskRow(task: NewTask): TaskRow {
     task.keepMs,
     task.callbackUrl,
     task.tick,
+    task.reply,
   ];
 }
 
 function toInsertedTask(task: NewTask, answer: InsertAnswer): InsertedTask {
-  if (typeof answer === "string") return { id: answer, inserted: false, ready: false };
-  return { id: task.id, inserted: true, ready: answer === 1 };
+  if (typeof answer === "string") return { id: answer, inserted: false, conflict: false, ready: false };
+  if (typeof answer === "number") return { id: task.id, inserted: true, conflict: false, ready: answer === 1 };
+  return { id: answer?.[0] ?? task.id, inserted: false, conflict: answer !== null, ready: false };
 }
 
 function toWaitingTask(row: ReadyRow, input: Uint8Array): WaitingTask {
-  const [rank, id, method, parameters, encoding, createdAtMs, expiresAtMs, concurrencyKey, callbackUrl, attempt, failures] = row;
-  return { rank, id, method, parameters, encoding, input, createdAtMs, expiresAtMs, concurrencyKey, callbackUrl, attempt, failures };
+  const [rank, id, method, parameters, encoding, createdAtMs, expiresAtMs, concurrencyKey, callbackUrl, attempt, failures, reply] = row;
+  return { rank, id, method, parameters, encoding, reply, input, createdAtMs, expiresAtMs, concurrencyKey, callbackUrl, attempt, failures };
 }
 
 function toSettlementRow(settlement: TaskSettlement, withStart: boolean): SettlementRow {
@@ -156,8 +160,14 @@ function toOutcome({ event, error }: TaskSettlement): SettlementRow["outcome"] {
   }
 }
 
-function toTaskRecord(stored: StoredTask): TaskRecord {
-  const attempts = stored.attempts.map((attempt) => ({ ...attempt, error: attempt.error === null ? null : (JSON.parse(attempt.error) as SerializedError) }));
+function toTaskRecord({ callError, ...stored }: StoredTask): TaskRecord {
+  const attempts = stored.attempts.map((attempt) => ({ ...attempt, error: toSerializedError(attempt.error) }));
+  const startedAtMs = attempts[0]?.startedAtMs ?? null;
+  if (!stored.durable) return { ...stored, attempts, startedAtMs, error: toSerializedError(callError) };
   const hasFailed = stored.status === "ERROR" || stored.status === "TIMEOUT" || stored.status === "RETRY";
-  return { ...stored, attempts, startedAtMs: attempts[0]?.startedAtMs ?? null, error: (hasFailed && attempts.at(-1)?.error) || null };
+  return { ...stored, attempts, startedAtMs, error: (hasFailed && attempts.at(-1)?.error) || null };
+}
+
+function toSerializedError(json: string | null): SerializedError | null {
+  return json === null ? null : (JSON.parse(json) as SerializedError);
 }

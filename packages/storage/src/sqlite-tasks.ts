@@ -1,7 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
 import { isTaskOver, nextTaskStatus, type TaskStatus } from "@samovar/protocol/tasks";
+import type { SqliteCallbacks } from "./sqlite-callbacks.ts";
 import { TaskCounts } from "./sqlite-task-counts.ts";
-import { createTaskKeys } from "./sqlite-task-keys.ts";
+import { createTaskKeys, toFingerprint, type Keyed } from "./sqlite-task-keys.ts";
 import { createTaskTurns } from "./sqlite-task-turns.ts";
 import type { InsertAnswer, SettleAnswer, SettlementRow, StartRow, TaskRow } from "./task-operations.ts";
 
@@ -14,7 +15,19 @@ interface Standing {
   readonly isReady: boolean;
   readonly concurrencyKey: string | null;
   readonly priority: number;
+  readonly callbackUrl: string | null;
 }
+
+type StandingRow = readonly [
+  seq: number,
+  queue: string,
+  status: TaskStatus,
+  attempt: number,
+  wait: string | null,
+  concurrencyKey: string | null,
+  priority: number,
+  callbackUrl: string | null,
+];
 
 /** By what ready tasks are ordered: a head start of so many seconds before others that are due at the same time. */
 export function toRank(dueAtMs: number, priority: number): number {
@@ -24,27 +37,27 @@ export function toRank(dueAtMs: number, priority: number): number {
 export type SqliteTasks = ReturnType<typeof createSqliteTasks>;
 
 /** The way of a task that goes as it should: insert, started, settle. Every change is fenced by attempt and status. */
-export function createSqliteTasks(database: DatabaseSync) {
+export function createSqliteTasks(database: DatabaseSync, callbacks: SqliteCallbacks) {
   const counts = new TaskCounts(database);
   const keys = createTaskKeys(database);
   const turns = createTaskTurns(database);
 
   const insertTask = database.prepare(`
     INSERT INTO tasks (id, queue, status, wait, due_at_ms, rank, turn, expiry_at_ms, expires_at_ms, function_name, app, method,
-      parameters, encoding, created_at_ms, priority, concurrency_key, idempotency_key, keep_ms, callback_url, tick)
-    VALUES (?1, ?2, 'PENDING', ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)`);
+      parameters, encoding, created_at_ms, priority, concurrency_key, idempotency_key, keep_ms, callback_url, tick, reply)
+    VALUES (?1, ?2, 'PENDING', ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)`);
   const insertInput = database.prepare("INSERT INTO task_inputs (task, input) VALUES (?, ?)");
   const insertResult = database.prepare("INSERT INTO task_results (task, encoding, result) VALUES (?, ?, ?)");
   const insertAttempt = database.prepare(`
     INSERT INTO task_attempts (task, number, version, container_id, started_at_ms, ended_at_ms, outcome, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
-  const find = database.prepare("SELECT seq, queue, status, attempt, wait, concurrency_key, priority FROM tasks WHERE id = ?");
+  const find = database.prepare("SELECT seq, queue, status, attempt, wait, concurrency_key, priority, callback_url FROM tasks WHERE id = ?");
   find.setReturnArrays(true);
   const start = database.prepare(`
     UPDATE tasks SET status = 'RUNNING', wait = NULL, expiry_at_ms = NULL, attempt = ?, version = ?, container_id = ?, started_at_ms = ?
     WHERE seq = ? AND attempt = ? AND status = ?`);
   const end = database.prepare(`
     UPDATE tasks SET status = ?, wait = NULL, turn = NULL, expiry_at_ms = NULL, attempt = ?, failures = failures + ?, version = ?, container_id = ?,
-      started_at_ms = ?, ended_at_ms = ?, gone_at_ms = ? + keep_ms, error = ?
+      started_at_ms = ?, ended_at_ms = ?, gone_at_ms = CASE WHEN callback_url IS NULL THEN ? + keep_ms END, error = ?
     WHERE seq = ? AND attempt = ? AND status = ?`);
   const waitAgain = database.prepare(`
     UPDATE tasks SET status = ?, wait = ?, expiry_at_ms = NULL, attempt = ?, failures = failures + ?, due_at_ms = coalesce(?, due_at_ms),
@@ -52,19 +65,20 @@ export function createSqliteTasks(database: DatabaseSync) {
     WHERE seq = ? AND attempt = ? AND status = ?`);
 
   const standing = (id: string): Standing | undefined => {
-    const row = find.get(id) as unknown as readonly [number, string, TaskStatus, number, string | null, string | null, number] | undefined;
-    return row && { seq: row[0], queue: row[1], status: row[2], attempt: row[3], isReady: row[4] === "ready", concurrencyKey: row[5], priority: row[6] };
+    const row = find.get(id) as unknown as StandingRow | undefined;
+    if (!row) return undefined;
+    const [seq, queue, status, attempt, wait, concurrencyKey, priority, callbackUrl] = row;
+    return { seq, queue, status, attempt, isReady: wait === "ready", concurrencyKey, priority, callbackUrl };
   };
 
   const mayStart = (task: Standing, attempt: number): boolean =>
     task.isReady && task.attempt === attempt - 1 && nextTaskStatus(task.status, "start") !== undefined;
 
-  const insertOne = (row: TaskRow, input: Uint8Array): InsertAnswer => {
+  const insertOne = (row: TaskRow, keyed: Keyed | null, input: Uint8Array): InsertAnswer => {
     const [id, queue, functionName, app, method, parameters, encoding, createdAtMs, dueAtMs, priority, expiresAtMs] = row;
-    const [, , , , , , , , , , , concurrencyKey, idempotencyKey, idempotencyMs, keepMs, callbackUrl, tick] = row;
-    const keyed = idempotencyKey === null && tick === null ? null : { id, queue, createdAtMs, idempotencyKey, idempotencyMs, tick };
+    const [, , , , , , , , , , , concurrencyKey, idempotencyKey, , keepMs, callbackUrl, tick, reply] = row;
     const earlier = keyed && keys.find(keyed);
-    if (earlier) return earlier;
+    if (earlier) return earlier.conflict ? [earlier.id] : earlier.id;
     const place = concurrencyKey === null ? null : turns.next(queue, concurrencyKey);
     const wait = place?.isHead === false ? "turn" : dueAtMs <= createdAtMs ? "ready" : "time";
     const { lastInsertRowid: seq } = insertTask.run(
@@ -87,11 +101,25 @@ export function createSqliteTasks(database: DatabaseSync) {
       keepMs,
       callbackUrl,
       tick,
+      reply,
     );
     insertInput.run(seq, input);
     if (keyed) keys.keep(keyed);
     counts.move(queue, null, "PENDING");
     return wait === "ready" ? 1 : 0;
+  };
+
+  /** Where one has a conflict, those beside it are not kept either. */
+  const allOrNone = (rows: readonly TaskRow[], insertAll: () => InsertAnswer[]): InsertAnswer[] => {
+    database.exec("SAVEPOINT insertion");
+    let answers = insertAll();
+    if (answers.some((answer) => Array.isArray(answer))) {
+      database.exec("ROLLBACK TO insertion");
+      for (const [index, answer] of answers.entries()) if (typeof answer === "number") counts.move(rows[index]![1], "PENDING", null);
+      answers = answers.map((answer) => (Array.isArray(answer) ? answer : null));
+    }
+    database.exec("RELEASE insertion");
+    return answers;
   };
 
   const startOne = ([id, attempt, version, containerId, startedAtMs]: StartRow): void => {
@@ -106,7 +134,10 @@ export function createSqliteTasks(database: DatabaseSync) {
     keys,
     turns,
     insert(rows: readonly TaskRow[], inputs: readonly Uint8Array[]): InsertAnswer[] {
-      return rows.map((row, index) => insertOne(row, inputs[index]!));
+      const keyed = rows.map((row, index) => toKeyed(row, inputs[index]!));
+      const insertAll = (): InsertAnswer[] => rows.map((row, index) => insertOne(row, keyed[index]!, inputs[index]!));
+      const mayConflict = rows.length > 1 && rows.some((_, index) => keyed[index]?.fingerprint);
+      return mayConflict ? allOrNone(rows, insertAll) : insertAll();
     },
     started(starts: readonly StartRow[]): undefined {
       for (const each of starts) startOne(each);
@@ -124,6 +155,7 @@ export function createSqliteTasks(database: DatabaseSync) {
       if (isTaskOver(status)) {
         end.run(status, attempt, failed, version, containerId, startedAtMs, row.endedAtMs, row.endedAtMs, row.error, ...fence);
         if (row.encoding !== null && result) insertResult.run(task.seq, row.encoding, result);
+        if (task.callbackUrl !== null) callbacks.add(task.seq, row.endedAtMs);
         return task.concurrencyKey !== null && turns.release(task.queue, task.concurrencyKey, row.endedAtMs) ? 2 : 1;
       }
       const dueAtMs = row.event === "retry" ? (row.dueAtMs ?? row.endedAtMs) : null;
@@ -134,4 +166,11 @@ export function createSqliteTasks(database: DatabaseSync) {
       return isReady ? 2 : 1;
     },
   };
+}
+
+function toKeyed(row: TaskRow, input: Uint8Array): Keyed | null {
+  const [id, queue, , , method, parameters, encoding, createdAtMs, , , , , idempotencyKey, idempotencyMs, , , tick] = row;
+  if (idempotencyKey === null && tick === null) return null;
+  const fingerprint = idempotencyKey === null ? null : toFingerprint(method, parameters, encoding, input);
+  return { id, queue, createdAtMs, idempotencyKey, fingerprint, idempotencyMs, tick };
 }

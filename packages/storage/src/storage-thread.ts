@@ -16,7 +16,7 @@ const WORKER_URL = new URL(`./sqlite-worker${FROM_SOURCES ? ".ts" : ".js"}`, imp
  * It inherits neither Node's options nor the environment, some of which (`--input-type`, NODE_EXTRA_CA_CERTS) break or
  * slow a thread; only the compile cache, without which a thread strips types anew: 100 ms of CPU and 16 MB for a server
  * that runs from sources. And the condition by which sources find each other: without it the thread
- * would take a build, which may be missing or old. Of other packages it loads only `protocol/tasks`, a file of its own.
+ * would take a build, which may be missing or old. Of other packages it loads only `protocol/tasks` and `protocol/ids`, files of their own.
  */
 export function startSqliteWorker(settings: SqliteSettings): Worker {
   // Node has put a folder of its version into the one that it was given.

@@ -121,8 +121,8 @@ export function describeTaskChanges(open: () => Promise<{ readonly storage: Stor
       await tasks.settle(settlement(start("tk_3", 1)));
       const changed = await tasks.change("cancel", { queue: "resize" }, NOW_MS + 50);
       expect(changed.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual([
-        { id: "tk_1", queue: "resize", status: "CANCELLED", attempt: null },
-        { id: "tk_2", queue: "resize", status: "CANCELLED", attempt: 1 },
+        { id: "tk_1", queue: "resize", functionName: "Resize", app: "images", status: "CANCELLED", attempt: null },
+        { id: "tk_2", queue: "resize", functionName: "Resize", app: "images", status: "CANCELLED", attempt: 1 },
       ]);
       expect(await tasks.get("tk_1")).toMatchObject({ status: "CANCELLED", attempts: [], endedAtMs: NOW_MS + 50 });
       expect(await tasks.get("tk_2")).toMatchObject({ status: "CANCELLED", attempts: [{ number: 1, outcome: "cancelled", endedAtMs: NOW_MS + 50 }] });
@@ -140,7 +140,7 @@ export function describeTaskChanges(open: () => Promise<{ readonly storage: Stor
       tasks.started(start("tk_4", 1));
       await tasks.settle(settlement(start("tk_4", 1), { event: "retry", dueAtMs: NOW_MS }));
       expect(await tasks.change("expire", { expiredByMs: NOW_MS + 10 }, NOW_MS + 10)).toEqual([
-        { id: "tk_1", queue: "resize", status: "EXPIRED", attempt: null },
+        { id: "tk_1", queue: "resize", functionName: "Resize", app: "images", status: "EXPIRED", attempt: null },
       ]);
       expect((await readyIds(tasks)).toSorted()).toEqual(["tk_2", "tk_3", "tk_4"]);
       expect(await tasks.change("expire", { expiredByMs: NOW_MS + 99, queue: "other" }, NOW_MS + 99)).toEqual([]);
@@ -155,8 +155,8 @@ export function describeTaskChanges(open: () => Promise<{ readonly storage: Stor
       await tasks.change("expire", { expiredByMs: NOW_MS + 100 }, NOW_MS + 100);
       const changed = await tasks.change("revive", { statuses: ["ERROR", "EXPIRED", "COMPLETE"] }, NOW_MS + 500);
       expect(changed).toEqual([
-        { id: "tk_1", queue: "resize", status: "PENDING", attempt: null },
-        { id: "tk_2", queue: "resize", status: "PENDING", attempt: null },
+        { id: "tk_1", queue: "resize", functionName: "Resize", app: "images", status: "PENDING", attempt: null },
+        { id: "tk_2", queue: "resize", functionName: "Resize", app: "images", status: "PENDING", attempt: null },
       ]);
       expect(await tasks.ready("resize", null, 2)).toMatchObject([
         { id: "tk_1", attempt: 1, failures: 0, rank: NOW_MS + 500, expiresAtMs: NOW_MS + 600 },

@@ -20,6 +20,8 @@ export function describeTaskLists(open: () => Promise<{ readonly storage: Storag
       [{}, "9876543210"],
       [{ queue: "resize" }, "86420"],
       [{ app: "text" }, "98765"],
+      [{ functionName: "rESIZE" }, "9876543210"],
+      [{ functionName: "resiz" }, ""],
       [{ statuses: ["RUNNING"] }, "3"],
       [{ statuses: ["ERROR", "TIMEOUT", "CANCELLED"] }, "821"],
       [{ statuses: ["PENDING", "ERROR"] }, "9765410"],

@@ -28,9 +28,9 @@ export function describeTasks(open: () => Promise<Opened>): void {
         callbackUrl: "https://example.com/done",
         tick: "2027-01-01T00:00:00Z",
       });
-      expect(await storage.tasks.insert([one])).toEqual([{ id: "tk_1", inserted: true, ready: false }]);
+      expect(await storage.tasks.insert([one])).toEqual([{ id: "tk_1", inserted: true, conflict: false, ready: false }]);
       const { idempotencyMs: _, ...kept } = one;
-      const expected = { ...kept, status: "PENDING", attempts: [], startedAtMs: null, endedAtMs: null, result: null, error: null };
+      const expected = { ...kept, durable: true, status: "PENDING", attempts: [], startedAtMs: null, endedAtMs: null, result: null, error: null };
       expect(await storage.tasks.get("tk_1")).toEqual(expected);
       expect(await storage.tasks.get("tk_2")).toBeUndefined();
       expect(await (await reopen()).tasks.get("tk_1")).toEqual(expected);
@@ -96,8 +96,8 @@ export function describeTasks(open: () => Promise<Opened>): void {
           task("tk_3", { dueAtMs: NOW_MS + 900 }),
         ]);
         expect(await readyIds(storage.tasks)).toEqual([]);
-        expect(await storage.tasks.promote(NOW_MS + 99)).toEqual({ queues: [], nextDueAtMs: NOW_MS + 100 });
-        expect(await storage.tasks.promote(NOW_MS + 100)).toEqual({ queues: ["resize"], nextDueAtMs: NOW_MS + 101 });
+        expect(await storage.tasks.promote(NOW_MS + 99)).toEqual({ queues: [], nextDueAtMs: NOW_MS + 100, nextExpiryAtMs: null });
+        expect(await storage.tasks.promote(NOW_MS + 100)).toEqual({ queues: ["resize"], nextDueAtMs: NOW_MS + 101, nextExpiryAtMs: null });
         expect(await readyIds(storage.tasks)).toEqual(["tk_1"]);
         const both = await storage.tasks.promote(NOW_MS + 900);
         expect([both.queues.toSorted(), both.nextDueAtMs]).toEqual([["other", "resize"], null]);
@@ -106,7 +106,7 @@ export function describeTasks(open: () => Promise<Opened>): void {
       test("thousands that are due at once are all promoted", async () => {
         const { storage } = await open();
         await storage.tasks.insert(Array.from({ length: 2_500 }, (_, i) => task(`tk_${i}`, { dueAtMs: NOW_MS + 1, input: new Uint8Array() })));
-        expect(await storage.tasks.promote(NOW_MS + 1)).toEqual({ queues: ["resize"], nextDueAtMs: null });
+        expect(await storage.tasks.promote(NOW_MS + 1)).toEqual({ queues: ["resize"], nextDueAtMs: null, nextExpiryAtMs: null });
         expect(await storage.tasks.ready("resize", null, 5_000)).toHaveLength(2_500);
       });
     });
@@ -149,7 +149,7 @@ export function describeTasks(open: () => Promise<Opened>): void {
         await tasks.insert([keyed("tk_1"), keyed("tk_2", { dueAtMs: NOW_MS + 500 })]);
         tasks.started(start("tk_1", 1));
         expect(await tasks.settle(settlement(start("tk_1", 1)))).toEqual({ applied: true, moreReady: false });
-        expect(await tasks.promote(NOW_MS + 500)).toEqual({ queues: ["resize"], nextDueAtMs: null });
+        expect(await tasks.promote(NOW_MS + 500)).toEqual({ queues: ["resize"], nextDueAtMs: null, nextExpiryAtMs: null });
         expect(await readyIds(tasks)).toEqual(["tk_2"]);
       });
 
@@ -170,11 +170,11 @@ export function describeTasks(open: () => Promise<Opened>): void {
       test("an idempotency key stands for its first task within its time, in its queue, then for the next", async () => {
         const { storage } = await open();
         const { tasks } = storage;
-        const with_ = (id: string, changes = {}) => task(id, { idempotencyKey: "order-7", ...changes });
+        const with_ = (id: string, changes = {}) => task(id, { idempotencyKey: "order-7", input: new Uint8Array([7]), ...changes });
         expect(await tasks.insert([with_("tk_1"), with_("tk_2"), with_("tk_3", { queue: "other" })])).toEqual([
-          { id: "tk_1", inserted: true, ready: true },
-          { id: "tk_1", inserted: false, ready: false },
-          { id: "tk_3", inserted: true, ready: true },
+          { id: "tk_1", inserted: true, conflict: false, ready: true },
+          { id: "tk_1", inserted: false, conflict: false, ready: false },
+          { id: "tk_3", inserted: true, conflict: false, ready: true },
         ]);
         expect(await tasks.get("tk_2")).toBeUndefined();
         const [late] = await tasks.insert([with_("tk_4", { createdAtMs: NOW_MS + DAY_MS - 1 })]);
@@ -184,15 +184,43 @@ export function describeTasks(open: () => Promise<Opened>): void {
         expect((await tasks.insert([with_("tk_6", { createdAtMs: NOW_MS + DAY_MS + 1 })]))[0]).toMatchObject({ id: "tk_5", inserted: false });
       });
 
+      test("another input, method or encoding under a key is a conflict within its time, and nothing that came with it is kept", async () => {
+        const { storage } = await open();
+        const { tasks } = storage;
+        const input = new Uint8Array([1]);
+        await tasks.insert([task("tk_1", { idempotencyKey: "i", input })]);
+        const conflict = { id: "tk_1", inserted: false, conflict: true, ready: false };
+        const others = [{ input: new Uint8Array([2]) }, { method: "m" }, { parameters: "[1]" }, { encoding: "raw" }] as const;
+        for (const other of others) {
+          expect(await tasks.insert([task("tk_2", { idempotencyKey: "i", input, ...other })])).toEqual([conflict]);
+          const together = [task("tk_3"), task("tk_4", { idempotencyKey: "i", input, ...other }), task("tk_5", { idempotencyKey: "new" })];
+          expect(await tasks.insert(together)).toEqual([
+            { id: "tk_3", inserted: false, conflict: false, ready: false },
+            conflict,
+            { id: "tk_5", inserted: false, conflict: false, ready: false },
+          ]);
+        }
+        expect(await readyIds(tasks)).toEqual(["tk_1"]);
+        expect(await tasks.counts("resize")).toEqual({ PENDING: 1 });
+        expect((await tasks.insert([task("tk_6", { idempotencyKey: "i", createdAtMs: NOW_MS + DAY_MS })]))[0]).toMatchObject({ inserted: true });
+        const within = await tasks.insert([task("tk_7", { idempotencyKey: "j", input }), task("tk_8", { idempotencyKey: "j" })]);
+        expect(within).toMatchObject([
+          { inserted: false, conflict: false },
+          { id: "tk_7", conflict: true },
+        ]);
+        expect(await tasks.get("tk_7")).toBeUndefined();
+      });
+
       test("a key is remembered longer than the task that it stands for, and a tick too", async () => {
         const { storage } = await open();
         const { tasks } = storage;
-        await tasks.insert([task("tk_1", { idempotencyKey: "i", tick: "t", keepMs: 0 })]);
+        const one = task("tk_1", { idempotencyKey: "i", tick: "t", keepMs: 0 });
+        await tasks.insert([one]);
         tasks.started(start("tk_1", 1));
         await tasks.settle(settlement(start("tk_1", 1)));
         while (await tasks.prune(NOW_MS + 1_000, 10));
         expect(await tasks.get("tk_1")).toBeUndefined();
-        const again = await tasks.insert([task("tk_2", { idempotencyKey: "i" }), task("tk_3", { tick: "t", createdAtMs: NOW_MS + 2 * DAY_MS })]);
+        const again = await tasks.insert([{ ...one, id: "tk_2", tick: null }, task("tk_3", { tick: "t", createdAtMs: NOW_MS + 2 * DAY_MS })]);
         expect(again.map(({ id, inserted }) => [id, inserted])).toEqual([
           ["tk_1", false],
           ["tk_1", false],

@@ -25,34 +25,43 @@ export class TaskModel {
   readonly #tasks: Modelled[] = [];
   /** Of each queue and concurrency key: those that are not over, in their turn. */
   readonly #lines = new Map<string, Modelled[]>();
-  readonly #keys: { readonly name: string; readonly id: string; readonly untilMs: number }[] = [];
+  readonly #keys: { readonly name: string; readonly task: NewTask; readonly untilMs: number }[] = [];
 
   insert(tasks: readonly NewTask[]): InsertedTask[] {
-    return tasks.map((task) => {
-      const names = [task.idempotencyKey !== null && `${task.queue} key ${task.idempotencyKey}`, task.tick !== null && `${task.queue} tick ${task.tick}`];
-      const seen = names.flatMap((name) => this.#keys.filter((key) => key.name === name && key.untilMs > task.createdAtMs))[0];
-      if (seen) return { id: seen.id, inserted: false, ready: false };
-      if (names[0]) this.#keys.push({ name: names[0], id: task.id, untilMs: task.createdAtMs + task.idempotencyMs });
-      if (names[1]) this.#keys.push({ name: names[1], id: task.id, untilMs: Infinity });
-      const modelled: Modelled = {
-        task,
-        status: "PENDING",
-        dueAtMs: task.dueAtMs,
-        expiresAtMs: task.expiresAtMs,
-        mortalUntilMs: task.expiresAtMs,
-        isPromoted: task.dueAtMs <= task.createdAtMs,
-        failures: 0,
-        attempt: 0,
-        attempts: [],
-        endedAtMs: null,
-        result: null,
-      };
-      this.#tasks.push(modelled);
-      this.#line(task)?.push(modelled);
-      // Behind others nobody says that it is due; the end of the one before it will.
-      if (!this.#isHead(modelled)) modelled.isPromoted = false;
-      return { id: task.id, inserted: true, ready: this.#isReady(modelled) };
-    });
+    const kept = { tasks: [...this.#tasks], keys: [...this.#keys], lines: [...this.#lines].map(([name, line]) => [name, [...line]] as const) };
+    const inserted = tasks.map((task) => this.#insert(task));
+    if (!inserted.some(({ conflict }) => conflict)) return inserted;
+    this.#tasks.splice(0, Infinity, ...kept.tasks);
+    this.#keys.splice(0, Infinity, ...kept.keys);
+    this.#lines.clear();
+    for (const [name, line] of kept.lines) this.#lines.set(name, line);
+    return inserted.map((each, index) => (each.conflict ? each : { id: tasks[index]!.id, inserted: false, conflict: false, ready: false }));
+  }
+
+  #insert(task: NewTask): InsertedTask {
+    const names = [task.idempotencyKey !== null && `${task.queue} key ${task.idempotencyKey}`, task.tick !== null && `${task.queue} tick ${task.tick}`];
+    const seen = names.flatMap((name) => this.#keys.filter((key) => key.name === name && key.untilMs > task.createdAtMs))[0];
+    if (seen) return { id: seen.task.id, inserted: false, conflict: seen.name === names[0] && askOf(seen.task) !== askOf(task), ready: false };
+    if (names[0]) this.#keys.push({ name: names[0], task, untilMs: task.createdAtMs + task.idempotencyMs });
+    if (names[1]) this.#keys.push({ name: names[1], task, untilMs: Infinity });
+    const modelled: Modelled = {
+      task,
+      status: "PENDING",
+      dueAtMs: task.dueAtMs,
+      expiresAtMs: task.expiresAtMs,
+      mortalUntilMs: task.expiresAtMs,
+      isPromoted: task.dueAtMs <= task.createdAtMs,
+      failures: 0,
+      attempt: 0,
+      attempts: [],
+      endedAtMs: null,
+      result: null,
+    };
+    this.#tasks.push(modelled);
+    this.#line(task)?.push(modelled);
+    // Behind others nobody says that it is due; the end of the one before it will.
+    if (!this.#isHead(modelled)) modelled.isPromoted = false;
+    return { id: task.id, inserted: true, conflict: false, ready: this.#isReady(modelled) };
   }
 
   ready(queue: string, after: QueuePosition | null, limit: number) {
@@ -69,7 +78,12 @@ export class TaskModel {
     const due = waiting.filter((each) => each.dueAtMs <= nowMs);
     for (const each of due) each.isPromoted = true;
     const later = waiting.filter((each) => !due.includes(each)).map((each) => each.dueAtMs);
-    return { queues: [...new Set(due.map((each) => each.task.queue))].toSorted(), nextDueAtMs: later.length === 0 ? null : Math.min(...later) };
+    const expiries = this.#tasks.map((each) => each.mortalUntilMs).filter((atMs) => atMs !== null);
+    return {
+      queues: [...new Set(due.map((each) => each.task.queue))].toSorted(),
+      nextDueAtMs: toEarliest(later),
+      nextExpiryAtMs: toEarliest(expiries),
+    };
   }
 
   started(start: TaskStart): void {
@@ -119,7 +133,8 @@ export class TaskModel {
         this.#line(each.task)?.push(each);
         each.isPromoted = this.#isHead(each);
       } else this.#end(each, nowMs);
-      changed.push({ id: each.task.id, queue: each.task.queue, status: each.status, attempt: wasRunning ? each.attempt : null });
+      const { id, queue, functionName, app } = each.task;
+      changed.push({ id, queue, functionName, app, status: each.status, attempt: wasRunning ? each.attempt : null });
     }
     return changed.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   }
@@ -193,6 +208,7 @@ export class TaskModel {
       (each) =>
         (filter.ids?.includes(each.task.id) ?? true) &&
         (filter.queue ?? each.task.queue) === each.task.queue &&
+        (filter.functionName ?? each.task.functionName).toLowerCase() === each.task.functionName.toLowerCase() &&
         (filter.app ?? each.task.app) === each.task.app &&
         (filter.statuses?.includes(each.status) ?? true) &&
         each.task.createdAtMs < (filter.createdBeforeMs ?? Infinity) &&
@@ -200,6 +216,14 @@ export class TaskModel {
         (filter.expiredByMs === undefined || (each.mortalUntilMs ?? Infinity) <= filter.expiredByMs),
     );
   }
+}
+
+function askOf({ method, parameters, encoding, input }: NewTask): string {
+  return JSON.stringify([method, parameters, encoding, [...input]]);
+}
+
+function toEarliest(times: readonly number[]): number | null {
+  return times.length === 0 ? null : Math.min(...times);
 }
 
 function rankOf({ dueAtMs, task }: Modelled): number {
@@ -211,6 +235,7 @@ function toRecord(each: Modelled): TaskRecord {
   const failed = each.status === "ERROR" || each.status === "TIMEOUT" || each.status === "RETRY";
   return {
     ...task,
+    durable: true,
     dueAtMs: each.dueAtMs,
     expiresAtMs: each.expiresAtMs,
     status: each.status,

@@ -1,5 +1,5 @@
 import type { TaskAttempt, TaskStatus } from "@samovar/protocol";
-import type { NewTask, TaskFilter, TaskRecord, TaskSettlement, WaitingTask } from "./task-store.ts";
+import type { CallRecord, NewTask, TaskFilter, TaskRecord, TaskSettlement, WaitingTask } from "./task-store.ts";
 
 /**
  * What the storage thread does with tasks. What every task goes through (insert, started, settle, ready) travels as
@@ -16,7 +16,12 @@ export interface TaskOperations {
   /** A piece at a time. */
   "tasks.promote": {
     readonly asked: { readonly nowMs: number; readonly limit: number };
-    readonly answered: { readonly queues: readonly string[]; readonly nextDueAtMs: number | null; readonly more: boolean };
+    readonly answered: {
+      readonly queues: readonly string[];
+      readonly nextDueAtMs: number | null;
+      readonly nextExpiryAtMs: number | null;
+      readonly more: boolean;
+    };
   };
   "tasks.started": { readonly asked: { readonly starts: readonly StartRow[] }; readonly answered: undefined };
   /** `blobs` has the result, where `encoding` is not null. */
@@ -32,16 +37,17 @@ export interface TaskOperations {
     readonly answered: { readonly changed: readonly ChangedRow[]; readonly next: ChangePosition | null };
   };
   "tasks.get": { readonly asked: { readonly id: string }; readonly answered: StoredTask | undefined };
-  /** Looks at so many rows and no more: null where it may go on, from `before`. */
+  /** Looks at so many rows and no more; goes on at `next`, null where there is no more. */
   "tasks.list": {
-    readonly asked: { readonly filter: TaskFilter; readonly limit: number; readonly before: number | null };
-    readonly answered: { readonly tasks: readonly StoredTask[]; readonly before: number | null };
+    readonly asked: { readonly filter: TaskFilter; readonly limit: number; readonly from: ListPosition | null };
+    readonly answered: { readonly tasks: readonly StoredTask[]; readonly next: ListPosition | null };
   };
   "tasks.counts": { readonly asked: { readonly queue: string }; readonly answered: readonly (readonly [TaskStatus, number])[] };
   "tasks.recover": {
     readonly asked: { readonly nowMs: number; readonly limit: number };
     readonly answered: { readonly queues: readonly string[]; readonly more: boolean };
   };
+  "tasks.recordCalls": { readonly asked: { readonly rows: readonly CallRow[] }; readonly answered: undefined };
   "tasks.prune": { readonly asked: { readonly nowMs: number; readonly limit: number }; readonly answered: boolean };
 }
 
@@ -63,10 +69,14 @@ export type TaskRow = readonly [
   keepMs: number,
   callbackUrl: string | null,
   tick: string | null,
+  reply: string,
 ];
 
-/** Inserted and ready, inserted and not ready, or the id of the task that stands for it. */
-export type InsertAnswer = 1 | 0 | string;
+/**
+ * Inserted and ready; inserted and not ready; not inserted, because of another one's conflict; or the id of the task that
+ * stands for it, in brackets where that had another input.
+ */
+export type InsertAnswer = 1 | 0 | null | string | readonly [string];
 
 export type ReadyRow = readonly [
   rank: number,
@@ -80,6 +90,7 @@ export type ReadyRow = readonly [
   callbackUrl: string | null,
   attempt: number,
   failures: number,
+  reply: string,
 ];
 
 export type StartRow = readonly [id: string, attempt: number, version: number, containerId: string, startedAtMs: number];
@@ -101,7 +112,7 @@ export interface SettlementRow {
 /** Too late; applied; applied, and the queue has another ready task. */
 export type SettleAnswer = 0 | 1 | 2;
 
-export type ChangedRow = readonly [id: string, queue: string, status: TaskStatus, attempt: number | null];
+export type ChangedRow = readonly [id: string, queue: string, functionName: string, app: string, status: TaskStatus, attempt: number | null];
 
 /** Rows between: what comes while a change is under way is none of it. */
 export interface ChangePosition {
@@ -109,8 +120,32 @@ export interface ChangePosition {
   readonly end: number;
 }
 
+/** `error` is JSON. */
+export type CallRow = readonly [
+  id: string,
+  functionName: string,
+  app: string,
+  method: string | null,
+  version: number,
+  containerId: string | null,
+  status: CallRecord["status"],
+  createdAtMs: number,
+  startedAtMs: number | null,
+  endedAtMs: number,
+  attempts: number,
+  error: string | null,
+];
+
+/** Of both tables, whose rows a list shows as one: what comes next is older than this task, and this call. */
+export interface ListPosition {
+  readonly seq: number;
+  readonly call: string;
+}
+
 /** JSON that nobody has read yet stands in the place of its value. */
 export interface StoredTask extends Omit<TaskRecord, "attempts" | "error" | "startedAtMs"> {
+  /** Of a call, which may fail without an attempt. */
+  readonly callError: string | null;
   readonly attempts: readonly StoredAttempt[];
 }
 

@@ -14,6 +14,7 @@ export function taskSample(id: string, changes: Partial<NewTask> = {}): NewTask 
     method: null,
     parameters: "[]",
     encoding: "json",
+    reply: "value",
     input: new TextEncoder().encode(`{"of":"${id}"}`),
     createdAtMs: NOW_MS,
     dueAtMs: changes.createdAtMs ?? NOW_MS,

@@ -1,0 +1,58 @@
+/**
+ * `reply` is text of whoever queued the task. A key's fingerprint is of the input it came with; those of before have none, and
+ * conflict with nothing. Functions are asked for in whatever case.
+ *
+ * A callback is named by its task's id, which it may outlive: what failed for good is kept for a time of its own. A task
+ * with a callback that is pending has no `gone_at_ms`, so that it is there when the callback is sent.
+ *
+ * Calls lie in the order of their ids, which begin with the time: a new one goes to the end, and the oldest are cut off the
+ * beginning. Nothing else is asked of them that would need an index.
+ */
+export const callbacksAndCalls = `
+  ALTER TABLE tasks ADD COLUMN reply TEXT NOT NULL DEFAULT 'value';
+  ALTER TABLE task_keys ADD COLUMN fingerprint BLOB;
+
+  CREATE INDEX tasks_of_function ON tasks (function_name COLLATE NOCASE);
+
+  CREATE TABLE callbacks (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    task_id TEXT NOT NULL,
+    function_name TEXT NOT NULL,
+    app TEXT NOT NULL,
+    url TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'failed')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    created_at_ms INTEGER NOT NULL,
+    due_at_ms INTEGER,
+    ended_at_ms INTEGER,
+    last_error TEXT
+  ) STRICT;
+
+  CREATE INDEX callbacks_due ON callbacks (due_at_ms) WHERE state = 'pending';
+  CREATE INDEX callbacks_of_task ON callbacks (task_id);
+  CREATE INDEX callbacks_failed ON callbacks (ended_at_ms) WHERE state = 'failed';
+
+  CREATE TABLE schedules (
+    name TEXT PRIMARY KEY,
+    paused_at_ms INTEGER,
+    last_tick_at_ms INTEGER,
+    last_task_id TEXT,
+    count_from_ms INTEGER
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE calls (
+    id TEXT PRIMARY KEY,
+    function_name TEXT NOT NULL,
+    app TEXT NOT NULL,
+    method TEXT,
+    version INTEGER NOT NULL,
+    container_id TEXT,
+    status TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL,
+    started_at_ms INTEGER,
+    ended_at_ms INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    error TEXT
+  ) STRICT, WITHOUT ROWID;
+`;

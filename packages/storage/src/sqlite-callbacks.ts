@@ -1,0 +1,100 @@
+import type { DatabaseSync, SQLInputValue } from "node:sqlite";
+import type { CallbackInfo } from "@samovar/protocol";
+import { createIdSource, type IdSource } from "@samovar/protocol/ids";
+import type { CallbackOutcome, DueCallback } from "./callback-store.ts";
+import type { CallbackFilter } from "./operations.ts";
+
+/** For so long one that failed for good is shown, and can be sent again while its task is kept. */
+const FAILED_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
+
+const INFO = `id, task_id AS taskId, function_name AS function, app, url, state, attempts, created_at_ms AS createdAtMs, due_at_ms AS dueAtMs,
+  ended_at_ms AS endedAtMs, last_error AS lastError`;
+
+export interface SqliteCallbacks {
+  /** The task of this row is over, and has a URL. */
+  add(task: number, atMs: number): void;
+  due(nowMs: number, limit: number): { readonly callbacks: readonly DueCallback[]; readonly nextDueAtMs: number | null };
+  settle(id: string, attempt: number, outcome: CallbackOutcome): boolean;
+  list(filter: CallbackFilter): CallbackInfo[];
+  get(id: string): CallbackInfo | undefined;
+  revive(id: string, nowMs: number): CallbackInfo | undefined;
+  /** The task's record is removed. */
+  forgetTask(taskId: string): void;
+  /** True when it removed as many as it may. */
+  prune(nowMs: number, limit: number): boolean;
+}
+
+/** Callbacks of tasks that are over. A task's time to go begins when none of its callbacks is pending any more. */
+export function createSqliteCallbacks(database: DatabaseSync, newId: IdSource = createIdSource()): SqliteCallbacks {
+  const add = database.prepare(`
+    INSERT INTO callbacks (id, task_id, function_name, app, url, state, created_at_ms, due_at_ms)
+    SELECT ?1, id, function_name, app, callback_url, 'pending', ?2, ?2 FROM tasks WHERE seq = ?3`);
+  const due = database.prepare(`
+    SELECT id, task_id AS taskId, function_name AS functionName, app, url, attempts + 1 AS attempt, created_at_ms AS createdAtMs, due_at_ms AS dueAtMs
+    FROM callbacks WHERE state = 'pending' AND due_at_ms <= ? ORDER BY due_at_ms, seq LIMIT ?`);
+  const nextDue = database.prepare("SELECT min(due_at_ms) AS dueAtMs FROM callbacks WHERE state = 'pending' AND due_at_ms > ?");
+  const settle = database.prepare(`
+    UPDATE callbacks SET state = ?1, attempts = ?2, due_at_ms = ?3, ended_at_ms = ?4, last_error = ?5
+    WHERE id = ?6 AND state = 'pending' AND attempts = ?2 - 1 RETURNING task_id AS taskId`);
+  const byId = database.prepare(`SELECT ${INFO} FROM callbacks WHERE id = ?`);
+  const revive = database.prepare(`
+    UPDATE callbacks SET state = 'pending', attempts = 0, due_at_ms = ?, ended_at_ms = NULL, last_error = NULL
+    WHERE id = ? AND state = 'failed' AND EXISTS (SELECT 1 FROM tasks WHERE tasks.id = task_id) RETURNING task_id AS taskId`);
+  const holdTask = database.prepare("UPDATE tasks SET gone_at_ms = NULL WHERE id = ?");
+  const releaseTask = database.prepare(`
+    UPDATE tasks SET gone_at_ms = ended_at_ms + keep_ms
+    WHERE id = ?1 AND ended_at_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM callbacks WHERE task_id = ?1 AND state = 'pending')`);
+  const forgetTask = database.prepare("DELETE FROM callbacks WHERE task_id = ? AND state = 'delivered'");
+  const prune = database.prepare(`
+    DELETE FROM callbacks WHERE seq IN (SELECT seq FROM callbacks WHERE state = 'failed' AND ended_at_ms < ? ORDER BY ended_at_ms LIMIT ?)`);
+
+  const get = (id: string): CallbackInfo | undefined => byId.get(id) as CallbackInfo | undefined;
+
+  return {
+    add: (task, atMs) => void add.run(newId("callback"), atMs, task),
+
+    due(nowMs, limit) {
+      const rows = due.all(nowMs, limit + 1) as unknown as (DueCallback & { readonly dueAtMs: number })[];
+      const callbacks = rows.slice(0, limit).map(({ dueAtMs: _, ...callback }) => callback);
+      const next = rows[limit]?.dueAtMs ?? (nextDue.get(nowMs)!["dueAtMs"] as number | null);
+      return { callbacks, nextDueAtMs: next };
+    },
+
+    settle(id, attempt, outcome) {
+      const isOver = outcome.kind !== "again";
+      const error = outcome.kind === "delivered" ? null : outcome.error;
+      const settled = settle.get(isOver ? outcome.kind : "pending", attempt, isOver ? null : outcome.dueAtMs, isOver ? outcome.atMs : null, error, id);
+      if (!settled) return false;
+      if (isOver) releaseTask.run(settled["taskId"]!);
+      return true;
+    },
+
+    list({ state, app, taskId, limit }) {
+      const where: string[] = [];
+      const values: SQLInputValue[] = [];
+      const add_ = (condition: string, value: SQLInputValue | undefined): void => {
+        if (value === undefined) return;
+        where.push(condition);
+        values.push(value);
+      };
+      add_("state = ?", state);
+      add_("app = ?", app);
+      add_("task_id = ?", taskId);
+      const sql = `SELECT ${INFO} FROM callbacks ${where.length === 0 ? "" : `WHERE ${where.join(" AND ")}`} ORDER BY seq DESC LIMIT ?`;
+      return database.prepare(sql).all(...values, limit) as unknown as CallbackInfo[];
+    },
+
+    get,
+
+    revive(id, nowMs) {
+      const revived = revive.get(nowMs, id);
+      if (!revived) return undefined;
+      holdTask.run(revived["taskId"]!);
+      return get(id);
+    },
+
+    forgetTask: (taskId) => void forgetTask.run(taskId),
+
+    prune: (nowMs, limit) => Number(prune.run(nowMs - FAILED_KEPT_MS, limit).changes) === limit,
+  };
+}
