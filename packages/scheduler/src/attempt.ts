@@ -1,5 +1,6 @@
-import type { AnswerHead, ErrorMessage } from "@samovar/protocol";
+import { SamovarError, type AnswerHead, type ErrorMessage } from "@samovar/protocol";
 import type { Deadline } from "./deadlines.ts";
+import type { InputFailure } from "./input.ts";
 import type { Pool } from "./pool.ts";
 import type { PoolInput } from "./pool-types.ts";
 import type { HeldInput, Worker } from "./worker.ts";
@@ -34,7 +35,7 @@ export class Attempt implements AnswerEvents, HeldInput {
 
   result(head: AnswerHead, body: Buffer): void {
     this.#pool.settle(this, true);
-    if (this.isCurrent) this.#pool.finish(this.input)?.result(head, body);
+    if (this.isCurrent) this.#pool.finish(this.input, null)?.result(head, body);
   }
 
   head(head: AnswerHead): void {
@@ -55,7 +56,7 @@ export class Attempt implements AnswerEvents, HeldInput {
 
   end(ok: boolean): void {
     this.#pool.settle(this, ok);
-    if (this.isCurrent) this.#pool.finish(this.input)?.end();
+    if (this.isCurrent) this.#pool.finish(this.input, ok ? null : brokenStream(this))?.end();
   }
 
   error(message: ErrorMessage): void {
@@ -77,4 +78,10 @@ export class Attempt implements AnswerEvents, HeldInput {
     this.#pool.settle(this, false);
     if (this.isCurrent) this.#pool.attemptFailed(this, { kind: "drained" });
   }
+}
+
+/** Its caller has read the error in the stream itself. */
+function brokenStream({ input, worker }: Attempt): InputFailure {
+  const error = new SamovarError("handler_error", "The stream ended with an error, which its caller was told");
+  return { error, thrown: null, containerId: worker.container.id, attempt: input.attempts };
 }

@@ -28,6 +28,8 @@ export interface FunctionSpec {
   readonly builtCode: ReadonlyMap<string, CodeMount>;
   readonly load: Omit<LoadMessage, "mode" | "bundlePath" | "parameters">;
   readonly session: string | null;
+  /** Before its name, in the name of its task queue: of a session, whose tasks end with it. */
+  readonly queuePrefix: string;
   readonly development: boolean;
   readonly startPolicy: StartPolicy;
   /**
@@ -89,6 +91,15 @@ export class FunctionRuntime implements FunctionEntry {
 
   get manifest(): FunctionManifest {
     return this.spec.manifest;
+  }
+
+  /** The base of its task queues: see `TaskQueues`. */
+  get queue(): string {
+    return this.spec.queuePrefix + this.name.toLowerCase();
+  }
+
+  get isStopped(): boolean {
+    return this.#state === "stopped" || this.#state === "closed";
   }
 
   get development(): boolean {

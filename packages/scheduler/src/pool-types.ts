@@ -1,5 +1,6 @@
 import type { ContainerId, FunctionManifest, LoadMessage, ScalingPatch } from "@samovar/protocol";
 import type { CodeMount } from "@samovar/runtime";
+import type { CallRecord } from "@samovar/storage";
 import type { Attempt } from "./attempt.ts";
 import type { ContainerHost } from "./container-types.ts";
 import type { Deadline } from "./deadlines.ts";
@@ -25,12 +26,16 @@ export interface StartPolicy {
   readonly failuresUntilFailing: number;
   /** Whether it tries again by itself. `run` and `serve` don't: they end, or wait for an edit. */
   readonly retries: boolean;
+  /** Tasks fail as calls do: nobody will mend the start. Else they wait for one that succeeds. */
+  readonly failsTasks?: boolean;
 }
 
 export interface PoolServices {
   readonly host: ContainerHost;
   readonly newContainerId: () => ContainerId;
   readonly random: () => number;
+  /** A call is over, whose caller waited for it; tasks have records of their own. */
+  readonly callEnded: (call: CallRecord) => void;
 }
 
 /** An input and where it stands: waiting (no attempt), running (an attempt), or over (no sink). */
@@ -38,6 +43,8 @@ export interface PoolInput {
   /** Whose it is: a pool that closes hands its waiting inputs to its successor. */
   pool: Pool;
   readonly request: InputRequest;
+  /** From a source, which keeps its own records. */
+  readonly isTask: boolean;
   readonly timeoutMs: number | null;
   readonly arrivedAtMs: number;
   /** Since when it waits for a slot: its arrival, and after a retry that. `queueTimeout` counts from here. */

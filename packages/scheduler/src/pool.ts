@@ -4,9 +4,11 @@ import { Attempt } from "./attempt.ts";
 import type { Container } from "./container.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Fleet, type FleetClient } from "./fleet.ts";
-import type { InputRequest, InputSink, InputTicket } from "./input.ts";
+import { toCallRecord } from "./call-record.ts";
+import type { InputFailure, InputRequest, InputSink, InputTicket } from "./input.ts";
 import { failureOf, type AttemptFailure } from "./input-failure.ts";
 import type { InputSource, SourcedInput } from "./input-source.ts";
+import { createPoolInput, toTicket } from "./pool-input.ts";
 import type { FloorPolicy, PoolInput, PoolServices, PoolSpec } from "./pool-types.ts";
 import type { Worker } from "./worker.ts";
 
@@ -114,7 +116,7 @@ export class Pool implements FleetClient {
   // --- inputs come
 
   submit(request: InputRequest, sink: InputSink): InputTicket {
-    const input = this.#toInput(request, sink, 0);
+    const input = createPoolInput(this, { request, sink, attempts: 0, isTask: false }, this.#services.host.clock);
     this.#enqueue(input);
     return toTicket(input);
   }
@@ -140,30 +142,11 @@ export class Pool implements FleetClient {
   }
 
   #take(sourced: SourcedInput, worker: Worker): void {
-    const input = this.#toInput(sourced.request, sourced.sink, sourced.attempt - 1);
+    const { request, sink, attempt } = sourced;
+    const input = createPoolInput(this, { request, sink, attempts: attempt - 1, isTask: true }, this.#services.host.clock);
     sourced.given(toTicket(input));
     this.#fleet.used();
     this.#give(input, worker);
-  }
-
-  #toInput(request: InputRequest, sink: InputSink, attempts: number): PoolInput {
-    const { clock } = this.#services.host;
-    const method = request.method === null ? undefined : this.spec.manifest.methods[request.method];
-    const nowMs = clock.monotonic();
-    return {
-      pool: this,
-      request,
-      timeoutMs: method?.timeoutMs !== undefined ? method.timeoutMs : this.#options.timeoutMs,
-      arrivedAtMs: nowMs,
-      waitsSinceMs: nowMs,
-      arrivedEpochMs: clock.now(),
-      sink,
-      attempt: null,
-      attempts,
-      deadline: null,
-      overdue: false,
-      over: false,
-    };
   }
 
   #enqueue(input: PoolInput): void {
@@ -281,11 +264,12 @@ export class Pool implements FleetClient {
   }
 
   /** The input is over: returns the sink that is owed the answer, once. */
-  finish(input: PoolInput): InputSink | null {
+  finish(input: PoolInput, failure: InputFailure | null): InputSink | null {
     if (input.over) return null;
     input.over = true;
     const sink = input.sink;
     input.sink = null;
+    if (!input.isTask) this.#services.callEnded(toCallRecord(this.spec, input, failure, this.#services.host.clock.monotonic()));
     return sink;
   }
 
@@ -306,7 +290,7 @@ export class Pool implements FleetClient {
     const input = attempt.input;
     if (input.over) return;
     if (this.#tryAgain(attempt, failure)) return;
-    this.finish(input)?.error(failureOf(failure, attempt, this.spec.load.functionName));
+    this.#fail(input, failureOf(failure, attempt, this.spec.load.functionName));
   }
 
   /** Retries follow the function's policy; what was ours (a drain) is not counted. False: the failure stands. */
@@ -357,8 +341,13 @@ export class Pool implements FleetClient {
       }
       return;
     }
-    const sink = this.finish(input);
     const attempt = input.attempt;
+    const error = new SamovarError(
+      "cancelled",
+      `The call of ${this.spec.load.functionName} was ${reason === "cancelled" ? "cancelled" : "given up by its caller"}`,
+    );
+    const failure: InputFailure = { error, thrown: null, containerId: attempt?.worker.container.id ?? null, attempt: input.attempts };
+    const sink = this.finish(input, failure);
     if (attempt && !attempt.settled) this.#abandon(attempt, reason);
     else {
       this.#deadlines.delete(input.deadline);
@@ -366,12 +355,7 @@ export class Pool implements FleetClient {
       this.#queue = this.#queue.filter((waiting) => waiting !== input);
       this.#fleet.reconcile();
     }
-    sink?.error({
-      error: new SamovarError("cancelled", `The call of ${this.spec.load.functionName} was ${reason === "cancelled" ? "cancelled" : "given up by its caller"}`),
-      thrown: null,
-      containerId: attempt?.worker.container.id ?? null,
-      attempt: input.attempts,
-    });
+    sink?.error(failure);
   }
 
   /**
@@ -410,7 +394,7 @@ export class Pool implements FleetClient {
     const waiting = this.#queue.filter((input) => input.overdue || this.#fleet.isFailing);
     this.#queue = this.#queue.filter((input) => !waiting.includes(input));
     for (const input of waiting) this.#answer(input, this.#fleet.startError()!);
-    if (this.#fleet.isFailing && !this.spec.startPolicy.retries) for (const source of this.#sources) source.startFailed(this.#fleet.startError()!);
+    if (this.#fleet.isFailing && this.spec.startPolicy.failsTasks) for (const source of this.#sources) source.startFailed(this.#fleet.startError()!);
   }
 
   /** Gives out what waits, as long as there is room: whoever waits longest first. */
@@ -469,19 +453,12 @@ export class Pool implements FleetClient {
 
   #answer(input: PoolInput, error: SamovarError): void {
     this.#deadlines.delete(input.deadline);
-    this.finish(input)?.error({ error, thrown: null, containerId: null, attempt: input.attempts });
+    this.#fail(input, { error, thrown: null, containerId: null, attempt: input.attempts });
   }
-}
 
-function toTicket(input: PoolInput): InputTicket {
-  return {
-    cancel: (reason) => input.pool.cancel(input, reason),
-    resume: () => {
-      if (!input.attempt) return;
-      input.pool.extendDeadline(input.attempt);
-      input.attempt.stream?.resume();
-    },
-  };
+  #fail(input: PoolInput, failure: InputFailure): void {
+    this.finish(input, failure)?.error(failure);
+  }
 }
 
 /** What the start was made of, for `server-timing`. */

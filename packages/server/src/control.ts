@@ -1,3 +1,4 @@
+import { isAbsolute } from "node:path";
 import {
   SamovarError,
   type AppRequest,
@@ -12,7 +13,7 @@ import {
   type StopReason,
 } from "@samovar/protocol";
 import { describeNear } from "@samovar/kit";
-import type { Container, ControlPlane, LogQuery, SessionHold, TokenControl } from "@samovar/scheduler";
+import type { CallbackControl, Container, ControlPlane, LogQuery, ScheduleControl, SessionHold, TaskControl, TokenControl } from "@samovar/scheduler";
 import type { ExecCommand, ExecProcess } from "@samovar/runtime";
 import type { Storage } from "@samovar/storage";
 import type { BlobStore } from "./code/blob-store.ts";
@@ -29,6 +30,9 @@ export interface ControlOptions {
   readonly sessions: Sessions;
   readonly deployments: Deployments;
   readonly tokens: TokenControl;
+  readonly tasks: TaskControl;
+  readonly schedules: ScheduleControl;
+  readonly callbacks: CallbackControl;
   readonly registry: FunctionRegistry;
   readonly execs: Execs;
   readonly logs: LogStore;
@@ -54,6 +58,24 @@ export class Control implements ControlPlane {
 
   get tokens(): TokenControl {
     return this.#options.tokens;
+  }
+
+  get tasks(): TaskControl {
+    return this.#options.tasks;
+  }
+
+  get schedules(): ScheduleControl {
+    return this.#options.schedules;
+  }
+
+  get callbacks(): CallbackControl {
+    return this.#options.callbacks;
+  }
+
+  async backup(to: string): Promise<void> {
+    if (!isAbsolute(to))
+      throw new SamovarError("invalid_request", `A backup goes to an absolute path on the server's machine, which ${JSON.stringify(to)} is not`);
+    await this.#options.storage.backup(to);
   }
 
   server(): ServerInfo {

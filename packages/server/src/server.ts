@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { createServer as createSocketServer, type Server as SocketServer } from "node:net";
@@ -7,8 +8,10 @@ import { disposeAll, hashToken, systemClock, type Clock, type Logger } from "@sa
 import { createIdSource, type ServerInfo, type StopReason } from "@samovar/protocol";
 import { keptRunner } from "@samovar/runner";
 import { createDriver, Gpus, type RuntimeDriver } from "@samovar/runtime";
-import { HostCapacity, WorkerHub, type Container, type ContainerHost } from "@samovar/scheduler";
+import { HostCapacity, TaskQueues, WorkerHub, type Container, type ContainerHost } from "@samovar/scheduler";
 import { openSqliteStorage, type Storage } from "@samovar/storage";
+import { ensureCallbackSecret } from "./callbacks/callback-secret.ts";
+import { Callbacks } from "./callbacks/callbacks.ts";
 import { BlobStore } from "./code/blob-store.ts";
 import { BuildStore } from "./code/build-store.ts";
 import { CodeStore } from "./code/code-store.ts";
@@ -28,7 +31,12 @@ import { Metrics } from "./metrics/metrics.ts";
 import { AppMaker } from "./apps/app-maker.ts";
 import { Deployments } from "./deployments/deployments.ts";
 import { FunctionRegistry } from "./apps/function-registry.ts";
+import { Schedules } from "./schedules/schedules.ts";
 import { Sessions } from "./sessions/sessions.ts";
+import { settleLeftTasks } from "./tasks/left-tasks.ts";
+import { createServing } from "./tasks/serving.ts";
+import { TaskRetention } from "./tasks/task-retention.ts";
+import { Tasks } from "./tasks/tasks.ts";
 import { Tokens } from "./tokens/tokens.ts";
 import { SERVER_VERSION } from "./version.ts";
 
@@ -119,7 +127,13 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     const logs = new LogStore(home.logs, logger);
     const blobs = new BlobStore(home.blobs, clock);
     const code = new CodeStore(home.code, blobs, logger);
-    const deployed = await storage.deployments.load();
+    const queues = new TaskQueues({ store: storage.tasks, clock, logger, random: Math.random, onCallback: () => callbacks.wake() });
+    const [deployed, left, ticked, callbackSecret] = await Promise.all([
+      storage.deployments.load(),
+      queues.recover(),
+      storage.schedules.load(),
+      ensureCallbackSecret(home.callbackSecret, randomBytes),
+    ]);
     await clearDeadCode(home, new Set(deployed.versions.flatMap(({ code, builtCode }) => [code, ...Object.values(builtCode)].map(({ codeId }) => codeId))));
     let url = "";
     const living = new Map<string, Container>();
@@ -150,7 +164,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
         sessions.logged(line, container.plan.load.functionId);
         deployments.logged(line, container.plan.load.functionId);
       },
-      call: createContainerCalls(registry, ids, (functionId, patch) => control.scale(functionId, patch)),
+      call: createContainerCalls({ registry, ids, tasks: () => tasks, scale: (functionId, patch) => control.scale(functionId, patch) }),
     };
     const maker = new AppMaker({
       host,
@@ -158,12 +172,37 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       code,
       builds: new BuildStore(home.builds, hostImageId(), clock),
       compileCacheDir: join(home.cache, "compile"),
+      callEnded: (call) => storage.tasks.recordCalls([call]),
     });
+    const tasks = new Tasks({
+      store: storage.tasks,
+      queues,
+      registry,
+      callbackOf: async (taskId) => (await storage.callbacks.list({ taskId, limit: 1 }))[0] ?? null,
+      ids,
+      clock,
+    });
+    const callbacks = new Callbacks({
+      store: storage.callbacks,
+      detail: (taskId) => tasks.get(taskId),
+      secret: callbackSecret,
+      allow: config.callbackAllow,
+      deny: config.callbackDeny,
+      url: () => url,
+      clock,
+      logger,
+      random: Math.random,
+    });
+    undo.unshift(() => callbacks.dispose());
+    const schedules = new Schedules({ store: storage.schedules, clock, logger });
+    schedules.restore(ticked);
+    const serving = createServing({ queues, tasks: () => tasks, schedules: () => schedules, logger });
     const server = new RunningServer();
     const deployments = new Deployments({
       store: storage.deployments,
       registry,
       maker,
+      serving,
       code,
       ids,
       clock,
@@ -176,6 +215,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     const sessions = new Sessions({
       registry,
       maker,
+      serving,
       clock,
       newSessionId: () => ids("session"),
       url: () => url,
@@ -199,6 +239,9 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       info,
       execs,
       tokens,
+      tasks,
+      schedules,
+      callbacks,
       shutdown: (reason) => server.shutdown(reason),
       blobs,
       sessions,
@@ -226,6 +269,10 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     url = await gateway.listen(config.host, config.port);
     // In the same turn: no request comes before the routes, and containers of a floor know the address.
     deployments.restore(deployed);
+    await settleLeftTasks(left, queues, { registry, isDeployed: (name) => deployments.has(name), embedded: config.embedded });
+    callbacks.wake();
+    const taskRetention = new TaskRetention(storage.tasks, clock, logger);
+    undo.unshift(() => taskRetention.dispose());
     lock.announce({ pid: process.pid, url, startedAtMs });
     const retention = new Retention({ home, runnerFile: await runner, startedAtMs, clock, logger });
     undo.unshift(() => retention.dispose());
@@ -241,6 +288,8 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       isLonely: () => sessions.size === 0,
       drain: async (reason, drainMs) => {
         gateway.drain();
+        queues.dispose();
+        await schedules.dispose();
         await Promise.all([sessions.closeAll(reason, drainMs), deployments.closeAll(reason, drainMs)]);
       },
       // The compile cache would else be written at the process's exit, when the lock is gone.

@@ -104,7 +104,7 @@ export function createPools(size: Partial<HostSize> = {}): PoolsUnderTest {
       throw new Error("Nothing is called from these containers");
     },
   };
-  const services: PoolServices = { host, newContainerId: () => ids("container"), random: () => 0 };
+  const services: PoolServices = { host, newContainerId: () => ids("container"), random: () => 0, callEnded() {} };
   const under: PoolsUnderTest = {
     clock,
     driver,
@@ -234,6 +234,7 @@ function manifestOf(name: string, options: Partial<FunctionOptions>): FunctionMa
     hooks: { onBuild: [], onDeploy: [], onStart: [], onStop: [] },
     handler: { streaming: false, batch: null, inputSchema: null, outputSchema: null },
     methods: {},
+    schedule: null,
     requiresParameters: false,
     builds: [[]],
   };
@@ -254,6 +255,7 @@ function loadOf({ name, options }: FunctionManifest): Omit<LoadMessage, "mode" |
     workers: options.workers,
     concurrencyMax: options.concurrencyMax,
     timeoutMs: options.timeoutMs,
+    callbackUrl: null,
     stopGracePeriodMs: options.stopGracePeriodMs,
     functionIds: {},
     development: false,

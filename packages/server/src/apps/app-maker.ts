@@ -14,6 +14,7 @@ export interface AppMakerOptions {
   readonly builds: BuildStore;
   /** Where V8's compile caches lie. */
   readonly compileCacheDir: string;
+  readonly callEnded: PoolServices["callEnded"];
 }
 
 /** What onDeploy returned, by function, and what that depended on. */
@@ -57,7 +58,7 @@ export class AppMaker {
 
   constructor(options: AppMakerOptions) {
     this.#options = options;
-    this.#pools = { host: options.host, newContainerId: () => options.ids("container"), random: Math.random };
+    this.#pools = { host: options.host, newContainerId: () => options.ids("container"), random: Math.random, callEnded: options.callEnded };
   }
 
   async make(order: AppOrder): Promise<MadeApp> {

@@ -29,6 +29,11 @@ export class FunctionRegistry implements FunctionTable {
     return entry?.manifest.kind === kind ? entry : undefined;
   }
 
+  /** A version, active or not, of whatever kind. */
+  byKey(name: string, version: number): FunctionRuntime | undefined {
+    return this.#routes.get(name.toLowerCase())?.versions.get(version);
+  }
+
   byId(functionId: string): FunctionRuntime | undefined {
     return this.#byId.get(functionId);
   }

@@ -22,6 +22,8 @@ export interface MadeFunction {
 export interface ServingMode {
   /** Label of the session; null for a deployment. */
   readonly session: string | null;
+  /** Of its task queues: see `FunctionSpec`. */
+  readonly queuePrefix: string;
   /** Callers see stacks. */
   readonly development: boolean;
   readonly startPolicy: StartPolicy;

@@ -7,7 +7,7 @@ import { FakeClock, silentLogger } from "@samovar/kit";
 import { createCountingIds, type DeployEvent, type DeployRequest } from "@samovar/protocol";
 import { openSqliteStorage, type Storage } from "@samovar/storage";
 import { FunctionRegistry } from "../apps/function-registry.ts";
-import { createMaker, type TestMaker } from "../testing/app.fixture.ts";
+import { createNoServing, createMaker, type TestMaker } from "../testing/app.fixture.ts";
 import { Deployments } from "./deployments.ts";
 
 /** Containers can't be started here: deploys don't wait for them. With containers: testkit's end-to-end tests. */
@@ -37,6 +37,7 @@ async function begin(embedded = false): Promise<void> {
     store: storage.deployments,
     registry,
     maker: made.maker,
+    serving: createNoServing(),
     code: made.code,
     ids,
     clock,

@@ -19,6 +19,7 @@ import type { DeploymentStore } from "@samovar/storage";
 import type { AppMaker } from "../apps/app-maker.ts";
 import type { FunctionRegistry } from "../apps/function-registry.ts";
 import type { CodeStore } from "../code/code-store.ts";
+import type { Serving } from "../tasks/serving.ts";
 import { Deployment, urlOf, type LiveVersion } from "./deployment.ts";
 import { appRollbackTargets, assertOwned, noVersion, rollbackTarget, selectFunctions } from "./decisions.ts";
 import { bringUp } from "./bring-up.ts";
@@ -29,6 +30,7 @@ export interface DeploymentsOptions {
   readonly store: DeploymentStore;
   readonly registry: FunctionRegistry;
   readonly maker: AppMaker;
+  readonly serving: Serving;
   readonly code: CodeStore;
   readonly ids: IdSource;
   readonly clock: Clock;
@@ -83,10 +85,10 @@ export class Deployments implements DeploymentControl {
       }
       for (const { runtime } of deployment.versions.values()) {
         this.#options.registry.add(runtime);
-        if (deployment.state === "stopped") void runtime.stop();
       }
       this.#route(deployment);
       if (deployment.state === "active") this.#activate(deployment);
+      else this.#rest(deployment);
     }
   }
 
@@ -190,10 +192,7 @@ export class Deployments implements DeploymentControl {
       if (wasStopped) for (const { runtime } of deployment.versions.values()) if (runtime !== version.runtime) runtime.restart();
       if (old) void old.runtime.retire(version.runtime);
     }
-    for (const deployment of pruned) {
-      deployment.state = "stopped";
-      for (const { runtime } of deployment.versions.values()) void runtime.stop();
-    }
+    for (const deployment of pruned) this.#rest(deployment);
     return {
       deployId,
       app,
@@ -215,8 +214,7 @@ export class Deployments implements DeploymentControl {
   stop(name: string): Promise<DeploymentInfo> {
     return this.#change(name, async (deployment) => {
       await this.#options.store.setState(deployment.name, "stopped");
-      deployment.state = "stopped";
-      for (const { runtime } of deployment.versions.values()) void runtime.stop();
+      this.#rest(deployment);
     });
   }
 
@@ -277,6 +275,7 @@ export class Deployments implements DeploymentControl {
       await this.#options.store.remove(deployment.name);
       this.#byName.delete(deployment.name.toLowerCase());
       this.#options.registry.unroute(deployment.name);
+      await this.#options.serving.ended(deployment.active.runtime);
       for (const live of deployment.versions.values()) void this.#close(live, "stop", null);
     });
   }
@@ -292,6 +291,7 @@ export class Deployments implements DeploymentControl {
     await this.#options.store.removeVersion(deployment.name, version);
     deployment.versions.delete(version);
     this.#route(deployment);
+    await this.#options.serving.versionEnded(live.runtime);
     void this.#close(live, "stop", null);
   }
 
@@ -347,6 +347,19 @@ export class Deployments implements DeploymentControl {
   #activate(deployment: Deployment): void {
     const { runtime } = deployment.active;
     runtime.activate(deployment.scaling);
+    this.#options.serving.began(runtime, { ticks: true });
+  }
+
+  /** Its containers end; calls are refused, and its tasks wait. */
+  #rest(deployment: Deployment): void {
+    deployment.state = "stopped";
+    this.#options.serving.rests(deployment.active.runtime);
+    for (const { runtime } of deployment.versions.values()) void runtime.stop();
+  }
+
+  /** Whether something is deployed under this name, served or stopped. */
+  has(name: string): boolean {
+    return this.#byName.has(name.toLowerCase());
   }
 
   async #change(name: string, change: (deployment: Deployment) => Promise<void>): Promise<DeploymentInfo> {

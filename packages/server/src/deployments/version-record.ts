@@ -1,11 +1,17 @@
-import type { FunctionId } from "@samovar/protocol";
+import { DEFAULT_OPTIONS, type FunctionId } from "@samovar/protocol";
 import type { CodeMount } from "@samovar/runtime";
 import type { StoredCode, VersionRecord } from "@samovar/storage";
 import type { MadeFunction, ServingMode } from "../apps/made-function.ts";
 import type { CodeHold } from "../code/code-store.ts";
 
 /** Deployed functions heal by themselves, and tell strangers no stacks. Their floor begins when they are activated. */
-export const DEPLOYED: ServingMode = { session: null, development: false, startPolicy: { failuresUntilFailing: 3, retries: true }, keepsFloor: false };
+export const DEPLOYED: ServingMode = {
+  session: null,
+  queuePrefix: "",
+  development: false,
+  startPolicy: { failuresUntilFailing: 3, retries: true },
+  keepsFloor: false,
+};
 
 /** A version as it is kept: all that a later server needs to serve it. */
 export function toVersionRecord(made: MadeFunction, deployId: string, deployedAtMs: number): VersionRecord {
@@ -27,7 +33,9 @@ export function toVersionRecord(made: MadeFunction, deployId: string, deployedAt
 
 /** The same version from its record, its code held from now on. */
 export function revive(record: VersionRecord, hold: CodeHold): MadeFunction {
-  const { name, version, manifest, functionIds, onDeployValue, app } = record;
+  const { name, version, functionIds, onDeployValue, app } = record;
+  // What was deployed by an older version of Samovar lacks what came since.
+  const manifest = { ...record.manifest, schedule: record.manifest.schedule ?? null, options: { ...DEFAULT_OPTIONS, ...record.manifest.options } };
   const toMount = (code: StoredCode): CodeMount => ({ ...code, sourceDir: hold.keep(code.codeId) });
   return {
     name,

@@ -5,7 +5,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { FakeClock } from "@samovar/kit";
 import { createCountingIds, type LogLine, type SessionEvent } from "@samovar/protocol";
-import { createMaker, type TestMaker } from "../testing/app.fixture.ts";
+import { createNoServing, createMaker, type TestMaker } from "../testing/app.fixture.ts";
 import { FunctionRegistry } from "../apps/function-registry.ts";
 import { Sessions } from "./sessions.ts";
 
@@ -23,7 +23,15 @@ beforeEach(async () => {
   clock = new FakeClock();
   lasts = 0;
   const ids = createCountingIds();
-  sessions = new Sessions({ registry, maker: made.maker, clock, newSessionId: () => ids("session"), url: () => "http://here", onLast: () => lasts++ });
+  sessions = new Sessions({
+    registry,
+    maker: made.maker,
+    serving: createNoServing(),
+    clock,
+    newSessionId: () => ids("session"),
+    url: () => "http://here",
+    onLast: () => lasts++,
+  });
 });
 afterEach(() => rm(root, { recursive: true }));
 

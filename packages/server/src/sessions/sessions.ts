@@ -16,11 +16,13 @@ import type { SessionHold } from "@samovar/scheduler";
 import type { AppMaker } from "../apps/app-maker.ts";
 import type { FunctionRegistry } from "../apps/function-registry.ts";
 import type { ServingMode } from "../apps/made-function.ts";
+import type { Serving } from "../tasks/serving.ts";
 import type { Session } from "./session.ts";
 
 export interface SessionsOptions {
   readonly registry: FunctionRegistry;
   readonly maker: AppMaker;
+  readonly serving: Serving;
   readonly clock: Clock;
   readonly newSessionId: () => SessionId;
   readonly url: () => string;
@@ -118,14 +120,18 @@ export class Sessions {
     const { functions: old, release: releaseOld } = session;
     const mode: ServingMode = {
       session: session.request.label,
+      queuePrefix: `${session.id}/`,
       // Their callers see stacks.
       development: true,
       // `run` fails at the first; `serve` waits for an edit.
-      startPolicy: { failuresUntilFailing: 1, retries: false },
+      startPolicy: { failuresUntilFailing: 1, retries: false, failsTasks: session.request.kind === "run" },
       keepsFloor: session.request.kind !== "run",
     };
     const next = made.functions.map((one) => maker.create(one, mode, onUse));
     registry.replace(old, next, routed);
+    // Ticks are for what is served: a run calls what it wants called.
+    for (const entry of next) this.#options.serving.began(entry, { ticks: routed });
+    for (const entry of old) if (!next.some(({ queue }) => queue === entry.queue)) void this.#options.serving.ended(entry);
     session.functions = next;
     session.release = () => made.release();
     session.version = version;
@@ -162,7 +168,9 @@ export class Sessions {
   async #close(session: Session, reason: StopReason, drainMs: number): Promise<void> {
     session.emit({ type: "closing", reason });
     session.abort.abort(new SamovarError("cancelled", "The session ended"));
+    for (const entry of session.functions) this.#options.serving.rests(entry);
     await this.#end(session, reason, drainMs);
+    await Promise.all(session.functions.map((entry) => this.#options.serving.ended(entry)));
     session.release();
     this.#options.registry.replace(session.functions, [], false);
     this.#sessions.delete(session.id);

@@ -8,6 +8,7 @@ import { BuildStore } from "../code/build-store.ts";
 import { CodeStore } from "../code/code-store.ts";
 import { AppMaker } from "../apps/app-maker.ts";
 import { codeOf, piecesOf, sha256 } from "./code.fixture.ts";
+import type { Serving } from "../tasks/serving.ts";
 
 const CALLABLE = { streaming: false, batch: null, inputSchema: null, outputSchema: null };
 
@@ -20,6 +21,7 @@ export function manifestOf(name: string, kind: FunctionKind = "function"): Funct
     hooks: { onBuild: [], onDeploy: [], onStart: [], onStop: [] },
     handler: kind === "cls" ? null : CALLABLE,
     methods: kind === "cls" ? { run: { ...CALLABLE, route: null, timeoutMs: undefined } } : {},
+    schedule: null,
     requiresParameters: false,
     builds: [[]],
   };
@@ -72,16 +74,18 @@ export function functionOf(name: string, options: { readonly app?: string; reado
         workers: 1,
         concurrencyMax,
         timeoutMs,
+        callbackUrl: null,
         stopGracePeriodMs,
         functionIds: {},
         development: true,
       },
       session: null,
       development: true,
+      queuePrefix: "",
       keepsFloor: true,
       startPolicy: { failuresUntilFailing: 1, retries: false },
     },
-    { host: createHost(), newContainerId: () => ids("container"), random: () => 0 },
+    { host: createHost(), newContainerId: () => ids("container"), random: () => 0, callEnded() {} },
     () => {},
   );
 }
@@ -125,4 +129,9 @@ export function createMaker(root: string): TestMaker {
       return { manifest: { manifestVersion: 1, app: "app", functions: names.map((name) => manifestOf(name)), hasMain: false }, code: object };
     },
   };
+}
+
+/** For tests that are not about tasks. */
+export function createNoServing(): Serving {
+  return { began() {}, rests() {}, ended: () => Promise.resolve(), versionEnded: () => Promise.resolve() };
 }

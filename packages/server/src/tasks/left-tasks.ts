@@ -1,0 +1,27 @@
+import type { TaskQueues } from "@samovar/scheduler";
+import type { FunctionRegistry } from "../apps/function-registry.ts";
+
+/** What the server knows of names that have tasks. */
+export interface KnownNames {
+  readonly registry: Pick<FunctionRegistry, "byKey">;
+  /** Something is deployed there, served or stopped. */
+  isDeployed(name: string): boolean;
+  /** A server of `run` or `serve` leaves what is deployed to one that stays. */
+  readonly embedded: boolean;
+}
+
+/**
+ * What an earlier server left to whoever serves it now: a version that is called beside the active one serves its own,
+ * and what nobody can serve any more is cancelled (tasks of sessions, which end with their server, and of what was deleted).
+ */
+export async function settleLeftTasks(bases: ReadonlySet<string>, queues: TaskQueues, known: KnownNames): Promise<void> {
+  for (const base of bases) {
+    if (queues.isServed(base)) continue;
+    const isSession = base.includes("/");
+    if (!isSession && (known.embedded || known.isDeployed(base))) continue;
+    const [name, version] = base.split("@");
+    const runtime = isSession || version === undefined ? undefined : known.registry.byKey(name!, Number(version));
+    if (runtime) queues.serve(base, runtime);
+    else await queues.abandon(base);
+  }
+}

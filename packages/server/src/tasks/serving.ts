@@ -1,0 +1,71 @@
+import type { Logger } from "@samovar/kit";
+import type { FunctionRuntime, TaskQueues } from "@samovar/scheduler";
+import type { ScheduledFunction } from "../schedules/scheduled-function.ts";
+import type { Schedules } from "../schedules/schedules.ts";
+import type { Tasks } from "./tasks.ts";
+
+/**
+ * What follows for tasks and ticks where a version begins to serve its name, rests, or is gone. Sessions and deployments
+ * tell it, in the turn in which they switch.
+ */
+export interface Serving {
+  began(runtime: FunctionRuntime, options: { readonly ticks: boolean }): void;
+  /** Its tasks wait, its ticks stop. */
+  rests(runtime: FunctionRuntime): void;
+  /** Nobody will serve its name again: its tasks are cancelled. Never rejects. */
+  ended(runtime: FunctionRuntime): Promise<void>;
+  /** A version beside the active one is gone, and what was queued for it alone. Never rejects. */
+  versionEnded(runtime: FunctionRuntime): Promise<void>;
+}
+
+export interface ServingOptions {
+  readonly queues: TaskQueues;
+  readonly tasks: () => Tasks;
+  readonly schedules: () => Schedules;
+  readonly logger: Logger;
+}
+
+export function createServing({ queues, tasks, schedules, logger }: ServingOptions): Serving {
+  const abandon = async (base: string): Promise<void> => {
+    await queues.abandon(base).catch((error: unknown) => logger.error({ queue: base, error: String(error) }, "Tasks of what is gone could not be cancelled"));
+  };
+  const setSchedule = (runtime: FunctionRuntime, stopped: boolean): void => {
+    const { schedule } = runtime.manifest;
+    // A name that was a schedule's may become something else's.
+    if (!schedule)
+      return void schedules()
+        .remove(runtime.name)
+        .catch(() => {});
+    const fn: ScheduledFunction = {
+      name: runtime.name,
+      app: runtime.app,
+      functionId: runtime.functionId,
+      schedule,
+      ephemeral: runtime.spec.session !== null,
+      put: (tickAtMs, { serialized }) => tasks().putTick(runtime, tickAtMs, serialized),
+      isOver: (taskId) => tasks().isOver(taskId),
+    };
+    schedules().set(fn, { stopped });
+  };
+  return {
+    began(runtime, { ticks }) {
+      queues.serve(runtime.queue, runtime);
+      if (ticks) setSchedule(runtime, false);
+    },
+    rests(runtime) {
+      queues.rest(runtime.queue);
+      if (runtime.manifest.schedule) setSchedule(runtime, true);
+    },
+    async ended(runtime) {
+      if (runtime.manifest.schedule)
+        await schedules()
+          .remove(runtime.name, runtime.functionId)
+          .catch(() => {});
+      await abandon(runtime.queue);
+    },
+    versionEnded: (runtime) => abandon(versionQueue(runtime)),
+  };
+}
+
+/** Of what is queued for a version that isn't the active one. */
+export const versionQueue = (runtime: FunctionRuntime): string => `${runtime.queue}@${runtime.version}`;

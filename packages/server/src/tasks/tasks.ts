@@ -1,0 +1,208 @@
+import {
+  SamovarError,
+  type CallbackInfo,
+  type IdSource,
+  type PutTaskResult,
+  type TaskChange,
+  type TaskDetail,
+  type TaskPage,
+  type TaskSelection,
+} from "@samovar/protocol";
+import { isTaskOver } from "@samovar/protocol";
+import type { Clock } from "@samovar/kit";
+import {
+  canonicalJson,
+  type FunctionEntry,
+  type FunctionRuntime,
+  type InputSink,
+  type NewInput,
+  type TaskControl,
+  type TaskQueues,
+  type TaskWait,
+  type TaskWatch,
+} from "@samovar/scheduler";
+import type { NewTask, TaskFilter, TaskRecord, TaskStore } from "@samovar/storage";
+import type { FunctionRegistry } from "../apps/function-registry.ts";
+import { answerSink, outcomeOf, outcomeOfEvent } from "./answer-task.ts";
+import { toTaskDetail, toTaskInfo } from "./task-info.ts";
+import { versionQueue } from "./serving.ts";
+import { toNewTask, type TaskAddress } from "./task-request.ts";
+
+export interface TasksOptions {
+  readonly store: TaskStore;
+  readonly queues: TaskQueues;
+  readonly registry: FunctionRegistry;
+  readonly callbackOf: (taskId: string) => Promise<CallbackInfo | null>;
+  readonly ids: IdSource;
+  readonly clock: Clock;
+}
+
+/** Tasks, as the control API and containers ask for them. */
+export class Tasks implements TaskControl {
+  readonly #options: TasksOptions;
+
+  constructor(options: TasksOptions) {
+    this.#options = options;
+  }
+
+  async put(entry: FunctionEntry, parameters: readonly unknown[], inputs: readonly NewInput[]): Promise<readonly PutTaskResult[]> {
+    if (inputs.length === 0) return [];
+    const { ids, clock } = this.#options;
+    const runtime = this.#runtimeOf(entry);
+    const to = this.#address(runtime, parameters);
+    this.#assertRoom(to, inputs.length);
+    const nowMs = clock.now();
+    return this.#insert(inputs.map((input) => toNewTask(to, input, ids("task"), nowMs)));
+  }
+
+  /** One task of a schedule for this moment; null: by hand. */
+  async putTick(runtime: FunctionRuntime, tickAtMs: number | null, serialized: boolean): Promise<PutTaskResult> {
+    const { ids, clock } = this.#options;
+    const to = this.#address(runtime, []);
+    const input: NewInput = {
+      method: null,
+      encoding: tickAtMs === null ? "none" : "json",
+      reply: "value",
+      stream: "values",
+      request: null,
+      body: tickAtMs === null ? null : Buffer.from(JSON.stringify({ tickAtMs })),
+      delayMs: 0,
+      priorityMs: 0,
+      ttlMs: null,
+      idempotencyKey: null,
+      concurrencyKey: serialized ? "schedule" : null,
+    };
+    const task = toNewTask(to, input, ids("task"), clock.now());
+    const [result] = await this.#insert([{ ...task, tick: tickAtMs === null ? null : String(tickAtMs) }]);
+    return result!;
+  }
+
+  async isOver(id: string): Promise<boolean> {
+    const record = await this.#options.store.get(id);
+    return !record || isTaskOver(record.status);
+  }
+
+  async #insert(tasks: readonly NewTask[]): Promise<readonly PutTaskResult[]> {
+    const inserted = await this.#options.queues.put(tasks);
+    const conflict = inserted.findIndex((one) => one.conflict);
+    if (conflict !== -1) {
+      throw new SamovarError(
+        "idempotency_conflict",
+        `The idempotency key ${JSON.stringify(tasks[conflict]!.idempotencyKey)} was used for another input, in task ${inserted[conflict]!.id}: give each piece of work a key of its own`,
+        { fields: { taskId: inserted[conflict]!.id } },
+      );
+    }
+    return inserted.map((one) => ({ id: one.id, created: one.inserted }));
+  }
+
+  /** Deployed functions have one queue for all versions; one that is called as `@n` beside the active one has its own. */
+  #address(runtime: FunctionRuntime, parameters: readonly unknown[]): TaskAddress {
+    const { manifest, name, app } = runtime;
+    if (manifest.requiresParameters && parameters.length === 0)
+      throw new SamovarError("invalid_request", `${name} needs constructor arguments: call it through .with(…), or give ?with=[…]`);
+    if (parameters.length > 0 && manifest.kind !== "cls")
+      throw new SamovarError("invalid_request", `${name} is not a class: it takes no constructor arguments`);
+    const { registry, queues } = this.#options;
+    const isActive = runtime.spec.session !== null || registry.holder(name) === runtime;
+    const base = isActive ? runtime.queue : versionQueue(runtime);
+    if (!isActive) queues.serve(base, runtime);
+    return { queue: parameters.length === 0 ? base : base + canonicalJson(parameters), functionName: name, app, parameters, manifest };
+  }
+
+  #assertRoom({ queue, manifest, functionName }: TaskAddress, count: number): void {
+    const { maxPendingTasks } = manifest.options;
+    // Of the other kinds it bounds the callers that wait.
+    if (manifest.kind !== "taskqueue" || maxPendingTasks === null) return;
+    const pending = this.#options.queues.find(queue)?.pending ?? 0;
+    if (pending + count <= maxPendingTasks) return;
+    throw new SamovarError(
+      "too_many_pending",
+      `${pending} tasks of ${functionName} are waiting already (maxPendingTasks ${maxPendingTasks}); try again in a moment`,
+    );
+  }
+
+  #runtimeOf(entry: FunctionEntry): FunctionRuntime {
+    const runtime = this.#options.registry.byId(entry.functionId);
+    if (!runtime) throw new SamovarError("not_found", `${entry.name} was removed meanwhile`);
+    if (runtime.isStopped) throw new SamovarError("stopped", `${entry.name} was stopped: start it again with samovar deployment start ${entry.name}`);
+    return runtime;
+  }
+
+  // --- what became of them
+
+  answer(id: string, sink: InputSink): TaskWait {
+    let isOver = false;
+    const finish = (outcome: ReturnType<typeof outcomeOf>): void => {
+      if (isOver || !outcome) return;
+      isOver = true;
+      stop();
+      answerSink(sink, outcome);
+    };
+    const stop = this.#options.queues.changes.watch({ id }, (event) => {
+      if (!isOver && event.started && event.started.containerId !== "") sink.started(event.started);
+      finish(outcomeOfEvent(event));
+    });
+    const fail = (error: unknown): void => {
+      const known = error instanceof SamovarError ? error : new SamovarError("internal", "The task could not be read", { cause: error });
+      finish({ kind: "failure", failure: { error: known, thrown: null, containerId: null, attempt: 0 } });
+    };
+    // Watched first: what ends meanwhile is heard of, whatever the store says.
+    this.#options.store.get(id).then((record) => (record ? finish(outcomeOf(record)) : fail(unknownTask(id))), fail);
+    return {
+      leave: () => {
+        isOver = true;
+        stop();
+      },
+    };
+  }
+
+  async get(id: string): Promise<TaskDetail | undefined> {
+    const { store, callbackOf } = this.#options;
+    const record = await store.get(id);
+    if (!record) return undefined;
+    const callback = record.callbackUrl === null ? null : await callbackOf(id);
+    return toTaskDetail(record, this.#waitReason(record), callback);
+  }
+
+  #waitReason(record: TaskRecord): string | null {
+    const { queues, clock } = this.#options;
+    if (isTaskOver(record.status) || record.status === "RUNNING") return null;
+    if (record.dueAtMs > clock.now()) return record.status === "RETRY" ? "its next attempt is not due yet" : "it is not due yet";
+    const base = record.queue.split("[", 1)[0]!;
+    if (!queues.isServed(base)) return `${record.functionName} is stopped: samovar deployment start ${record.functionName}`;
+    const queue = queues.find(record.queue);
+    if (queue && !queue.holds(record.id) && record.concurrencyKey !== null)
+      return `others of the concurrency key ${JSON.stringify(record.concurrencyKey)} are before it`;
+    return queue?.waitReason ?? "others are before it";
+  }
+
+  async list(selection: TaskSelection, page: { readonly limit: number; readonly cursor: string | null }): Promise<TaskPage> {
+    const { tasks, cursor } = await this.#options.store.list(toFilter(selection), page);
+    return { tasks: tasks.map(toTaskInfo), cursor };
+  }
+
+  async cancel(selection: TaskSelection): Promise<readonly string[]> {
+    return (await this.#options.queues.change("cancel", assertSelective(selection))).map(({ id }) => id);
+  }
+
+  async retry(selection: TaskSelection): Promise<readonly string[]> {
+    return (await this.#options.queues.change("revive", assertSelective(selection))).map(({ id }) => id);
+  }
+
+  watch(which: TaskWatch, listener: (change: TaskChange) => void): () => void {
+    return this.#options.queues.changes.watch(which, ({ started: _started, answer: _answer, ...change }) => listener(change));
+  }
+}
+
+function toFilter({ function: functionName, ...rest }: TaskSelection): TaskFilter {
+  return { ...rest, ...(functionName === undefined ? {} : { functionName }) };
+}
+
+function assertSelective(selection: TaskSelection): TaskFilter {
+  const isEmpty = Object.values(selection).every((value) => value === undefined);
+  if (isEmpty) throw new SamovarError("invalid_request", "This would change every task there is: give ids, a function, an app, statuses or a time");
+  return toFilter(selection);
+}
+
+export const unknownTask = (id: string): SamovarError =>
+  new SamovarError("not_found", `No task has the id ${JSON.stringify(id)}: it never was, or is no longer kept`);
