@@ -1,0 +1,57 @@
+import { isTaskOver } from "@samovar/protocol";
+import type { Put, Violation } from "./history.ts";
+import { childOf, parentOf, type HistoryFacts } from "./history-facts.ts";
+
+/** What was acknowledged is there, once, and over; and nothing is there that nobody put. */
+export function checkAcceptance(facts: HistoryFacts): Violation[] {
+  return [
+    ...facts.puts.flatMap((put) => checkPut(facts, put)),
+    ...facts.tasks.flatMap((task): Violation[] => {
+      if (!isTaskOver(task.status)) return [{ rule: "unfinished", taskId: task.id, message: `It is ${task.status}, and should be over` }];
+      return [];
+    }),
+    ...[...facts.tasksOfSeq].flatMap(([seq, tasks]) => checkOrigin(facts, seq).map((violation) => ({ ...violation, taskId: tasks[0]!.id }))),
+    ...[...facts.tasksOfSeq]
+      .filter(([, tasks]) => tasks.length > 1)
+      .map(([seq, tasks]) => ({ rule: "doubled", taskId: tasks[1]!.id, message: `${seq} was put once, and is ${tasks.map(({ id }) => id).join(", ")}` })),
+    ...facts.executions
+      .filter(({ taskId, seq }) => facts.task.get(taskId)?.seq !== seq && !isTick(facts, taskId))
+      .map(({ taskId, seq }) => ({
+        rule: "invented",
+        taskId,
+        message: `${seq} was executed as this task, ${facts.task.has(taskId) ? `whose input is ${facts.task.get(taskId)!.seq}` : "which the server does not know"}`,
+      })),
+  ];
+}
+
+const isTick = (facts: HistoryFacts, taskId: string): boolean => facts.task.get(taskId)?.tickAtMs !== null && facts.task.has(taskId);
+
+function checkPut(facts: HistoryFacts, put: Put): Violation[] {
+  const [first] = put.answers;
+  if (!first) return [];
+  const violations: Violation[] = [];
+  const ids = new Set(put.answers.map(({ id }) => id));
+  const created = put.answers.filter((answer) => answer.created === true).length;
+  const fail = (rule: string, message: string): void => void violations.push({ rule, taskId: first.id, message: `${put.seq}: ${message}` });
+  if (ids.size > 1) fail("doubled", `Its key was answered with ${[...ids].join(", ")}`);
+  if (created > 1) fail("doubled", `${created} answers say that they created it`);
+  if (!put.unanswered && put.answers.every((answer) => answer.created === false)) fail("doubled", "No answer says that it created it, and all were answered");
+  for (const id of ids) if (!facts.task.has(id)) fail("lost", `It was acknowledged as ${id}, which is not there`);
+  const task = facts.task.get(first.id);
+  if (!task) return violations;
+  if (task.seq !== put.seq) fail("mixed-up", `It was acknowledged as ${first.id}, whose input is ${task.seq}`);
+  if (task.concurrencyKey !== put.concurrencyKey) fail("mixed-up", `Its concurrency key is ${task.concurrencyKey}, not ${put.concurrencyKey}`);
+  if (put.behaviour.does === "chain" && task.status === "COMPLETE") {
+    const children = facts.tasksOfSeq.get(childOf(put.seq))?.length ?? 0;
+    if (children !== 1) fail(children === 0 ? "lost" : "doubled", `It is complete and has put its task with one key, of which there are ${children}`);
+  }
+  return violations;
+}
+
+function checkOrigin(facts: HistoryFacts, seq: string): Omit<Violation, "taskId">[] {
+  const parent = parentOf(seq);
+  const put = facts.putOfSeq.get(parent ?? seq);
+  if (!put) return [{ rule: "invented", message: `Nobody put ${seq}` }];
+  if (put.answers.length === 0 && !put.unanswered) return [{ rule: "invented", message: `${seq} was refused, and is there` }];
+  return [];
+}
