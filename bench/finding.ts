@@ -5,7 +5,7 @@ export interface Finding {
   readonly id: string;
   readonly title: string;
   /** Empty for plain numbers. */
-  readonly unit: "calls/s" | "ms" | "µs" | "MB" | "";
+  readonly unit: "calls/s" | "jobs/s" | "ms" | "µs" | "MB" | "";
   /** By target, over the rounds. `samovar` is always one of them. */
   readonly figures: Readonly<Record<string, Spread>>;
   /** What is held against the aim: a ratio or a difference within each round, or the figure itself. */

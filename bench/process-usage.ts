@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 
 /** Linux's unit of CPU times in /proc: a hundredth of a second, whatever the kernel's own tick is. */
 const MICROSECONDS_PER_TICK = 10_000;
@@ -8,6 +8,35 @@ export function cpuMicroseconds(pid: number): number {
   // The command's name, in parentheses, may itself have spaces and parentheses.
   const fields = afterName(readFileSync(`/proc/${pid}/stat`, "utf8"));
   return (Number(fields[11]) + Number(fields[12])) * MICROSECONDS_PER_TICK;
+}
+
+/**
+ * CPU time of a process with all its descendants, those that ended included: a server with a process for each
+ * connection counts as one, whichever of them came and went. Linux only.
+ */
+export function treeCpuMicroseconds(pid: number): number {
+  const parents = new Map<number, number[]>();
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const parent = ignoreEnded(() => parentOf(Number(name)));
+    if (parent !== null) parents.set(parent, [...(parents.get(parent) ?? []), Number(name)]);
+  }
+  const sum = (each: number): number => {
+    const fields = ignoreEnded(() => afterName(readFileSync(`/proc/${each}/stat`, "utf8")));
+    if (!fields) return 0;
+    // Its own, and that of children that it has waited for.
+    const ticks = fields.slice(11, 15).reduce((total, field) => total + Number(field), 0);
+    return (parents.get(each) ?? []).reduce((total, child) => total + sum(child), ticks * MICROSECONDS_PER_TICK);
+  };
+  return sum(pid);
+}
+
+function ignoreEnded<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
 }
 
 export function parentOf(pid: number): number {

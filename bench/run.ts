@@ -10,6 +10,7 @@ import { measureColdStart } from "./measure/cold-start.ts";
 import { measureIdleMemory } from "./measure/idle-memory.ts";
 import { measureReload } from "./measure/reload.ts";
 import { FULL, QUICK, type Scope } from "./measure/scope.ts";
+import { measureTasks } from "./measure/tasks.ts";
 import { measureWarmCalls } from "./measure/warm-calls.ts";
 import { renderTable } from "./table.ts";
 import { showProgress, type Progress } from "./terminal.ts";
@@ -22,6 +23,7 @@ const MEASUREMENTS: Readonly<Record<string, (scope: Scope, progress: Progress) =
   step: measureStepLoad,
   deploys: measureDeploys,
   memory: measureIdleMemory,
+  tasks: measureTasks,
 };
 
 const USAGE = `npm run bench -- [--quick] [--only ${Object.keys(MEASUREMENTS).join(",")}] [--save NAME]`;

@@ -9,6 +9,9 @@ const TARGETS: ReadonlyMap<string, string> = new Map([
   ["runc", "runc run"],
   ["crun", "crun run"],
   ["docker", "docker run"],
+  ["bullmq", "BullMQ"],
+  ["graphile", "graphile-worker"],
+  ["pgboss", "pg-boss"],
 ]);
 
 /** The findings for a terminal, with a column for each target: figures are medians over the rounds, and what is judged shows its spread. */

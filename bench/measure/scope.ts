@@ -5,7 +5,23 @@ export interface Scope {
   readonly coldStarts: number;
   readonly edits: number;
   readonly deploys: number;
+  /** Rounds of all task systems; jobs of a burst; jobs that wait before a queue is drained; measured one by one. */
+  readonly tasks: { readonly rounds: number; readonly burst: number; readonly drain: number; readonly probes: number };
 }
 
-export const FULL: Scope = Object.freeze({ rounds: 7, loadMs: 2_000, coldStarts: 40, edits: 10, deploys: 20 });
-export const QUICK: Scope = Object.freeze({ rounds: 3, loadMs: 700, coldStarts: 10, edits: 4, deploys: 5 });
+export const FULL: Scope = Object.freeze({
+  rounds: 7,
+  loadMs: 2_000,
+  coldStarts: 40,
+  edits: 10,
+  deploys: 20,
+  tasks: { rounds: 5, burst: 10_000, drain: 100_000, probes: 200 },
+});
+export const QUICK: Scope = Object.freeze({
+  rounds: 3,
+  loadMs: 700,
+  coldStarts: 10,
+  edits: 4,
+  deploys: 5,
+  tasks: { rounds: 3, burst: 3_000, drain: 10_000, probes: 50 },
+});

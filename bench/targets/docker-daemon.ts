@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { DEFAULT_OPTIONS } from "@samovar/protocol";
 import { BARE_SERVER, untilListening, type PlainServer } from "./plain-server.ts";
 import { SYSTEM_PATH, isInstalled } from "./programs.ts";
+import { untilWritten } from "./until-written.ts";
 
 const run = promisify(execFile);
 const env = { PATH: SYSTEM_PATH };
@@ -51,11 +52,11 @@ export class DockerDaemon {
         ...[`--data-root=${join(folder, "data")}`, `--exec-root=${join(folder, "exec")}`, `--pidfile=${join(folder, "pid")}`, `--host=${toHost(folder)}`],
         ...["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-masq=false", "--ip-forward=false", `--cgroup-parent=/${toGroup()}`],
       ],
-      { cwd: "/", env, stdio: ["ignore", "ignore", "pipe"] },
+      { cwd: "/", env, stdio: ["ignore", "pipe", "pipe"] },
     );
     const started = new DockerDaemon(folder, daemon, await makeImageFolder(join(folder, "image")));
     try {
-      await untilReady(daemon);
+      await untilWritten(daemon, "dockerd", READY);
       await run("tar", ["-C", join(folder, "image"), "-cf", join(folder, "image.tar"), "."], { env });
       await run("docker", ["--host", toHost(folder), "import", join(folder, "image.tar"), IMAGE], { env });
       return started;
@@ -104,20 +105,6 @@ export class DockerDaemon {
 
 const toHost = (folder: string): string => `unix://${join(folder, "socket")}`;
 const toGroup = (): string => `samovar-bench-${process.pid}`;
-
-async function untilReady(daemon: ChildProcess): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  let log = "";
-  daemon.stderr!.on("data", (chunk: Buffer) => {
-    log += chunk.toString();
-    if (log.includes(READY)) resolve();
-    // The rest is of no use, and has to be read.
-    log = log.slice(-4_000);
-  });
-  daemon.once("error", reject);
-  daemon.once("close", () => reject(new Error(`dockerd ended before it was ready:\n${log}`)));
-  await promise;
-}
 
 /** What the image lacks is mounted over it: the same files of this machine that our containers see. */
 async function makeImageFolder(folder: string): Promise<string[]> {

@@ -8,13 +8,15 @@ import { runSamovar } from "./samovar-command.ts";
 export class StandingServer {
   readonly url: URL;
   readonly token: string;
+  readonly pid: number;
   readonly #folder: string;
   readonly #home: string;
 
-  private constructor(folder: string, home: string, url: string, token: string) {
+  private constructor(folder: string, home: string, { url, pid }: { readonly url: string; readonly pid: number }, token: string) {
     this.#folder = folder;
     this.#home = home;
     this.url = new URL(url);
+    this.pid = pid;
     this.token = token;
   }
 
@@ -23,15 +25,19 @@ export class StandingServer {
     const home = join(folder, "home");
     await mkdir(home);
     await runSamovar(home, ["up", "-d", "--port", "0", ...args]);
-    const { url } = JSON.parse(await readFile(join(home, "server.json"), "utf8")) as { url: string };
-    return new StandingServer(folder, home, url, (await readFile(join(home, "admin-token"), "utf8")).trim());
+    const server = JSON.parse(await readFile(join(home, "server.json"), "utf8")) as { url: string; pid: number };
+    return new StandingServer(folder, home, server, (await readFile(join(home, "admin-token"), "utf8")).trim());
   }
 
-  /** Deploys the module as it is now, and resolves when its new version has taken over. `flags` are of `samovar deploy`. */
-  async deploy(source: string, flags: readonly string[] = []): Promise<void> {
-    const file = join(this.#folder, "project", "app.ts");
-    await mkdir(join(file, ".."), { recursive: true });
-    await writeFile(file, source);
+  /**
+   * Deploys the module as it is now, and resolves when its new version has taken over. `flags` are of `samovar deploy`;
+   * `beside` are modules that it imports, by the names of their files.
+   */
+  async deploy(source: string, flags: readonly string[] = [], beside: Readonly<Record<string, string>> = {}): Promise<void> {
+    const project = join(this.#folder, "project");
+    const file = join(project, "app.ts");
+    await mkdir(project, { recursive: true });
+    for (const [name, text] of Object.entries({ ...beside, "app.ts": source })) await writeFile(join(project, name), text);
     await runSamovar(this.#home, ["deploy", file, ...flags]);
   }
 
@@ -43,9 +49,17 @@ export class StandingServer {
     return new URL(`/endpoint/${name}`, this.url);
   }
 
+  /** With a body: a POST of JSON. */
+  async request(path: string, headers: Readonly<Record<string, string>> = {}, body?: unknown): Promise<Response> {
+    return fetch(new URL(path, this.url), {
+      headers: { authorization: `Bearer ${this.token}`, ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+      ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
+    });
+  }
+
   /** Of one function, those that ended included. */
   async containers(functionName: string): Promise<readonly ContainerInfo[]> {
-    const response = await fetch(new URL("/api/v1/containers?all=1", this.url), { headers: { authorization: `Bearer ${this.token}` } });
+    const response = await this.request("/api/v1/containers?all=1");
     const { containers } = (await response.json()) as { containers: readonly ContainerInfo[] };
     return containers.filter((container) => container.function === functionName);
   }
