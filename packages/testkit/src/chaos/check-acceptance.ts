@@ -1,6 +1,6 @@
 import { isTaskOver } from "@samovar/protocol";
-import type { Put, Violation } from "./history.ts";
-import { childOf, parentOf, type HistoryFacts } from "./history-facts.ts";
+import type { Execution, Put, Violation } from "./history.ts";
+import { childOf, ofKilledLife, parentOf, type HistoryFacts } from "./history-facts.ts";
 
 /** What was acknowledged is there, once, and over; and nothing is there that nobody put. */
 export function checkAcceptance(facts: HistoryFacts): Violation[] {
@@ -14,28 +14,31 @@ export function checkAcceptance(facts: HistoryFacts): Violation[] {
     ...[...facts.tasksOfSeq]
       .filter(([, tasks]) => tasks.length > 1)
       .map(([seq, tasks]) => ({ rule: "doubled", taskId: tasks[1]!.id, message: `${seq} was put once, and is ${tasks.map(({ id }) => id).join(", ")}` })),
-    ...facts.executions
-      .filter(({ taskId, seq }) => facts.task.get(taskId)?.seq !== seq && !isTick(facts, taskId))
-      .map(({ taskId, seq }) => ({
-        rule: "invented",
-        taskId,
-        message: `${seq} was executed as this task, ${facts.task.has(taskId) ? `whose input is ${facts.task.get(taskId)!.seq}` : "which the server does not know"}`,
-      })),
+    ...facts.executions.flatMap((execution) => checkOwner(facts, execution)),
   ];
 }
 
-const isTick = (facts: HistoryFacts, taskId: string): boolean => facts.task.get(taskId)?.tickAtMs !== null && facts.task.has(taskId);
+function checkOwner(facts: HistoryFacts, execution: Execution): Violation[] {
+  const { taskId, seq } = execution;
+  const task = facts.task.get(taskId);
+  const fail = (what: string): Violation[] => [{ rule: "invented", taskId, message: `${seq} was executed as this task, ${what}` }];
+  if (task) return task.seq === seq || task.tickAtMs !== null ? [] : fail(`whose input is ${task.seq}`);
+  // A task starts beside its commit: of a server that was killed before it was there, the put has had no answer.
+  const put = facts.putOfSeq.get(seq);
+  const wasCutOff = put !== undefined && put.unanswered && put.answers.length === 0;
+  return wasCutOff && ofKilledLife(facts, execution) ? [] : fail("which the server does not know");
+}
 
 function checkPut(facts: HistoryFacts, put: Put): Violation[] {
   const [first] = put.answers;
   if (!first) return [];
   const violations: Violation[] = [];
   const ids = new Set(put.answers.map(({ id }) => id));
-  const created = put.answers.filter((answer) => answer.created === true).length;
+  const created = put.answers.filter((answer) => answer.created).length;
   const fail = (rule: string, message: string): void => void violations.push({ rule, taskId: first.id, message: `${put.seq}: ${message}` });
   if (ids.size > 1) fail("doubled", `Its key was answered with ${[...ids].join(", ")}`);
   if (created > 1) fail("doubled", `${created} answers say that they created it`);
-  if (!put.unanswered && put.answers.every((answer) => answer.created === false)) fail("doubled", "No answer says that it created it, and all were answered");
+  if (!put.unanswered && created === 0) fail("doubled", "No answer says that it created it, and all were answered");
   for (const id of ids) if (!facts.task.has(id)) fail("lost", `It was acknowledged as ${id}, which is not there`);
   const task = facts.task.get(first.id);
   if (!task) return violations;

@@ -97,6 +97,10 @@ const good: readonly (readonly [name: string, over: Partial<Made>])[] = [
   ],
   ["tasks of one key, one after another", keyed({})],
   [
+    "a task that began beside its commit, and whose server was killed before that was done",
+    { lives: [KILLED], puts: [put({ answers: [], unanswered: true, idempotencyKey: null })], executions: [execution({ end: "gone" })], tasks: [] },
+  ],
+  [
     "a task of a key that an orphan of the life before still executes",
     {
       ...keyed({ life: 1, startedAtMs: 210 }, { life: 1 }, [KILLED, { ...LIFE, startedAtMs: 90 }]),
@@ -147,6 +151,7 @@ const bad: readonly (readonly [rule: string, name: string, over: Partial<Made>])
   ["invented", "nobody put it", { puts: [] }],
   ["invented", "it was refused, and is there", { puts: [put({ answers: [] })] }],
   ["invented", "another input was executed", { executions: [execution({ seq: "p-9" })] }],
+  ["invented", "a task that is not there was executed, and nobody was killed", { puts: [put({ answers: [], unanswered: true })], tasks: [] }],
   ["mixed-up", "it was acknowledged as another's", { puts: [put(), put({ seq: "p-2" })] }],
   ["lost", "a complete chain has not put its task", { puts: [put({ behaviour: { does: "chain" } })] }],
   ["attempt-numbers", "an attempt is missing in between", { tasks: [task({ attempts: [attempt({ number: 2 })] })] }],

@@ -17,12 +17,13 @@ function checkOrder(facts: HistoryFacts, puts: readonly Put[]): Violation[] {
   for (const put of puts) {
     const task = facts.task.get(put.answers[0]!.id);
     if (!task) continue;
-    const early = before?.endedAtMs == null ? undefined : facts.executionsOf.get(task.id)?.find(({ startedAtMs }) => startedAtMs < before!.endedAtMs!);
+    const overAtMs = before?.endedAtMs ?? -Infinity;
+    const early = facts.executionsOf.get(task.id)?.find(({ startedAtMs }) => startedAtMs < overAtMs);
     if (early) {
       violations.push({
         rule: "key-order",
         taskId: task.id,
-        message: `Attempt ${early.attempt} began ${before!.endedAtMs! - early.startedAtMs} ms before ${before!.id}, which was accepted before it for the key ${put.concurrencyKey}, was over`,
+        message: `Attempt ${early.attempt} began ${overAtMs - early.startedAtMs} ms before ${before!.id}, which was accepted before it for the key ${put.concurrencyKey}, was over`,
       });
     }
     before = task;

@@ -36,8 +36,8 @@ export interface Put {
   readonly idempotencyKey: string | null;
   readonly concurrencyKey: string | null;
   readonly sentAtMs: number;
-  /** Each answer that named a task. With an idempotency key there may be many. `created` is null where the answer does not say. */
-  readonly answers: readonly { readonly id: string; readonly created: boolean | null; readonly atMs: number }[];
+  /** Each answer that named a task. With an idempotency key there may be many. */
+  readonly answers: readonly { readonly id: string; readonly created: boolean; readonly atMs: number }[];
   /** It was sent, and no answer came: it may be there or not, unless a later answer says. */
   readonly unanswered: boolean;
 }

@@ -7,7 +7,7 @@ import { nextTry, type ApiAnswer, type ServerApi } from "./server-api.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 interface KeptPut extends Mutable<Omit<Put, "answers">> {
-  readonly answers: { readonly id: string; readonly created: boolean | null; readonly atMs: number }[];
+  readonly answers: { readonly id: string; readonly created: boolean; readonly atMs: number }[];
 }
 
 /**
@@ -78,9 +78,9 @@ export class Producer {
     }
   }
 
-  #acknowledge(kept: readonly KeptPut[], { json }: ApiAnswer): void {
+  #acknowledge(kept: readonly KeptPut[], { json, headers }: ApiAnswer): void {
     const atMs = Date.now();
-    const results = "taskId" in json ? [{ id: String(json.taskId), created: null }] : (json as PutTasksResponse).tasks;
+    const results = "taskId" in json ? [{ id: String(json.taskId), created: headers.get("idempotency-replayed") === null }] : (json as PutTasksResponse).tasks;
     if (results.length !== kept.length) return void this.surprises.push(`${kept.length} tasks were put, and the answer has ${results.length}`);
     for (const [index, { id, created }] of results.entries()) kept[index]!.answers.push({ id, created, atMs });
   }

@@ -5,7 +5,7 @@ const SHOWN = 8;
 
 /** What was done and seen, and of what was violated the history of each task. */
 export function renderReport({ history, violations, actions, deploys, folder }: ChaosReport, seed: number): string {
-  const statuses = Object.entries(Object.groupBy(history.tasks, ({ status }) => status)).map(([status, tasks]) => `${tasks!.length} ${status}`);
+  const statuses = Object.entries(Object.groupBy(history.tasks, ({ status }) => status)).map(([status, tasks]) => `${tasks.length} ${status}`);
   const ends = Object.entries(Object.groupBy(history.executions, ({ end }) => String(end))).map(([end, executions]) => `${executions!.length} ${end}`);
   const acknowledged = history.puts.filter(({ answers }) => answers.length > 0).length;
   const lines = [
@@ -30,7 +30,7 @@ function renderTask(history: History, taskId: string): string {
   const task = history.tasks.find(({ id }) => id === taskId);
   const put = history.puts.find(({ seq, answers }) => seq === task?.seq || answers.some(({ id }) => id === taskId));
   const events: { atMs: number; what: string }[] = [];
-  const at = (atMs: number | null | undefined, what: string): void => void (atMs != null && events.push({ atMs, what }));
+  const at = (atMs: number | null | undefined, what: string): void => void (typeof atMs === "number" && events.push({ atMs, what }));
   if (put)
     at(
       put.sentAtMs,

@@ -2,6 +2,7 @@ import type { ServerUnderChaos } from "./server-under-chaos.ts";
 
 export interface ApiAnswer {
   readonly status: number;
+  readonly headers: Headers;
   readonly text: string;
   // eslint-disable-next-line typescript/no-explicit-any
   readonly json: any;
@@ -32,7 +33,8 @@ export class ServerApi {
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       const text = await response.text();
-      return { status: response.status, text, json: /json/.test(response.headers.get("content-type") ?? "") && text !== "" ? JSON.parse(text) : undefined };
+      const { status, headers: told } = response;
+      return { status, headers: told, text, json: /json/.test(told.get("content-type") ?? "") && text !== "" ? JSON.parse(text) : undefined };
     } catch {
       return undefined;
     }
