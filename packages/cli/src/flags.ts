@@ -1,4 +1,4 @@
-import type { TokenScope } from "@samovar/protocol";
+import type { TaskStatus, TokenScope } from "@samovar/protocol";
 import type { TemplateName } from "./init/templates.ts";
 
 /** What the options of the commands come to: read in program/, used in commands/. */
@@ -71,4 +71,46 @@ export interface TokenFlags extends JsonFlag {
 }
 export interface InitFlags extends JsonFlag {
   readonly template: TemplateName;
+}
+/** Which tasks are meant: all that match all of it. */
+export interface TaskFilterFlags {
+  readonly function?: string;
+  readonly app?: string;
+  readonly status?: readonly TaskStatus[];
+  /** ERROR and TIMEOUT. */
+  readonly failed?: boolean;
+  /** Milliseconds: accepted at most so long ago. */
+  readonly since?: number;
+}
+export interface TaskListFlags extends TaskFilterFlags, JsonFlag {
+  readonly limit: number;
+  readonly follow?: boolean;
+}
+export interface TaskChangeFlags extends TaskFilterFlags, JsonFlag {
+  readonly yes?: boolean;
+}
+export interface WaitFlag {
+  /** Milliseconds; true: until it is over. */
+  readonly wait?: number | true;
+}
+export interface TaskGetFlags extends WaitFlag, JsonFlag {
+  readonly follow?: boolean;
+}
+/** Durations in milliseconds. */
+export interface TaskPutFlags extends WaitFlag, JsonFlag {
+  readonly input?: string;
+  readonly with?: string;
+  readonly delay?: number;
+  readonly priority?: number;
+  readonly ttl?: number;
+  readonly key?: string;
+  readonly concurrencyKey?: string;
+}
+export interface CallbackListFlags extends JsonFlag {
+  readonly failed?: boolean;
+  readonly app?: string;
+}
+export interface RestoreFlags extends JsonFlag {
+  readonly data?: string;
+  readonly force?: boolean;
 }

@@ -5,7 +5,9 @@ import { addContainerCommands, addShellCommand } from "./program/container-comma
 import { addDeploymentCommands } from "./program/deployment-commands.ts";
 import type { Choose } from "./program/invocation.ts";
 import { addLookCommands } from "./program/look-commands.ts";
+import { addCallbackCommands, addScheduleCommands } from "./program/schedule-commands.ts";
 import { addServerCommands } from "./program/server-commands.ts";
+import { addTaskCommands } from "./program/task-commands.ts";
 import { addTokenCommands } from "./program/token-commands.ts";
 
 /**
@@ -42,6 +44,9 @@ Environment:
   addContainerCommands(program, choose);
   addShellCommand(program, choose);
   addDeploymentCommands(program, choose);
+  addTaskCommands(program, choose);
+  addScheduleCommands(program, choose);
+  addCallbackCommands(program, choose);
   addTokenCommands(program, choose);
   addCompletionCommands(program, choose);
   return program;

@@ -17,20 +17,27 @@ import type {
   TokenRequest,
 } from "@samovar/protocol";
 import { CONTENT_TYPES } from "@samovar/protocol";
+import { CallbackClient } from "./callback-client.ts";
 import { streamDeploy } from "./deploy-stream.ts";
 import { HttpClient } from "./http-client.ts";
 import { readNdjson } from "./ndjson.ts";
+import { API, JSON_BODY } from "./paths.ts";
+import { ScheduleClient } from "./schedule-client.ts";
 import { openSession, type Session } from "./session.ts";
-
-const API = "/api/v1";
-const JSON_BODY = { "content-type": CONTENT_TYPES.json };
+import { TaskClient } from "./task-client.ts";
 
 /** The control API of one server, typed: one method for each route of protocol's `api.ts`. */
 export class ControlClient {
   readonly http: HttpClient;
+  readonly tasks: TaskClient;
+  readonly schedules: ScheduleClient;
+  readonly callbacks: CallbackClient;
 
   private constructor(http: HttpClient) {
     this.http = http;
+    this.tasks = new TaskClient(http);
+    this.schedules = new ScheduleClient(http);
+    this.callbacks = new CallbackClient(http);
   }
 
   static async create(url: string, token: string | null): Promise<ControlClient> {
@@ -43,6 +50,11 @@ export class ControlClient {
 
   async shutdown(signal?: AbortSignal): Promise<void> {
     await this.http.json({ method: "POST", path: `${API}/shutdown`, body: JSON.stringify({ reason: "stop" }), headers: JSON_BODY, signal });
+  }
+
+  /** Resolves when the file is there, on the server's machine. */
+  async backup(to: string, signal?: AbortSignal): Promise<void> {
+    await this.http.json({ method: "POST", path: `${API}/backup`, body: JSON.stringify({ to }), headers: JSON_BODY, signal });
   }
 
   async missingBlobs(sha256: readonly string[], signal?: AbortSignal): Promise<readonly string[]> {

@@ -17,3 +17,30 @@ export function formatTime(atMs: number): string {
   const two = (n: number): string => String(n).padStart(2, "0");
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, "0")}`;
 }
+
+/** `2026-11-22 12:03:04`, local time or that of a zone. */
+export function formatDateTime(atMs: number, timezone?: string): string {
+  return new Intl.DateTimeFormat("sv-SE", {
+    dateStyle: "short",
+    timeStyle: "medium",
+    ...(timezone === undefined ? {} : { timeZone: timezone }),
+  }).format(atMs);
+}
+
+/** `in 3 min`, `2 h ago`, `now`. */
+export function formatDistance(atMs: number, nowMs: number): string {
+  if (atMs === nowMs) return "now";
+  return atMs > nowMs ? `in ${formatDuration(atMs - nowMs)}` : `${formatDuration(nowMs - atMs)} ago`;
+}
+
+/** `812 bytes`, `1.2 MiB`. */
+export function formatBytes(bytes: number): string {
+  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+  let value = bytes;
+  let at = 0;
+  while (value >= 1_024 && at < units.length - 1) {
+    value /= 1_024;
+    at++;
+  }
+  return `${at === 0 ? value : trim(value, value < 10 ? 1 : 0)} ${units[at]}`;
+}

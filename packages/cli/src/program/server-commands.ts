@@ -1,9 +1,9 @@
 import type { Command } from "commander";
-import type { JsonFlag, UpFlags } from "../flags.ts";
+import type { JsonFlag, RestoreFlags, UpFlags } from "../flags.ts";
 import type { Choose } from "./invocation.ts";
 import { driverOption, jsonOption, toPort } from "./options.ts";
 
-/** The server itself: up, down, status, doctor. */
+/** The server itself: up, down, status, doctor, backup, restore. */
 export function addServerCommands(program: Command, choose: Choose): void {
   program
     .command("up")
@@ -35,4 +35,39 @@ export function addServerCommands(program: Command, choose: Choose): void {
     .addOption(jsonOption())
     .addHelpText("after", "\nThe exit code is 1 where nothing works until something is mended.\n\nExample:\n  samovar doctor")
     .action((options: JsonFlag) => choose(async (context) => (await import("../commands/doctor.ts")).doctor(context, options)));
+
+  program
+    .command("backup")
+    .description("copy what the server has to a new file while it works: deployments with their code, tasks, schedules")
+    .argument("<file>", "where, on the server's machine; nothing is overwritten")
+    .addOption(jsonOption())
+    .addHelpText(
+      "after",
+      `
+The file is a tar archive that only its owner can read. Containers, logs, caches and the admin token are not in it.
+
+Example:
+  samovar backup /var/backups/samovar-monday.tar`,
+    )
+    .action((file: string, options: JsonFlag) => choose(async (context) => (await import("../commands/backup.ts")).backup(context, { file, ...options })));
+
+  program
+    .command("restore")
+    .description("make a backup the state of a home that no server holds")
+    .argument("<file>", "what `samovar backup` wrote")
+    .option("--data <folder>", "the home (default SAMOVAR_HOME)")
+    .option("--force", "also where the home has a state; that is moved aside, not removed")
+    .addOption(jsonOption())
+    .addHelpText(
+      "after",
+      `
+The file is checked whole before anything is changed. What was running when it was written runs again, and so does what
+ended after that.
+
+Example:
+  samovar down && samovar restore /var/backups/samovar-monday.tar --force && samovar up -d`,
+    )
+    .action((file: string, options: RestoreFlags) =>
+      choose(async (context) => (await import("../commands/restore.ts")).restore(context, { file, ...options })),
+    );
 }

@@ -1,0 +1,24 @@
+import { expect, test } from "vitest";
+import { readServerEvents } from "./server-events.ts";
+
+async function read(chunks: readonly string[]): Promise<unknown[]> {
+  const body = (async function* () {
+    for (const chunk of chunks) yield Buffer.from(chunk);
+  })();
+  return await Array.fromAsync(readServerEvents(body));
+}
+
+test.each([
+  ["one event", ['data: {"a":1}\n\n'], [{ a: 1 }]],
+  ["events cut anywhere", ["da", 'ta: {"a"', ":1}\n", '\ndata:{"a":2}\n\n'], [{ a: 1 }, { a: 2 }]],
+  ["carriage returns, also where a chunk ends between them", ['data: {"a":1}\r', "\n\r", "\n", 'data: {"a":2}\r\n\r\n'], [{ a: 1 }, { a: 2 }]],
+  ["comments, ids and names are passed over", [': ping\n\nid: 7\nevent: change\ndata: {"a":1}\n\n'], [{ a: 1 }]],
+  ["data of several lines is one", ['data: {"a":\ndata: 1}\n\n'], [{ a: 1 }]],
+  ["what is cut off by the end is left out", ['data: {"a":1}\n\ndata: {"a":2}\n'], [{ a: 1 }]],
+])("%s", async (_name, chunks, expected) => {
+  expect(await read(chunks)).toEqual(expected);
+});
+
+test("data that is not JSON is named", async () => {
+  await expect(read(["data: hello\n\n"])).rejects.toThrow("The server sent an event that is not JSON: hello");
+});

@@ -1,0 +1,107 @@
+import type {
+  LogLine,
+  PutTask,
+  PutTaskResult,
+  PutTasksResponse,
+  TaskChange,
+  TaskDetail,
+  TaskInfo,
+  TaskPage,
+  TaskSelection,
+  TaskStatus,
+} from "@samovar/protocol";
+import { CONTENT_TYPES } from "@samovar/protocol";
+import type { HttpClient } from "./http-client.ts";
+import { readNdjson } from "./ndjson.ts";
+import { readServerEvents } from "./server-events.ts";
+import { API, JSON_BODY, withQuery } from "./paths.ts";
+
+/** Which tasks a list shows: all that match all of it, newest first. */
+export interface TaskQuery {
+  readonly function?: string | undefined;
+  readonly app?: string | undefined;
+  readonly statuses?: readonly TaskStatus[] | undefined;
+  /** Accepted at most so many milliseconds ago. */
+  readonly sinceMs?: number | undefined;
+  readonly limit: number;
+  readonly cursor?: string | null;
+}
+
+/** What of a function is called; a class has methods and parameters. */
+export interface PutTarget {
+  readonly name: string;
+  readonly method: string | null;
+  readonly parameters: readonly unknown[];
+}
+
+/** Tasks of one server: `/api/v1/tasks`, and `/api/v1/functions/{name}/tasks`. */
+export class TaskClient {
+  readonly #http: HttpClient;
+
+  constructor(http: HttpClient) {
+    this.#http = http;
+  }
+
+  list(query: TaskQuery, signal?: AbortSignal): Promise<TaskPage> {
+    const path = withQuery(`${API}/tasks`, {
+      function: query.function,
+      app: query.app,
+      status: query.statuses?.join(","),
+      since: query.sinceMs === undefined ? undefined : `${query.sinceMs}ms`,
+      limit: String(query.limit),
+      cursor: query.cursor ?? undefined,
+    });
+    return this.#http.json({ method: "GET", path, signal });
+  }
+
+  /** With `waitMs` the answer comes when the task is over, or after that. */
+  get(id: string, options: { readonly waitMs?: number }, signal?: AbortSignal): Promise<TaskDetail> {
+    const path = withQuery(taskPath(id), { wait: options.waitMs === undefined ? undefined : `${options.waitMs}ms` });
+    return this.#http.json({ method: "GET", path, signal });
+  }
+
+  /** Changes of one task from now on; ends when it is over. */
+  async *follow(id: string, signal?: AbortSignal): AsyncGenerator<TaskChange> {
+    const { body } = await this.#http.send({ method: "GET", path: taskPath(id), headers: { accept: "text/event-stream" }, signal });
+    yield* readServerEvents<TaskChange>(body);
+  }
+
+  /** Changes of all tasks that match, from now on, without end. */
+  async *changes(which: { readonly function?: string | undefined; readonly app?: string | undefined }, signal?: AbortSignal): AsyncGenerator<TaskChange> {
+    const path = withQuery(`${API}/tasks/events`, which);
+    const { body } = await this.#http.send({ method: "GET", path, headers: { accept: CONTENT_TYPES.ndjson }, signal });
+    yield* readNdjson<TaskChange>(body);
+  }
+
+  async *logs(id: string, options: { readonly follow: boolean }, signal?: AbortSignal): AsyncGenerator<LogLine> {
+    const path = withQuery(`${taskPath(id)}/logs`, { follow: options.follow ? "1" : undefined });
+    const { body } = await this.#http.send({ method: "GET", path, headers: { accept: CONTENT_TYPES.ndjson }, signal });
+    yield* readNdjson<LogLine>(body);
+  }
+
+  /** Resolves when the task is on disk. */
+  async put(target: PutTarget, task: PutTask, signal?: AbortSignal): Promise<PutTaskResult> {
+    const path = withQuery(`${API}/functions/${encodeURIComponent(target.name)}/tasks`, {
+      method: target.method ?? undefined,
+      with: target.parameters.length > 0 ? JSON.stringify(target.parameters) : undefined,
+    });
+    const answer = await this.#http.json<PutTasksResponse>({ method: "POST", path, body: JSON.stringify({ tasks: [task] }), headers: JSON_BODY, signal });
+    return answer.tasks[0]!;
+  }
+
+  /** One task. `changed` is false where there was nothing to cancel, or to try again. */
+  change(verb: TaskVerb, id: string, signal?: AbortSignal): Promise<{ readonly task: TaskInfo; readonly changed: boolean }> {
+    return this.#http.json({ method: "POST", path: `${taskPath(id)}/${verb}`, signal });
+  }
+
+  /** All that match; resolves to how many changed. */
+  async changeAll(verb: TaskVerb, selection: TaskSelection, signal?: AbortSignal): Promise<number> {
+    const path = `${API}/tasks/${verb}`;
+    const answer = await this.#http.json<{ changed: number }>({ method: "POST", path, body: JSON.stringify(selection), headers: JSON_BODY, signal });
+    return answer.changed;
+  }
+}
+
+export type TaskVerb = "cancel" | "retry";
+
+const taskPath = (id: string): string => `${API}/tasks/${encodeURIComponent(id)}`;

@@ -1,0 +1,106 @@
+import { SamovarError, type TaskInfo, type TaskSelection } from "@samovar/protocol";
+import { ask } from "../ask.ts";
+import type { ControlClient } from "../client/control-client.ts";
+import type { TaskVerb } from "../client/task-client.ts";
+import type { CommandContext, ExitCode } from "../command-context.ts";
+import type { TaskChangeFlags } from "../flags.ts";
+import { renderError } from "../output/error-report.ts";
+import { formatDuration } from "../output/durations.ts";
+import { withServer } from "../server-link/with-server.ts";
+import { toSelection } from "../tasks/selection.ts";
+
+export interface TaskChangeOptions extends TaskChangeFlags {
+  readonly ids: readonly string[];
+}
+
+/** Up to so many are counted for the question. */
+const COUNTED = 100;
+
+/** Cancels tasks, or queues them once more: those that are named, or all that match. */
+export async function taskChange(context: CommandContext, verb: TaskVerb, options: TaskChangeOptions): Promise<ExitCode> {
+  if (options.ids.length > 0) {
+    assertNoFilter(verb, options);
+    return await withServer(context, (client, signal) => changeNamed(context, client, verb, options, signal));
+  }
+  const selection = toSelection(verb, options, context.io.clock.now());
+  if (!options.yes && !context.io.isInteractive) {
+    throw new SamovarError("invalid_request", `Nobody can be asked whether to ${verb} all tasks that match`, {
+      fields: { fix: `Add --yes, and look first: \`samovar task list\` takes the same options` },
+    });
+  }
+  return await withServer(context, async (client, signal) => {
+    const { screen } = context;
+    if (!options.yes && !(await ask(context, await describeChange(client, verb, selection, options, signal)))) {
+      screen.note("Nothing was changed");
+      return 1;
+    }
+    const changed = await client.tasks.changeAll(verb, selection, signal);
+    screen.print(options.json ? `${JSON.stringify({ changed })}\n` : `${toTasks(changed)} ${changed === 1 ? "is" : "are"} ${PAST[verb]}\n`);
+    return 0;
+  });
+}
+
+const PAST: Readonly<Record<TaskVerb, string>> = { cancel: "cancelled", retry: "queued once more" };
+
+const toTasks = (count: number): string => (count === 1 ? "1 task" : `${count} tasks`);
+
+/** One after the other, so that each has its own answer; those that are unknown hinder no others. */
+async function changeNamed(
+  { screen, settings }: CommandContext,
+  client: ControlClient,
+  verb: TaskVerb,
+  options: TaskChangeOptions,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  const tasks: TaskInfo[] = [];
+  let changed = 0;
+  let failed = false;
+  for (const id of options.ids) {
+    try {
+      const answer = await client.tasks.change(verb, id, signal);
+      tasks.push(answer.task);
+      if (answer.changed) changed++;
+      if (!options.json) screen.print(`${id} ${answer.changed ? `is ${PAST[verb]}` : describeUnchanged(verb, answer.task)}\n`);
+    } catch (error) {
+      if (!(error instanceof SamovarError) || error.code !== "not_found" || options.ids.length === 1) throw error;
+      failed = true;
+      screen.note(renderError(error, { colors: screen.noteColors, debug: settings.debug }));
+    }
+  }
+  if (options.json) screen.print(`${JSON.stringify({ changed, tasks })}\n`);
+  return failed ? 1 : 0;
+}
+
+function describeUnchanged(verb: TaskVerb, task: TaskInfo): string {
+  return verb === "cancel" || task.status === "COMPLETE" ? `was over already: ${task.status}` : `is not over: ${task.status}`;
+}
+
+/** `Cancel 12 tasks of transcribe at PENDING? [y/N]`. */
+async function describeChange(
+  client: ControlClient,
+  verb: TaskVerb,
+  selection: TaskSelection,
+  options: TaskChangeOptions,
+  signal: AbortSignal,
+): Promise<string> {
+  const page = await client.tasks.list(
+    { function: selection.function, app: selection.app, statuses: selection.statuses, sinceMs: options.since, limit: COUNTED },
+    signal,
+  );
+  const count = page.cursor === null ? toTasks(page.tasks.length) : `${page.tasks.length} tasks or more`;
+  const of = [
+    selection.function === undefined ? "" : ` of ${selection.function}`,
+    selection.app === undefined ? "" : ` of the app ${selection.app}`,
+    ` at ${selection.statuses!.join(", ")}`,
+    options.since === undefined ? "" : `, accepted in the last ${formatDuration(options.since)}`,
+  ];
+  return `${verb === "cancel" ? "Cancel" : "Queue once more"} ${count}${of.join("")}?`;
+}
+
+function assertNoFilter(verb: TaskVerb, options: TaskChangeOptions): void {
+  const given = (["function", "app", "status", "failed", "since"] as const).find((name) => options[name] !== undefined);
+  if (given === undefined) return;
+  throw new SamovarError("invalid_request", `Tasks are named by id, and --${given} says which of all are meant`, {
+    fields: { fix: `Leave out one of them: \`samovar task ${verb} ID\`, or \`samovar task ${verb} --${given} …\`` },
+  });
+}

@@ -1,0 +1,44 @@
+import { InvalidArgumentError, Option, type Command } from "commander";
+import { TASK_STATUSES, parseDuration, type TaskStatus } from "@samovar/protocol";
+import { toDurationMs, toLongDurationMs } from "./options.ts";
+
+const STATUS_OPTION = "--status <statuses>";
+
+/** Options that say which tasks are meant. */
+export function addTaskFilter(command: Command): Command {
+  return command
+    .option("--function <name>", "only tasks of this function")
+    .option("--app <name>", "only tasks of this app")
+    .addOption(new Option(STATUS_OPTION, "only tasks at these, with commas between, such as ERROR,TIMEOUT").argParser(toStatuses))
+    .addOption(new Option("--failed", "the same as --status ERROR,TIMEOUT").conflicts("status"))
+    .addOption(new Option("--since <duration>", "only tasks that were accepted at most so long ago, such as 1h or 7d").argParser(toLongDurationMs));
+}
+
+export const waitOption = (description = "wait until it is over, or for so long"): Option =>
+  new Option("--wait [duration]", description).argParser(toDurationMs);
+
+export function limitOption(): Option {
+  return new Option("--limit <n>", "how many at most").default(50).argParser(toLimit);
+}
+
+/** Below zero: others go first. */
+export function toHeadStartMs(text: string): number {
+  try {
+    return parseDuration(text, "the option");
+  } catch {
+    throw new InvalidArgumentError("Give seconds, or a number with ms, s, m or h; it may be negative, such as --priority=-5m.");
+  }
+}
+
+function toLimit(text: string): number {
+  const limit = Number(text);
+  if (!/^\d{1,6}$/.test(text) || limit === 0) throw new InvalidArgumentError("It has to be a whole number from 1.");
+  return limit;
+}
+
+function toStatuses(text: string): readonly TaskStatus[] {
+  const wanted = text.split(",").map((part) => part.trim().toUpperCase());
+  const unknown = wanted.find((status) => !(TASK_STATUSES as readonly string[]).includes(status));
+  if (unknown !== undefined) throw new InvalidArgumentError(`${JSON.stringify(unknown)} is no status: there are ${TASK_STATUSES.join(", ")}.`);
+  return [...new Set(wanted)] as TaskStatus[];
+}

@@ -1,0 +1,28 @@
+import { SamovarError, type TaskSelection, type TaskStatus } from "@samovar/protocol";
+import type { TaskFilterFlags } from "../flags.ts";
+
+/** What a dead-letter view shows. */
+export const FAILED_STATUSES: readonly TaskStatus[] = ["ERROR", "TIMEOUT"];
+export const UNFINISHED_STATUSES: readonly TaskStatus[] = ["PENDING", "RUNNING", "RETRY"];
+
+export const toStatuses = (flags: TaskFilterFlags): readonly TaskStatus[] | undefined => (flags.failed ? FAILED_STATUSES : flags.status);
+
+/** Which tasks options name, for a change of all of them. Throws where they name none: everything is never meant by saying nothing. */
+export function toSelection(verb: "cancel" | "retry", flags: TaskFilterFlags, nowMs: number): TaskSelection {
+  const { function: name, app, since } = flags;
+  const statuses = toStatuses(flags);
+  if (name === undefined && app === undefined && since === undefined && statuses === undefined) {
+    throw new SamovarError("invalid_request", `Nothing is said about which tasks to ${verb}`, {
+      fields: {
+        fix: `Name them, \`samovar task ${verb} ID\`, or say which with --function, --app, --status${verb === "retry" ? ", --failed" : ""} or --since`,
+      },
+    });
+  }
+  return {
+    ...(name === undefined ? {} : { function: name }),
+    ...(app === undefined ? {} : { app }),
+    // What was cancelled on purpose comes back only when it is asked for.
+    statuses: statuses ?? (verb === "retry" ? FAILED_STATUSES : UNFINISHED_STATUSES),
+    ...(since === undefined ? {} : { createdAfterMs: nowMs - since }),
+  };
+}
