@@ -73,6 +73,72 @@ test("a change of scaling that the server refuses is thrown", async () => {
   await expect(answer).rejects.toMatchObject({ fromHandler: true, error: { code: "invalid_option", message: "too many" } });
 });
 
+test("inputs are put the same way, and answered with their tasks", async () => {
+  const { peer, answer } = await inside((t) => t.put({ ...target, method: "m", parameters: [1] }, [{ input: new Map([[1, 2]]), delayMs: 5 }, {}], {}), {
+    other: "fn_other",
+  });
+  const call = await takeCall(peer);
+  expect(call.head).toEqual({ kind: "put", functionName: "other", functionId: "fn_other", method: "m", parameters: [1], streaming: false });
+  expect(call.input).toEqual({ tasks: [{ input: new Map([[1, 2]]), delayMs: 5 }, {}] });
+  const tasks = [
+    { id: "tk_1", created: true },
+    { id: "tk_2", created: false },
+  ];
+  reply(peer, call.stream, { tasks });
+  expect(JSON.parse((await answer).body.toString())).toEqual(tasks);
+});
+
+test("a task is asked about by its id: its result, what is known, its end", async () => {
+  const { peer, answer } = await inside(async (t) => [await t.taskResult("tk_1", { timeoutMs: 5 }), await t.taskInfo("tk_1"), await t.cancelTask("tk_1")]);
+  const questions: unknown[] = [];
+  for (const value of ["done", { id: "tk_1" }, false]) {
+    const { stream, head, input } = await takeCall(peer);
+    expect(head).toEqual({ kind: "task", functionName: "tk_1", streaming: false });
+    questions.push(input);
+    reply(peer, stream, value);
+  }
+  expect(questions).toEqual([
+    { ask: "result", id: "tk_1", waitMs: 5 },
+    { ask: "info", id: "tk_1" },
+    { ask: "cancel", id: "tk_1" },
+  ]);
+  expect(JSON.parse((await answer).body.toString())).toEqual(["done", { id: "tk_1" }, false]);
+});
+
+test("a result is waited for through the server's restart, in what is left of the time", async () => {
+  const result = Promise.withResolvers<unknown>();
+  const bench = await inside((t) => t.taskResult("tk_1", { timeoutMs: 60_000 }).then(result.resolve, result.reject));
+  await takeCall(bench.peer);
+  bench.clock.advance(1_000);
+  bench.peer.socket.destroy();
+  await bench.peer.closed;
+  bench.clock.advance(1_600);
+  const back = await bench.connection();
+  await back.welcome();
+  const { stream, input } = await takeCall(back);
+  expect(input).toEqual({ ask: "result", id: "tk_1", waitMs: 57_400 });
+  reply(back, stream, "done");
+  expect(await result.promise).toBe("done");
+});
+
+test("a server that stays away past the time is a timeout", async () => {
+  const result = Promise.withResolvers<unknown>();
+  const bench = await inside((t) => t.taskResult("tk_1", { timeoutMs: 5_000 }).then(result.resolve, result.reject));
+  await takeCall(bench.peer);
+  bench.away = true;
+  bench.peer.socket.destroy();
+  await bench.peer.closed;
+  await turn();
+  bench.clock.advance(5_000);
+  await expect(result.promise).rejects.toMatchObject({ code: "timeout", cause: { code: "server_unreachable" } });
+});
+
+test("a task that failed because some server was away has failed", async () => {
+  const { peer, answer } = await inside((t) => t.taskResult("tk_1", {}));
+  peer.say(FRAME.error, { error: { name: "SamovarError", message: "its own", code: "server_unreachable" }, retryable: true }, (await takeCall(peer)).stream);
+  await expect(answer).rejects.toMatchObject({ error: { code: "server_unreachable", message: "its own" } });
+});
+
 test("an input that can't be sent is refused with its path, before anything is sent", async () => {
   const { answer, peer } = await inside((t) => t.call(target, { f: () => 1 }, {}));
   await expect(answer).rejects.toMatchObject({ error: { code: "unserializable_input", message: expect.stringContaining("$.f") } });

@@ -35,7 +35,7 @@ export function verifyCallback({ body, headers, secret, tolerance = DEFAULT_TOLE
       "invalid_option",
       `body is ${show(body)}, but it takes the request's text or bytes as they came: read them before anything parses them`,
     );
-  const keys = (typeof secret === "string" ? [secret] : secret).map(toKey);
+  const keys = (Array.isArray(secret) ? (secret as readonly unknown[]) : [secret]).map(toKey);
   if (keys.length === 0) throw new SamovarError("invalid_option", "secret is an empty list, but it takes a whsec_… or a list of them");
   const id = readHeader(headers, "webhook-id");
   const timestamp = readHeader(headers, "webhook-timestamp");
