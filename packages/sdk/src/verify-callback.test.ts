@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { Webhook } from "standardwebhooks";
 import { expect, test } from "vitest";
-import { SamovarError, type CallbackBody } from "./index.ts";
+import type { CallbackBody, SamovarError } from "./index.ts";
 import { verifyCallback } from "./verify-callback.ts";
 
 const secret = `whsec_${randomBytes(32).toString("base64")}`;

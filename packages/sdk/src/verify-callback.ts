@@ -67,11 +67,12 @@ function toKey(secret: unknown): Buffer {
 }
 
 function readHeader(headers: CallbackRequest["headers"], name: string): string {
-  const value =
-    typeof headers.get === "function" ? (headers.get as (name: string) => string | null)(name) : findHeader(headers as Readonly<Record<string, unknown>>, name);
+  const value = isHeaders(headers) ? headers.get(name) : findHeader(headers, name);
   if (typeof value === "string" && value !== "") return value;
   throw refuse(`the header ${name} is missing`);
 }
+
+const isHeaders = (headers: CallbackRequest["headers"]): headers is Pick<Headers, "get"> => typeof headers.get === "function";
 
 function findHeader(headers: Readonly<Record<string, unknown>>, name: string): unknown {
   const key = Object.keys(headers).find((one) => one.toLowerCase() === name);

@@ -18,7 +18,7 @@ import { nameOf, type DefinitionRecord } from "./record.ts";
 type Known = Readonly<Record<string, OptionReader>>;
 
 const CALLABLE_OPTIONS: Known = { ...NAME_OPTION, ...COMMON_OPTIONS, ...SCHEMA_OPTIONS, ...BATCH_OPTION, ...HOOK_OPTIONS };
-const { input: _input, ...OUTPUT_OPTION } = SCHEMA_OPTIONS as Known;
+const { input: _input, ...OUTPUT_OPTION } = SCHEMA_OPTIONS;
 const OF_SCHEDULES: Known = { ...NAME_OPTION, ...SCHEDULE_OPTIONS, ...COMMON_OPTIONS, ...OUTPUT_OPTION, ...HOOK_OPTIONS };
 
 const CLASS_ONLY: Readonly<Record<string, string>> = {

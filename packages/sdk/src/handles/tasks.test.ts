@@ -43,6 +43,10 @@ function openSession(fail?: (put: Put) => Error | undefined) {
 }
 
 class Model {
+  readonly size: string;
+  constructor(size = "small") {
+    this.size = size;
+  }
   predict(x: number): number {
     return x;
   }
@@ -67,7 +71,7 @@ describe("what is queued", () => {
     await square.spawn(3);
     await hello.spawn("you", { delay: 1 });
     await model.predict.spawn(4);
-    await model.with("large" as never).predict.spawn(5);
+    await model.with("large").predict.spawn(5);
     await nightly.spawn();
     expect(puts).toEqual([
       {

@@ -114,8 +114,9 @@ function readWhen(value: unknown, name: string): string {
 function readTimezone(value: unknown, name: string): string {
   try {
     if (typeof value === "string" && value !== "") {
-      // Throws for what is none. Its own spelling, in which case counts, is what other parsers know.
-      return new Intl.DateTimeFormat("en", { timeZone: value }) && value;
+      // Throws for what is none.
+      Intl.DateTimeFormat("en", { timeZone: value }).resolvedOptions();
+      return value;
     }
   } catch {
     const near = findNearest(value as string, Intl.supportedValuesOf("timeZone"));
