@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { ContainerInfo, DeployEvent, DeploymentDetail, DeployRequest, FunctionInfo, LogLine, ServerInfo, TokenInfo } from "@samovar/protocol";
+import { answerTasks, json, problem, type TaskServerData } from "./task-server.fixture.ts";
 
 /** A server that speaks as much of the control API as the commands that look at one need, from data of the test. */
 export interface ControlServer {
@@ -15,12 +16,14 @@ export interface ControlServer {
   dispose(): Promise<void>;
 }
 
-export interface ControlServerData {
+export interface ControlServerData extends TaskServerData {
   readonly functions?: readonly FunctionInfo[];
   readonly containers?: readonly ContainerInfo[];
   readonly logs?: readonly LogLine[];
-  /** Keeps the log stream open after its lines. */
+  /** Keeps streams open after what is in them. */
   readonly followsForever?: boolean;
+  /** What a backup does; it may throw a detail for a conflict. */
+  readonly backup?: (to: string) => void;
   readonly embedded?: boolean;
   readonly deployments?: readonly DeploymentDetail[];
   readonly tokens?: readonly TokenInfo[];
@@ -44,6 +47,8 @@ export async function startControlServer(data: ControlServerData = {}): Promise<
         if (!response.writableEnded) hungUp.resolve();
       });
       const url = new URL(request.url!, "http://localhost");
+      const path = url.pathname.split("/").slice(3);
+      if (answerTasks({ method: request.method!, url, path, accept: request.headers.accept ?? "", body, response, data })) return;
       answer({ url, method: request.method!, body, response, data, self: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
     })();
   });
@@ -83,6 +88,7 @@ function answer(asked: Asked): void {
   const containers = data.containers ?? [];
   const [, noun, id, verb] = /^\/api\/v1\/([^/]+)(?:\/([^/]+))?(?:\/([^/]+))?$/.exec(url.pathname) ?? [];
   if (noun === "server") return json(response, serverInfo(self, data.embedded));
+  if (noun === "backup") return answerBackup(asked);
   if (noun === "functions" && verb === "scaling") return json(response, data.functions?.[0] ?? functionInfo());
   if (noun === "functions") return json(response, { functions: data.functions ?? [] });
   if (noun === "containers" && id === undefined) return json(response, { containers });
@@ -128,12 +134,13 @@ function answerTokens({ method, body, response, data }: Asked, id: string | unde
   response.writeHead(204).end();
 }
 
-function json(response: ServerResponse, body: unknown, status = 200): void {
-  response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
-}
-
-function problem(response: ServerResponse, status: number, code: string, detail: string): void {
-  response.writeHead(status, { "content-type": "application/problem+json" }).end(JSON.stringify({ type: "about:blank", title: code, status, detail, code }));
+function answerBackup({ body, response, data }: Asked): void {
+  try {
+    data.backup?.((body as { to: string }).to);
+    response.writeHead(204).end();
+  } catch (error) {
+    problem(response, 409, "conflict", (error as Error).message);
+  }
 }
 
 export function serverInfo(url: string, embedded = false): ServerInfo {

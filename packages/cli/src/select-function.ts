@@ -1,5 +1,5 @@
 import { findNear, sortByNearness } from "@samovar/kit";
-import { SamovarError, type AppManifest, type CallableManifest, type FunctionManifest } from "@samovar/protocol";
+import { SamovarError, type AppManifest, type CallableManifest, type FunctionKind, type FunctionManifest } from "@samovar/protocol";
 import type { Target } from "./target.ts";
 
 /** What `FILE:NAME.METHOD` names in an app. */
@@ -22,13 +22,21 @@ export function selectFunction(manifest: AppManifest, target: Pick<Target, "labe
   );
 }
 
+const KIND_WORDS: Readonly<Record<FunctionKind, string>> = {
+  endpoint: "an endpoint",
+  function: "a function",
+  taskqueue: "a task queue",
+  schedule: "a schedule",
+  cls: "a class",
+};
+
 /** The function, and for a class its method, that `samovar run` calls. */
 export function selectCallable(manifest: AppManifest, target: Pick<Target, "label" | "name" | "method">): Selection {
   const fn = selectFunction(manifest, target);
   const methods = Object.keys(fn.methods);
   if (fn.kind !== "cls") {
     if (target.method === null) return { fn, method: null, callable: fn.handler! };
-    throw new SamovarError("not_found", `${fn.name} has no methods: it is ${fn.kind === "endpoint" ? "an endpoint" : "a function"}, not a class`, {
+    throw new SamovarError("not_found", `${fn.name} has no methods: it is ${KIND_WORDS[fn.kind]}, not a class`, {
       fields: { fix: `Call it as ${target.label}:${fn.name}` },
     });
   }

@@ -14,6 +14,7 @@ import { renderLogLine } from "../output/log-printer.ts";
 import { TypeChecks } from "../serve/type-checks.ts";
 import { connectStayingServer } from "../server-link/open-server.ts";
 import { parseTarget, type Target } from "../target.ts";
+import { findSchedules, renderNextRuns } from "../tasks/next-runs.ts";
 
 export interface DeployOptions extends DeployFlags {
   readonly target: string;
@@ -64,8 +65,10 @@ export async function deploy(context: CommandContext, options: DeployOptions): P
     if (interrupt.signal.aborted) screen.note("The deploy was given up: what was deployed before goes on serving");
     throw error;
   });
+  const schedules = options.json ? [] : await findSchedules(client, response.functions, interrupt.signal);
   steps.done();
   tellDeployed(context, manifest, response, options);
+  if (schedules.length > 0) screen.print(renderNextRuns(schedules, io.clock.now(), screen.colors));
   screen.note(`${noteColors.green(`Deployed ${response.app}`)} ${noteColors.dim(`in ${formatDuration(io.clock.monotonic() - startedMs)}`)}`);
 
   // It is deployed: a Ctrl-C now only ends the wait for the check.

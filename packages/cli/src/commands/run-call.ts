@@ -21,11 +21,21 @@ export async function callOnce(
     screen.print(shown.kind === "line" ? shown.text : shown.bytes);
   };
   try {
+    if (fn.kind === "taskqueue" || fn.kind === "schedule") return show(await putAndWait(transport, target, input, signal));
     if (!callable.streaming) return show(await transport.call(target, input, { signal }));
     for await (const item of transport.stream(target, input, { signal })) show(item);
   } catch (error) {
     rethrow(error);
   }
+}
+
+/** As a task, because it is retried as one. A schedule is run once, whatever its times are. */
+async function putAndWait(transport: CallTransport, target: CallTarget, input: unknown, signal: AbortSignal): Promise<unknown> {
+  if (target.kind === "schedule" && input !== undefined) {
+    throw new SamovarError("invalid_request", `${target.name} is a schedule, which takes no input`, { fields: { fix: "Leave out --input" } });
+  }
+  const [put] = await transport.put(target, [input === undefined ? {} : { input }], { signal });
+  return await transport.taskResult(put!.id, { signal });
 }
 
 /** What the function threw is told by its own name and stack; what the system says of the call, as it is. */

@@ -4,7 +4,7 @@ import { readAdminToken, readServerFile } from "../server-link/server-file.ts";
 // Loaded at every press of the key that completes: nothing but Node's own modules may be imported, here and there.
 
 /** Names that only a server knows. */
-export type NameKind = "app" | "container" | "deployment" | "function" | "target" | "token";
+export type NameKind = "app" | "callback" | "container" | "deployment" | "function" | "schedule" | "target" | "task" | "token";
 
 /** Whoever presses a key doesn't wait. */
 const PATIENCE_MS = 800;
@@ -28,10 +28,14 @@ const FUNCTIONS: Source = { path: "functions", pick: (item) => item.name };
 
 const SOURCES: Readonly<Record<NameKind, readonly Source[]>> = {
   app: [{ path: "deployments", pick: (item) => item.app }],
+  callback: [{ path: "callbacks", pick: (item) => item.id }],
   container: [CONTAINERS],
   deployment: [{ path: "deployments", pick: (item) => item.name }],
   function: [FUNCTIONS],
+  schedule: [{ path: "schedules", pick: (item) => item.name }],
   target: [FUNCTIONS, CONTAINERS],
+  // The newest: nobody looks through more.
+  task: [{ path: "tasks?limit=50", pick: (item) => item.id }],
   token: [{ path: "tokens", pick: (item) => item.name }],
 };
 
@@ -49,7 +53,7 @@ export async function listNames(kind: string, world: NamesWorld): Promise<readon
     const lists = await Promise.all(
       SOURCES[kind as NameKind].map(async ({ path, pick }) => {
         const answer = (await getJson(`${server.url}/api/v1/${path}`, server.token)) as Record<string, Item[]>;
-        return answer[path]!.map(pick);
+        return answer[path.split("?", 1)[0]!]!.map(pick);
       }),
     );
     const names = lists.flat().filter((name): name is string => typeof name === "string" && PLAIN.test(name));

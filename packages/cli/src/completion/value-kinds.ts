@@ -1,3 +1,4 @@
+import { TASK_STATUSES } from "@samovar/protocol";
 import type { NameKind } from "./names.ts";
 
 /** What can stand in a place of the command line. `target`: what runs, or a file. `none`: nothing that could be known. */
@@ -23,13 +24,27 @@ const ARGUMENTS: Readonly<Record<string, ValueKind>> = {
   "deployment scale name": "deployment",
   "deployment rollback name": "deployment",
   "deployment delete name": "deployment",
+  "task get id": "task",
+  "task put name": "function",
+  "task cancel ids": "task",
+  "task retry ids": "task",
+  "task logs id": "task",
+  "schedule inspect name": "schedule",
+  "schedule run name": "schedule",
+  "schedule pause name": "schedule",
+  "schedule resume name": "schedule",
+  "callback retry id": "callback",
   "token revoke token": "token",
+  "backup file": "file",
+  "restore file": "file",
 };
 
 /** By long flag, wherever it stands. */
 const OPTIONS: Readonly<Record<string, ValueKind>> = {
   "--app": "app",
   "--data": "folder",
+  "--function": "function",
+  "--status": TASK_STATUSES,
   "--scope": ["invoke", "deploy", "admin"],
 };
 

@@ -1,5 +1,5 @@
 import { dirname, join, sep } from "node:path";
-import { SamovarError, type AppManifest, type AppResponse, type CodeObject } from "@samovar/protocol";
+import { SamovarError, type AppManifest, type AppResponse, type CodeObject, type ScheduleInfo } from "@samovar/protocol";
 import type { AppLoader, BuiltApp } from "../app/app-loader.ts";
 import { toAppRequest } from "../app/app-request.ts";
 import { sendCode } from "../app/send-code.ts";
@@ -10,6 +10,7 @@ import type { Progress } from "../output/screen.ts";
 import { selectFunction } from "../select-function.ts";
 import type { OpenServer } from "../server-link/open-server.ts";
 import type { Target } from "../target.ts";
+import { findSchedules, renderNextRuns } from "../tasks/next-runs.ts";
 import { FolderWatcher } from "./folder-watcher.ts";
 import { ReloadBrake } from "./reload-brake.ts";
 import { renderServed } from "./served-functions.ts";
@@ -165,7 +166,7 @@ export class Reloader {
       this.#ended.signal,
     );
     this.#ids = new Set(response.functions.map((fn) => fn.id));
-    return { manifest, response };
+    return { manifest, response, schedules: await findSchedules(server.client, response.functions, this.#ended.signal) };
   }
 
   /** False where a file that isn't code keeps changing: told once. */
@@ -193,16 +194,18 @@ export class Reloader {
     this.#types.start();
   }
 
-  #tellDone({ manifest, response }: Reloaded, durationMs: number): void {
-    const { screen, settings } = this.#context;
+  #tellDone({ manifest, response, schedules }: Reloaded, durationMs: number): void {
+    const { screen, settings, io } = this.#context;
     const { target } = this.#options;
     const served = renderServed(manifest, response, target.name === null ? null : selectFunction(manifest, target), settings, screen.colors);
     const version = response.functions[0]?.version;
     screen.print(
       `${screen.colors.green(this.#shown === "" ? "Serving" : "Reloaded")} ${target.label}${version === undefined ? "" : ` as version ${version}`} ${screen.colors.dim(`in ${formatDuration(durationMs)}`)}\n`,
     );
-    if (served !== this.#shown) screen.print(served);
-    this.#shown = served;
+    // The next run is another one at each reload: it is told again only where something else is new.
+    const shown = `${served}${schedules.map((schedule) => schedule.when).join()}`;
+    if (shown !== this.#shown) screen.print(`${served}${renderNextRuns(schedules, io.clock.now(), screen.colors)}`);
+    this.#shown = shown;
   }
 
   #tellError(error: unknown): void {
@@ -242,4 +245,5 @@ function changedFiles(before: CodeObject, after: CodeObject): string[] {
 interface Reloaded {
   readonly manifest: AppManifest;
   readonly response: AppResponse;
+  readonly schedules: readonly ScheduleInfo[];
 }
