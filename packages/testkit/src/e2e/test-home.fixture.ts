@@ -136,11 +136,8 @@ export class TestHome {
     if (leaks.length > 0) throw new Error(`The server left behind:\n- ${leaks.join("\n- ")}`);
   }
 
-  /** Ends whatever still runs here, then rejects with what was left although all was over. */
-  async dispose(): Promise<void> {
-    this.lifelines.dispose();
-    if (this.#disposed) return;
-    this.#disposed = true;
+  /** Ends whatever still runs here. */
+  async killAll(): Promise<readonly { readonly pid: number; readonly command: string }[]> {
     const running = await findProcesses(this.folder);
     for (const { pid } of running) {
       try {
@@ -149,6 +146,16 @@ export class TestHome {
         // It has just ended by itself.
       }
     }
+    await Promise.all(running.map(({ pid }) => processEnded(pid)));
+    return running;
+  }
+
+  /** Ends whatever still runs here, then rejects with what was left although all was over. */
+  async dispose(): Promise<void> {
+    this.lifelines.dispose();
+    if (this.#disposed) return;
+    this.#disposed = true;
+    const running = await this.killAll();
     await Promise.all(this.#started.map((cli) => cli.exited));
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
     if (running.length > 0) throw new Error(`The test left behind:\n${running.map(({ pid, command }) => `- process ${pid}: ${command}`).join("\n")}`);
