@@ -73,7 +73,7 @@ export interface Operations extends TaskOperations {
   "deployments.removeVersion": { readonly asked: { readonly name: string; readonly version: number }; readonly answered: boolean };
   "deployments.remove": { readonly asked: { readonly name: string }; readonly answered: boolean };
   "callbacks.due": {
-    readonly asked: { readonly nowMs: number; readonly limit: number };
+    readonly asked: { readonly nowMs: number; readonly limit: number; readonly except: readonly string[] };
     readonly answered: { readonly callbacks: readonly DueCallback[]; readonly nextDueAtMs: number | null };
   };
   "callbacks.settle": { readonly asked: { readonly id: string; readonly attempt: number; readonly outcome: CallbackOutcome }; readonly answered: boolean };

@@ -13,7 +13,7 @@ const INFO = `id, task_id AS taskId, function_name AS function, app, url, state,
 export interface SqliteCallbacks {
   /** The task of this row is over, and has a URL. */
   add(task: number, atMs: number): void;
-  due(nowMs: number, limit: number): { readonly callbacks: readonly DueCallback[]; readonly nextDueAtMs: number | null };
+  due(nowMs: number, limit: number, except: readonly string[]): { readonly callbacks: readonly DueCallback[]; readonly nextDueAtMs: number | null };
   settle(id: string, attempt: number, outcome: CallbackOutcome): boolean;
   list(filter: CallbackFilter): CallbackInfo[];
   get(id: string): CallbackInfo | undefined;
@@ -31,7 +31,8 @@ export function createSqliteCallbacks(database: DatabaseSync, newId: IdSource = 
     SELECT ?1, id, function_name, app, callback_url, 'pending', ?2, ?2 FROM tasks WHERE seq = ?3`);
   const due = database.prepare(`
     SELECT id, task_id AS taskId, function_name AS functionName, app, url, attempts + 1 AS attempt, created_at_ms AS createdAtMs, due_at_ms AS dueAtMs
-    FROM callbacks WHERE state = 'pending' AND due_at_ms <= ? ORDER BY due_at_ms, seq LIMIT ?`);
+    FROM callbacks WHERE state = 'pending' AND due_at_ms <= ? AND url NOT IN (SELECT value FROM json_each(?))
+    ORDER BY due_at_ms, seq LIMIT ?`);
   const nextDue = database.prepare("SELECT min(due_at_ms) AS dueAtMs FROM callbacks WHERE state = 'pending' AND due_at_ms > ?");
   const settle = database.prepare(`
     UPDATE callbacks SET state = ?1, attempts = ?2, due_at_ms = ?3, ended_at_ms = ?4, last_error = ?5
@@ -53,8 +54,8 @@ export function createSqliteCallbacks(database: DatabaseSync, newId: IdSource = 
   return {
     add: (task, atMs) => void add.run(newId("callback"), atMs, task),
 
-    due(nowMs, limit) {
-      const rows = due.all(nowMs, limit + 1) as unknown as (DueCallback & { readonly dueAtMs: number })[];
+    due(nowMs, limit, except) {
+      const rows = due.all(nowMs, JSON.stringify(except), limit + 1) as unknown as (DueCallback & { readonly dueAtMs: number })[];
       const callbacks = rows.slice(0, limit).map(({ dueAtMs: _, ...callback }) => callback);
       const next = rows[limit]?.dueAtMs ?? (nextDue.get(nowMs)!["dueAtMs"] as number | null);
       return { callbacks, nextDueAtMs: next };

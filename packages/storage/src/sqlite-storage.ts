@@ -129,7 +129,7 @@ function createContainerStore(call: StorageThread["call"], records: ContainerRec
 
 function createCallbackStore(call: StorageThread["call"]): CallbackStore {
   return {
-    due: (nowMs, limit) => call<"callbacks.due">({ kind: "callbacks.due", nowMs, limit }),
+    due: (nowMs, limit, except = []) => call<"callbacks.due">({ kind: "callbacks.due", nowMs, limit, except }),
     settle: (id, attempt, outcome) => call<"callbacks.settle">({ kind: "callbacks.settle", id, attempt, outcome }),
     list: (filter) => call<"callbacks.list">({ kind: "callbacks.list", filter }),
     get: (id) => call<"callbacks.get">({ kind: "callbacks.get", id }),

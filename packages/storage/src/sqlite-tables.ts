@@ -97,7 +97,7 @@ export function createSqliteTables(database: DatabaseSync, limits: HistoryLimits
         case "tasks.recordCalls":
           return calls.record(operation.rows);
         case "callbacks.due":
-          return callbacks.due(operation.nowMs, operation.limit);
+          return callbacks.due(operation.nowMs, operation.limit, operation.except);
         case "callbacks.settle":
           return callbacks.settle(operation.id, operation.attempt, operation.outcome);
         case "callbacks.list":
