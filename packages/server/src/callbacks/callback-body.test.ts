@@ -47,7 +47,13 @@ test("a result that is null or false is one, and none is none", () => {
 });
 
 test("errors are told without stacks and fields, and no longer than needed", () => {
-  const deep = (depth: number): any => ({ name: "Error", message: `m${depth}`, stack: "at x", fields: { a: 1 }, ...(depth < 9 ? { cause: deep(depth + 1) } : {}) });
+  const deep = (depth: number): any => ({
+    name: "Error",
+    message: `m${depth}`,
+    stack: "at x",
+    fields: { a: 1 },
+    ...(depth < 9 ? { cause: deep(depth + 1) } : {}),
+  });
   const error = { ...deep(0), message: "x".repeat(10_000), code: "timeout" };
   const attempts = Array.from({ length: 50 }, (_, at) => ({
     number: at + 1,

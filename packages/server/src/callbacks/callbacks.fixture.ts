@@ -108,16 +108,42 @@ export function sampleTask(id: string, more: Partial<TaskDetail> = {}): TaskDeta
   };
 }
 
+/** Tells when somebody begins to wait for so many milliseconds. */
+export class TellingClock extends FakeClock {
+  readonly #set = new Set<{ readonly delayMs: number }>();
+  readonly #waiting: { readonly delayMs: number; readonly resolve: () => void }[] = [];
+
+  override after(delayMs: number, run: () => void): () => void {
+    const timer = { delayMs };
+    this.#set.add(timer);
+    for (const each of this.#waiting) if (each.delayMs === delayMs) each.resolve();
+    const cancel = super.after(delayMs, () => {
+      this.#set.delete(timer);
+      run();
+    });
+    return () => {
+      this.#set.delete(timer);
+      cancel();
+    };
+  }
+
+  /** Resolves at once where somebody waits so long already. */
+  async untilSet(delayMs: number): Promise<void> {
+    if ([...this.#set].some((timer) => timer.delayMs === delayMs)) return;
+    await new Promise<void>((resolve) => this.#waiting.push({ delayMs, resolve }));
+  }
+}
+
 export interface Sending {
   readonly callbacks: Callbacks;
   readonly store: MemoryCallbackStore;
-  readonly clock: FakeClock;
+  readonly clock: TellingClock;
 }
 
 /** Callbacks over a store in memory, ended when the test is over. The clock starts now: verifiers look at the time. */
 export function startCallbacks(more: Partial<CallbacksOptions> = {}): Sending {
   const store = (more.store as MemoryCallbackStore | undefined) ?? new MemoryCallbackStore();
-  const clock = (more.clock as FakeClock | undefined) ?? new FakeClock(Date.now());
+  const clock = (more.clock as TellingClock | undefined) ?? new TellingClock(Date.now());
   const callbacks = new Callbacks({
     store,
     detail: async (id) => sampleTask(id),

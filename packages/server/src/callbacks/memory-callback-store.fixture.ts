@@ -3,12 +3,17 @@ import type { CallbackOutcome, CallbackStore, DueCallback } from "@samovar/stora
 
 /** What a store of callbacks does, in memory. It outlives those who send, as a database does. */
 export class MemoryCallbackStore implements CallbackStore {
-  readonly rows = new Map<string, CallbackInfo>();
+  /** In the order in which they are due, as tests add them. */
+  readonly rows: Map<string, CallbackInfo>;
   /** Of each question what was left out. */
   readonly asked: (readonly string[])[] = [];
   /** Thrown in place of an answer, while it is there. */
   failure: Error | null = null;
   readonly #waiting: { readonly fits: () => boolean; readonly resolve: () => void }[] = [];
+
+  constructor(rows = new Map<string, CallbackInfo>()) {
+    this.rows = rows;
+  }
 
   add(id: string, url: string, atMs: number, more: Partial<CallbackInfo> = {}): void {
     const fresh = { id, taskId: `tk_${id}`, function: "work", app: "shop", url, state: "pending", attempts: 0, createdAtMs: atMs, dueAtMs: atMs } as const;
@@ -22,12 +27,14 @@ export class MemoryCallbackStore implements CallbackStore {
   ): Promise<{ readonly callbacks: readonly DueCallback[]; readonly nextDueAtMs: number | null }> {
     this.asked.push(except);
     await this.#work();
-    const pending = [...this.rows.values()].filter(({ state }) => state === "pending").sort((a, b) => a.dueAtMs! - b.dueAtMs!);
-    const due = pending.filter(({ dueAtMs, url }) => dueAtMs! <= nowMs && !except.includes(url)).slice(0, limit);
-    const callbacks = due.map(({ id, taskId, function: functionName, app, url, attempts, createdAtMs }) => {
-      return { id, taskId, functionName, app, url, attempt: attempts + 1, createdAtMs };
-    });
-    return { callbacks, nextDueAtMs: pending.find(({ dueAtMs }) => dueAtMs! > nowMs)?.dueAtMs ?? null };
+    const callbacks: DueCallback[] = [];
+    let nextDueAtMs: number | null = null;
+    for (const { id, taskId, function: functionName, app, url, attempts, createdAtMs, dueAtMs } of this.rows.values()) {
+      if (dueAtMs === null) continue;
+      if (dueAtMs > nowMs) nextDueAtMs = Math.min(nextDueAtMs ?? dueAtMs, dueAtMs);
+      else if (callbacks.length < limit && !except.includes(url)) callbacks.push({ id, taskId, functionName, app, url, attempt: attempts + 1, createdAtMs });
+    }
+    return { callbacks, nextDueAtMs };
   }
 
   async settle(id: string, attempt: number, outcome: CallbackOutcome): Promise<boolean> {
@@ -70,7 +77,9 @@ export class MemoryCallbackStore implements CallbackStore {
   }
 
   count(state: CallbackInfo["state"]): number {
-    return [...this.rows.values()].filter((row) => row.state === state).length;
+    let count = 0;
+    for (const row of this.rows.values()) if (row.state === state) count += 1;
+    return count;
   }
 
   /** Answers come in a later turn, as from a thread. */

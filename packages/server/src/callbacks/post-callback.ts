@@ -80,7 +80,7 @@ function postOnce({ connections, target, headers, body, timeoutMs, clock, signal
     }
     request.on("error", (error: NodeJS.ErrnoException) => {
       if (head) finishWithHead();
-      else if (request!.reusedSocket && (error.code === "ECONNRESET" || error.code === "EPIPE")) finish("stale");
+      else if (request.reusedSocket && (error.code === "ECONNRESET" || error.code === "EPIPE")) finish("stale");
       else finish(unanswered(describe(error), error instanceof TargetRefused && error.isFinal));
     });
     request.on("response", (response) => {
@@ -97,6 +97,8 @@ function postOnce({ connections, target, headers, body, timeoutMs, clock, signal
       response.on("error", finishWithHead);
       response.on("close", finishWithHead);
     });
+    // Closed without a word, as after an answer to change the protocol.
+    request.on("close", () => (head ? finishWithHead() : finish(unanswered("The connection was closed without an answer"))));
     request.end(body);
   });
 }

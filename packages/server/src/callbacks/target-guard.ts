@@ -64,25 +64,21 @@ export class TargetGuard {
     const byName = judgeName(this.#options.rules, host);
     if (byName === "closed") throw new TargetRefused(`${host} is closed by SAMOVAR_CALLBACK_DENY`, true);
     if (isIP(host) !== 0) this.#assertAddress(host, url, true);
-    return { url, lookup: (name, options, done) => this.#lookup(name, options, done, url, byName === "open") };
+    const lookup: LookupFunction = (name, options, answer) =>
+      void this.#findAddresses(name, url, byName === "open", toFamily(options.family)).then(
+        (found) => (options.all ? answer(null, found) : answer(null, found[0]!.address, found[0]!.family)),
+        (error: Error) => answer(error, []),
+      );
+    return { url, lookup };
   }
 
-  #lookup(name: string, options: Parameters<LookupFunction>[1], done: Parameters<LookupFunction>[2], url: URL, isOpen: boolean): void {
-    this.#addressesOf(name).then(
-      (addresses) => {
-        try {
-          // One bad address is reason enough: which of them a connection takes is not ours to say.
-          if (!isOpen) for (const { address } of addresses) this.#assertAddress(address, url, false);
-          const fitting = addresses.filter(({ family }) => !options.family || family === toFamily(options.family));
-          if (fitting.length === 0) throw new Error(`${name} has no address`);
-          if (options.all) done(null, [...fitting]);
-          else done(null, fitting[0]!.address, fitting[0]!.family);
-        } catch (error) {
-          done(error as Error, []);
-        }
-      },
-      (error: Error) => done(error, []),
-    );
+  async #findAddresses(name: string, url: URL, isOpen: boolean, family: number): Promise<LookupAddress[]> {
+    const addresses = await this.#addressesOf(name);
+    // One bad address is reason enough: which of them a connection takes is not ours to say.
+    if (!isOpen) for (const { address } of addresses) this.#assertAddress(address, url, false);
+    const fitting = addresses.filter((each) => family === 0 || each.family === family);
+    if (fitting.length === 0) throw new Error(`${name} has no address`);
+    return fitting;
   }
 
   #assertAddress(address: string, url: URL, isFinal: boolean): void {
@@ -129,13 +125,15 @@ function parseCallbackUrl(text: string): URL {
   const url = URL.parse(text);
   if (!url) throw new TargetRefused("The callback URL can't be read", true);
   if (url.protocol !== "http:" && url.protocol !== "https:") throw new TargetRefused(`Callbacks go to http: and https:, and the URL has ${url.protocol}`, true);
-  if (url.username !== "" || url.password !== "") throw new TargetRefused("The callback URL has a user or a password in it: verify the signature instead", true);
+  if (url.username !== "" || url.password !== "")
+    throw new TargetRefused("The callback URL has a user or a password in it: verify the signature instead", true);
   return url;
 }
 
 const portOf = (url: URL): number => Number(url.port || (url.protocol === "https:" ? 443 : 80));
 
-const toFamily = (family: number | string): number => (family === "IPv4" ? 4 : family === "IPv6" ? 6 : Number(family));
+/** 0: either. */
+const toFamily = (family: number | string | undefined): number => (family === "IPv4" ? 4 : family === "IPv6" ? 6 : Number(family ?? 0));
 
 function resolveBySystem(host: string): Promise<readonly LookupAddress[]> {
   return new Promise((resolve, reject) => lookupByHost(host, { all: true }, (error, addresses) => (error ? reject(error) : resolve(addresses))));

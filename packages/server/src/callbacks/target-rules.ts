@@ -80,7 +80,10 @@ export function judgeName(rules: TargetRules, name: string): "open" | "closed" |
 }
 
 /** `open`: by an entry of the operator's own; undefined: nothing speaks against it; else what it is that is refused. */
-export function judgeAddress(rules: TargetRules, text: string): { readonly verdict: "open" } | { readonly verdict: "closed"; readonly what: string } | undefined {
+export function judgeAddress(
+  rules: TargetRules,
+  text: string,
+): { readonly verdict: "open" } | { readonly verdict: "closed"; readonly what: string } | undefined {
   const address = parseAddress(text);
   if (!address) return { verdict: "closed", what: "no address that can be read" };
   const own = judgeOne(rules, address);

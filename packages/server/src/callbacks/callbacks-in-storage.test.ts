@@ -1,0 +1,110 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { silentLogger, systemClock } from "@samovar/kit";
+import { createIdSource, type TaskDetail } from "@samovar/protocol";
+import { openSqliteStorage, type CallbackStore, type NewTask, type Storage } from "@samovar/storage";
+import { Callbacks } from "./callbacks.ts";
+import { never, ok, sampleTask, startReceiver } from "./callbacks.fixture.ts";
+
+const ids = createIdSource();
+
+async function openStorage(): Promise<Storage> {
+  const folder = await mkdtemp(join(tmpdir(), "samovar-callbacks-"));
+  const storage = await openSqliteStorage({ file: join(folder, "samovar.db"), logger: silentLogger, clock: systemClock });
+  onTestFinished(async () => {
+    await storage.close();
+    await rm(folder, { recursive: true });
+  });
+  return storage;
+}
+
+/** Each has ended by being cancelled. */
+async function endTasks(storage: Storage, urls: readonly string[]): Promise<readonly string[]> {
+  const nowMs = Date.now();
+  const tasks = urls.map((callbackUrl): NewTask => {
+    return {
+      id: ids("task"),
+      queue: "work",
+      functionName: "work",
+      app: "shop",
+      method: null,
+      parameters: "[]",
+      encoding: "json",
+      reply: "value",
+      input: Buffer.from("1"),
+      createdAtMs: nowMs,
+      dueAtMs: nowMs,
+      priority: 0,
+      expiresAtMs: null,
+      concurrencyKey: null,
+      idempotencyKey: null,
+      idempotencyMs: 0,
+      keepMs: 3_600_000,
+      callbackUrl,
+      tick: null,
+    };
+  });
+  await storage.tasks.insert(tasks);
+  const taskIds = tasks.map(({ id }) => id);
+  await storage.tasks.change("cancel", { ids: taskIds }, nowMs);
+  return taskIds;
+}
+
+/** With what tells when so many are settled: a request that came in is not on disk yet. */
+function start(storage: Storage): { readonly callbacks: Callbacks; readonly untilSettled: (count: number) => Promise<void> } {
+  let settled = 0;
+  const waiting = new Map<number, () => void>();
+  const store: CallbackStore = {
+    ...storage.callbacks,
+    settle: async (id, attempt, outcome) => {
+      const isSettled = await storage.callbacks.settle(id, attempt, outcome);
+      waiting.get(++settled)?.();
+      return isSettled;
+    },
+  };
+  const detail = async (id: string): Promise<TaskDetail | undefined> => {
+    const record = await storage.tasks.get(id);
+    return record && sampleTask(id, { status: record.status, endedAtMs: record.endedAtMs, result: undefined });
+  };
+  const callbacks = new Callbacks({
+    store,
+    detail,
+    secret: Buffer.alloc(32, 7),
+    allow: [],
+    deny: [],
+    url: () => "",
+    clock: systemClock,
+    logger: silentLogger,
+    random: Math.random,
+    limits: { laneLength: 8 },
+  });
+  onTestFinished(() => callbacks.dispose());
+  return { callbacks, untilSettled: (count) => new Promise((resolve) => waiting.set(count, resolve)) };
+}
+
+test("each task that ended is told once, and those of a receiver that never answers keep back no others", async () => {
+  const [storage, dead, living] = [await openStorage(), await startReceiver(never), await startReceiver()];
+  // More than one question to the store gives.
+  await endTasks(storage, Array<string>(400).fill(dead.url));
+  const told = await endTasks(storage, Array<string>(300).fill(living.url));
+  const others = await storage.callbacks.due(Date.now(), 1_000, [dead.url]);
+  expect(others.callbacks.map(({ taskId }) => taskId)).toEqual(told);
+  const { callbacks, untilSettled } = start(storage);
+  callbacks.wake();
+  await untilSettled(300);
+  expect(new Set(living.received.map(({ body }) => (JSON.parse(body) as { data: { id: string } }).data.id))).toEqual(new Set(told));
+  expect(dead.received).toHaveLength(4);
+  await callbacks.dispose();
+  const [pending, delivered] = [await callbacks.list({ state: "pending", limit: 1_000 }), await callbacks.list({ state: "delivered", limit: 1_000 })];
+  expect([pending.length, delivered.length]).toEqual([400, 300]);
+
+  // What the next server does with what is left.
+  dead.answer = ok;
+  const next = start(storage);
+  next.callbacks.wake();
+  await next.untilSettled(400);
+  expect(new Set(dead.received.map(({ headers }) => headers["webhook-id"])).size).toBe(400);
+  expect(await next.callbacks.list({ state: "pending", limit: 10 })).toEqual([]);
+});
