@@ -96,6 +96,8 @@ export interface LogQuery {
   /** A function's name. */
   readonly name: string | null;
   readonly containerId: string | null;
+  /** Only what was logged while one handled this task. */
+  readonly taskId?: string;
   /** How many of the last lines come first. */
   readonly tail: number;
   readonly follow: boolean;

@@ -118,19 +118,17 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   /** Resolves when they are on disk. */
   async put(tasks: readonly NewTask[]): Promise<readonly InsertedTask[]> {
     const nowMs = this.#options.clock.now();
-    const early = tasks.filter((task) => isPlain(task, nowMs) && this.#window.knows(positionOf(task)));
     this.#pending += tasks.length;
     const inserting = this.#options.store.insert(tasks);
     // Behind the insert, so that the store hears of their starts after it.
-    for (const task of early) this.#window.add(toWaiting(task));
-    if (early.length > 0) this.wake();
+    const early = new Set(tasks.filter((task) => isPlain(task, nowMs) && this.#window.add(toWaiting(task))));
+    if (early.size > 0) this.wake();
     try {
       const inserted = await inserting;
-      this.#inserted(tasks, inserted, new Set(early));
+      this.#inserted(tasks, inserted, early);
       return inserted;
     } catch (error) {
-      this.#pending -= tasks.length;
-      for (const { id } of early) this.#drop(id);
+      for (const { id } of tasks) if (!this.#drop(id)) this.#pending--;
       throw error;
     }
   }
@@ -149,7 +147,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
       if (!ready || early.has(task)) continue;
       came = true;
       // What isn't known here is found by the read that `wake` begins, or by the one after it.
-      if (!this.#running.has(task.id) && this.#window.knows(positionOf(task))) this.#window.add(toWaiting(task));
+      if (!this.#running.has(task.id)) this.#window.add(toWaiting(task));
     }
     if (came) this.wake();
   }
@@ -292,14 +290,10 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     if (event === "retry" || event === "give-back") this.#pending++;
     else if (task.callbackUrl !== null) this.#options.onCallback();
     if (event === "retry") this.#options.alarm(dueAtMs!);
-    if (event === "give-back") this.#waitAgain({ ...task, attempt, expiresAtMs: null });
+    if (event === "give-back") this.#window.add({ ...task, attempt, expiresAtMs: null });
     else if (moreReady) this.knowOnlyTo(null);
     this.#tell(task.id, status, attempt, told);
     this.wake();
-  }
-
-  #waitAgain(task: WaitingTask): void {
-    if (this.#window.knows(task)) this.#window.add(task);
   }
 
   // --- and are changed from outside

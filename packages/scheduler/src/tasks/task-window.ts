@@ -53,14 +53,16 @@ export class TaskWindow {
     return this.#byId.has(id);
   }
 
-  add(task: WaitingTask): void {
-    if (this.#byId.has(task.id)) return;
+  /** Takes in what belongs here: what is beyond what is known, a later read finds. False: it didn't. */
+  add(task: WaitingTask): boolean {
+    if (!this.knows(task) || this.#byId.has(task.id)) return false;
     this.#byId.set(task.id, task);
     this.#bytes += task.input.length;
     const last = this.#tasks.at(-1);
     if (!last || comparePositions(last, task) < 0) this.#tasks.push(task);
     else this.#tasks.splice(this.#findPlace(task), 0, task);
     if (this.size > this.#limits.tasks || this.#bytes > this.#limits.bytes) this.#trim();
+    return true;
   }
 
   /** What a read gave: all that follows `knownTo`, in order, as far as it goes; nothing where there is no more. */
