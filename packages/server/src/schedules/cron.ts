@@ -1,6 +1,6 @@
 import { show } from "@samovar/protocol";
 import { Cron } from "croner";
-import { findStretch, fromWall, toWall, type Stretch } from "./wall-clock.ts";
+import { findStretch, type Stretch } from "./wall-clock.ts";
 
 /** What can be written in place of five fields. */
 const NAMES = new Set(["@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"]);
@@ -28,7 +28,7 @@ export function describeCronProblem(cron: string): string | undefined {
 /** Why this is no timezone; undefined if it is one. */
 export function describeTimezoneProblem(timezone: string): string | undefined {
   try {
-    new Intl.DateTimeFormat("en", { timeZone: timezone });
+    Intl.DateTimeFormat("en", { timeZone: timezone });
     return undefined;
   } catch {
     return `timezone is ${show(timezone)}, which this server doesn't know: give an IANA name, such as "Europe/Berlin" or "UTC"`;
@@ -43,81 +43,54 @@ export interface Runs {
   previous(untilMs: number, count: number): readonly number[];
 }
 
-/** Throws for what `describeCronProblem` and `describeTimezoneProblem` describe. */
-export function createRuns(cron: string, timezone: string): Runs {
-  return (isEveryHour(cron) ? hourlyRuns : namedRuns)(parseCron(cron), timezone);
-}
-
 /**
- * It finds times as if no clock were ever set forward or back, and the moment of each is ours to find: croner's own rules
- * for that lose times where a gap ends at midnight, and have no sensible one for several hours or steps.
+ * Finds runs by two rules, of which croner has neither for all that can be written: where every hour is meant, by real
+ * time, whenever the clock on the wall shows it; where hours are named, each of their times once: at the first of two,
+ * and when the gap is over where there is none. So croner only finds times as if no clock were ever set forward or back.
+ *
+ * Between two such changes a time and its moment are a fixed offset apart. By the first rule, such a stretch has the
+ * times that the clock shows in it; by the second those from what the clock showed before the change: then the times of
+ * a gap are its first ones, and those that come for the second time are not among them.
+ *
+ * Throws for what `describeCronProblem` and `describeTimezoneProblem` describe.
  */
-function parseCron(cron: string): Cron {
-  return new Cron(cron.trim(), { utcOffset: 0, paused: true, mode: "5-or-6-parts" });
-}
-
-/** By real time: whenever the clock on the wall shows it, also for the second time. */
-function hourlyRuns(cron: Cron, timezone: string): Runs {
-  let last: Stretch | undefined;
-  const stretchAt = (atMs: number): Stretch => (last && atMs >= last.fromMs && atMs < last.untilMs ? last : (last = findStretch(atMs, timezone)));
+export function createRuns(text: string, timezone: string): Runs {
+  const cron = parseCron(text);
+  const everyHour = isEveryHour(text);
+  let last = findStretch(0, timezone);
+  const stretchAt = (atMs: number): Stretch => (atMs >= last.fromMs && atMs < last.untilMs ? last : (last = findStretch(atMs, timezone)));
+  const firstWallMs = ({ fromMs, offsetMs, offsetBeforeMs }: Stretch): number => fromMs + (everyHour ? offsetMs : offsetBeforeMs);
   return {
     next(afterMs) {
-      for (let fromMs = afterMs; ;) {
-        const { offsetMs, untilMs } = stretchAt(fromMs);
-        // Of a later stretch, its first second counts, too.
-        const wall = cron.nextRun(new Date(fromMs + offsetMs - (fromMs === afterMs ? 0 : 1)));
+      let stretch = stretchAt(afterMs);
+      for (let fromWallMs = Math.max(afterMs + stretch.offsetMs, firstWallMs(stretch) - 1); ; fromWallMs = firstWallMs(stretch) - 1) {
+        const wall = cron.nextRun(new Date(fromWallMs));
         if (!wall) return null;
-        if (wall.getTime() - offsetMs < untilMs) return wall.getTime() - offsetMs;
-        fromMs = untilMs;
+        if (wall.getTime() < stretch.untilMs + stretch.offsetMs) return Math.max(stretch.fromMs, wall.getTime() - stretch.offsetMs);
+        stretch = stretchAt(stretch.untilMs);
       }
     },
     previous(untilMs, count) {
       const found: number[] = [];
-      for (let endMs = untilMs; found.length < count;) {
-        const { offsetMs, fromMs } = stretchAt(endMs);
-        const walls = cron.previousRuns(count - found.length, new Date(nextSecond(endMs + offsetMs)));
-        const own = walls.map((wall) => wall.getTime() - offsetMs).filter((atMs) => atMs >= fromMs);
-        found.push(...own);
-        if (fromMs === -Infinity) break;
-        endMs = fromMs - 1;
-      }
-      return found;
-    },
-  };
-}
-
-/**
- * By the clock on the wall: each time that is named runs once, at the first of two, and where there is none such that
- * day when the gap is over.
- */
-function namedRuns(cron: Cron, timezone: string): Runs {
-  return {
-    next(afterMs) {
-      let wall = cron.nextRun(new Date(toWall(afterMs, timezone)));
-      // In an hour that comes for the second time, its times have run.
-      while (wall && fromWall(wall.getTime(), timezone) <= afterMs) wall = cron.nextRun(wall);
-      return wall ? fromWall(wall.getTime(), timezone) : null;
-    },
-    previous(untilMs, count) {
-      const found: number[] = [];
-      // In such an hour, all of its times are over, also those that the wall doesn't show yet.
-      const latestWallMs = Math.max(toWall(untilMs, timezone), toWall(untilMs - DAY_MS, timezone) + DAY_MS);
-      for (let end = new Date(nextSecond(latestWallMs)); found.length < count;) {
-        const walls = cron.previousRuns(count, end);
-        const last = walls.at(-1);
-        if (!last) break;
-        end = last;
+      for (let endMs = untilMs; found.length < count && endMs > -Infinity;) {
+        const stretch = stretchAt(endMs);
+        const firstMs = firstWallMs(stretch);
+        const walls = cron.previousRuns(count, new Date(nextSecond(endMs + stretch.offsetMs)));
         for (const wall of walls) {
-          const atMs = fromWall(wall.getTime(), timezone);
-          if (atMs <= untilMs && atMs !== found.at(-1)) found.push(atMs);
+          const atMs = Math.max(stretch.fromMs, wall.getTime() - stretch.offsetMs);
+          if (wall.getTime() >= firstMs && atMs !== found.at(-1)) found.push(atMs);
         }
+        // The times of a gap may have been more than were asked for, but no more than one run.
+        endMs = walls.length === count && walls.at(-1)!.getTime() >= firstMs ? found.at(-1)! - 1 : stretch.fromMs - 1;
       }
       return found.slice(0, count);
     },
   };
 }
 
-const DAY_MS = 86_400_000;
+function parseCron(text: string): Cron {
+  return new Cron(text.trim(), { utcOffset: 0, paused: true, mode: "5-or-6-parts" });
+}
 
 const nextSecond = (atMs: number): number => Math.floor(atMs / 1_000) * 1_000 + 1_000;
 

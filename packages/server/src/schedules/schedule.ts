@@ -3,6 +3,7 @@ import type { ScheduleInfo } from "@samovar/protocol";
 import type { ScheduleRecord } from "@samovar/storage";
 import { MAX_TICKS, settledAt, stillWanted, takeTicks, tickOutcome, type DueTick } from "./decisions.ts";
 import { describeWhen } from "./schedule-info.ts";
+import { describeScheduleProblem } from "./schedule-problem.ts";
 import type { ScheduledFunction } from "./scheduled-function.ts";
 import type { Ticks } from "./ticks.ts";
 
@@ -46,7 +47,7 @@ export class Schedule {
   #cancelRetry: (() => void) | null = null;
 
   /** With a record it goes on where an earlier server ended; without one it begins now. */
-  constructor(services: ScheduleServices, fn: ScheduledFunction, ticks: Ticks | null, record: ScheduleRecord | undefined) {
+  constructor(services: ScheduleServices, fn: ScheduledFunction, ticks: Ticks, record: ScheduleRecord | undefined) {
     this.#services = services;
     this.#fn = fn;
     this.#ticks = ticks;
@@ -92,7 +93,7 @@ export class Schedule {
       overlap: schedule.overlap,
       catchUp: schedule.catchUp,
       state: this.state,
-      nextRunsAtMs: this.#ticking ? (this.#ticks?.after(Math.max(fromMs, settledAt(this.#settledMs, fromMs)), SHOWN_RUNS) ?? []) : [],
+      nextRunsAtMs: this.#ticking ? this.#next(Math.max(fromMs, settledAt(this.#settledMs, fromMs))) : [],
       lastTickAtMs: this.#lastTickAtMs,
       lastTaskId: this.#lastTaskId,
     };
@@ -100,27 +101,28 @@ export class Schedule {
 
   /** Gives tasks to the ticks that passed; returns when to look again, null for never. */
   look(): number | null {
-    if (!this.#ticking || !this.#ticks) return null;
+    if (!this.#ticking) return null;
     const { clock, logger } = this.#services;
     const nowMs = clock.now();
     const settledMs = settledAt(this.#settledMs, nowMs);
     // Set back far: what was seen before says nothing about now.
     if (settledMs < this.#settledMs) this.#awayUntilMs = settledMs;
-    if (settledMs <= nowMs) {
+    const [firstMs] = this.#next(settledMs);
+    if (this.#ticks && firstMs !== undefined && firstMs <= nowMs) {
       const { schedule, name } = this.#fn;
       const { due, lostSinceMs } = takeTicks(this.#ticks, { settledMs, awayUntilMs: this.#awayUntilMs, nowMs, catchUp: schedule.catchUp });
       if (lostSinceMs !== null) {
         const fields = { schedule: name, since: toText(lostSinceMs), catchUp: schedule.catchUp, tasks: due.length };
         logger.info(fields, "Ticks of a schedule passed unseen, and not each gets a task");
       }
-      this.#settledMs = nowMs;
       if (due.length > 0) this.#add(due);
     }
-    return this.#ticks.after(Math.max(settledMs, nowMs), 1)[0] ?? null;
+    this.#settledMs = Math.max(settledMs, nowMs);
+    return this.#next(this.#settledMs)[0] ?? null;
   }
 
   /** Another version, or the one that was stopped: ticks go to it from now on. True when nothing before now is to be made up for. */
-  replace(fn: ScheduledFunction, ticks: Ticks | null, sameText: boolean): boolean {
+  replace(fn: ScheduledFunction, ticks: Ticks, sameText: boolean): boolean {
     // What passed by now passed by the old text.
     this.look();
     const anew = !sameText || this.#stopped;
@@ -150,6 +152,19 @@ export class Schedule {
   close(): void {
     this.#closed = true;
     this.#forgetWaiting();
+  }
+
+  /** All that is shown is found here, a little of it at each tick, so that a list of thousands has only to show it. */
+  #next(afterMs: number): readonly number[] {
+    try {
+      return this.#ticks?.after(afterMs, SHOWN_RUNS) ?? [];
+    } catch (error) {
+      // An app's checks refuse it, but what was kept may be older than they are, and the zones of the machine newer.
+      const fields = { schedule: this.#fn.name, problem: describeScheduleProblem(this.#fn.schedule), error: String(error) };
+      this.#services.logger.error(fields, "A schedule can't be read, and doesn't tick");
+      this.#ticks = null;
+      return [];
+    }
   }
 
   #countFromNow(): void {

@@ -5,7 +5,6 @@ import type { ScheduleRecord, ScheduleStore } from "@samovar/storage";
 import { Turns } from "../deployments/turns.ts";
 import { SET_BACK_MS } from "./decisions.ts";
 import { Schedule, type ScheduleServices } from "./schedule.ts";
-import { describeScheduleProblem } from "./schedule-problem.ts";
 import type { ScheduledFunction } from "./scheduled-function.ts";
 import { TickHeap, type TickHeapItem } from "./tick-heap.ts";
 import { createTicks, ticksText, type Ticks } from "./ticks.ts";
@@ -191,20 +190,15 @@ export class Schedules implements ScheduleControl {
     this.#closing.add(settled);
   }
 
-  /** Null where it can't be read: by an app's checks it can, but what was kept may be older than they are. */
-  #createTicks({ name, schedule }: ScheduledFunction): Ticks | null {
+  #createTicks({ schedule }: ScheduledFunction): Ticks {
     const text = ticksText(schedule);
     let ticks = this.#shared.get(text);
-    if (ticks) return ticks;
-    const problem = describeScheduleProblem(schedule);
-    if (problem !== undefined) {
-      this.#options.logger.error({ schedule: name, problem }, "A schedule can't be read, and doesn't tick");
-      return null;
+    if (!ticks) {
+      ticks = createTicks(schedule, this.#timezone);
+      // Those that are in use have their own hold on it.
+      if (this.#shared.size >= MAX_SHARED_TICKS) this.#shared.clear();
+      this.#shared.set(text, ticks);
     }
-    ticks = createTicks(schedule, this.#timezone);
-    // Those that are in use have their own hold on it.
-    if (this.#shared.size >= MAX_SHARED_TICKS) this.#shared.clear();
-    this.#shared.set(text, ticks);
     return ticks;
   }
 
@@ -241,21 +235,11 @@ export class Schedules implements ScheduleControl {
       const item = this.#heap.takeFirst()!;
       const entry = item.value;
       if (entry.next !== item) continue;
-      const nextMs = this.#lookAt(entry);
+      const nextMs = entry.schedule.look();
       entry.next = nextMs === null ? null : { atMs: nextMs, value: entry };
       if (entry.next) this.#heap.add(entry.next);
     }
     this.#setTimer();
-  }
-
-  /** A schedule whose ticks can't be found must not end those of the others. */
-  #lookAt({ schedule }: Entry): number | null {
-    try {
-      return schedule.look();
-    } catch (error) {
-      this.#options.logger.error({ schedule: schedule.fn.name, error: String(error) }, "The next tick of a schedule can't be found: it doesn't tick any more");
-      return null;
-    }
   }
 
   #keepBeginning(fn: ScheduledFunction): void {

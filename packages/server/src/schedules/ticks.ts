@@ -14,10 +14,10 @@ export function ticksText({ cron, everyMs, timezone }: ScheduleManifest): string
   return JSON.stringify([cron, everyMs, timezone]);
 }
 
-/** Throws for what `describeScheduleProblem` describes. `ownTimezone` is for a cron without one. */
+/** Of what `describeScheduleProblem` describes, finding them throws. `ownTimezone` is for a cron without one. */
 export function createTicks(schedule: ScheduleManifest, ownTimezone: string): Ticks {
   const { cron, everyMs, timezone } = schedule;
-  return everyMs === null ? new CronTicks(createRuns(cron ?? "", timezone ?? ownTimezone)) : everyTicks(everyMs);
+  return everyMs === null ? new CronTicks(cron ?? "", timezone ?? ownTimezone) : everyTicks(everyMs);
 }
 
 function everyTicks(everyMs: number): Ticks {
@@ -39,15 +39,23 @@ const REMEMBERED = 16;
 
 /** Finding a run takes croner about a tenth of a millisecond: what was found is remembered, for all who tick by the same text. */
 class CronTicks implements Ticks {
-  readonly #runs: Runs;
+  readonly #cron: string;
+  readonly #timezone: string;
+  #found: Runs | undefined;
   /** Every tick after this, up to the last of those that are remembered. */
   #fromMs = Infinity;
   #known: number[] = [];
   /** None comes after those. */
   #complete = false;
 
-  constructor(runs: Runs) {
-    this.#runs = runs;
+  constructor(cron: string, timezone: string) {
+    this.#cron = cron;
+    this.#timezone = timezone;
+  }
+
+  /** Made when they are first asked for: who sets thousands of schedules doesn't wait for that. */
+  get #runs(): Runs {
+    return (this.#found ??= createRuns(this.#cron, this.#timezone));
   }
 
   after(afterMs: number, count: number): readonly number[] {
