@@ -21,7 +21,8 @@ interface Lane {
  * Callbacks that are due, in one lane per host, so that a host that is slow or gone holds up its own and no others. Lanes
  * take turns.
  *
- * A callback: added → (its lane's turn) taken → released. A lane is there while it has callbacks.
+ * A callback: added → (its lane's turn) taken → answered, when the next one of its lane may be taken → forgotten. A lane is
+ * there while it has callbacks.
  */
 export class CallbackLanes {
   readonly #limits: LaneLimits;
@@ -65,17 +66,21 @@ export class CallbackLanes {
   }
 
   /**
-   * It is over, whatever came of it. A host that didn't answer gets one at a time until it answers again: many of its
-   * kind must not take all the room there is.
+   * Its try is over. A host that didn't answer gets one at a time until it answers again: many of its kind must not take
+   * all the room there is.
    */
-  release(callback: DueCallback, hasAnswered: boolean): void {
-    this.#held.delete(callback.id);
+  answered(callback: DueCallback, hasAnswered: boolean): void {
     const host = laneOf(callback.url);
     const lane = this.#lanes.get(host)!;
     lane.active -= 1;
     lane.limit = hasAnswered ? this.#limits.perHost : 1;
     if (lane.active === 0 && lane.waiting.length === 0 && !lane.isShort) this.#lanes.delete(host);
     this.#judge(lane);
+  }
+
+  /** The store knows what came of it. */
+  forget(callback: DueCallback): void {
+    this.#held.delete(callback.id);
   }
 
   /** URLs of which there is enough here for now. */

@@ -181,9 +181,12 @@ export class Callbacks implements CallbackControl {
   async #run(callback: DueCallback): Promise<void> {
     const { clock, random } = this.#options;
     const answer = await this.#send(callback);
+    this.#lanes.answered(callback, answer?.kind === "answered");
+    // The host needn't wait for our disk.
+    this.#sendWhatMay();
     if (answer) await this.#settle(callback, decideCallback(answer, callback.attempt, clock.now(), random()));
     if (this.#isAsking) this.#overMeanwhile.add(callback.id);
-    this.#lanes.release(callback, answer?.kind === "answered");
+    this.#lanes.forget(callback);
   }
 
   /** Null: given up. */
