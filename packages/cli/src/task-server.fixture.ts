@@ -63,7 +63,10 @@ function answerTask(request: TaskRequest, id: string | undefined, verb: string |
 function answerList({ url, response, data }: TaskRequest): void {
   const statuses = url.searchParams.get("status")?.split(",");
   const name = url.searchParams.get("function") ?? undefined;
-  const found = matching(data.tasks ?? [], { ...(name === undefined ? {} : { function: name }), ...(statuses ? { statuses: statuses as TaskInfo["status"][] } : {}) });
+  const found = matching(data.tasks ?? [], {
+    ...(name === undefined ? {} : { function: name }),
+    ...(statuses ? { statuses: statuses as TaskInfo["status"][] } : {}),
+  });
   const from = Number(url.searchParams.get("cursor") ?? 0);
   const to = from + Number(url.searchParams.get("limit"));
   json(response, { tasks: found.slice(from, to), cursor: to < found.length ? String(to) : null });
@@ -72,7 +75,8 @@ function answerList({ url, response, data }: TaskRequest): void {
 function matching(tasks: readonly TaskInfo[], selection: TaskSelection): readonly TaskInfo[] {
   return tasks.filter(
     (task) =>
-      (selection.function === undefined || task.function === selection.function) && (selection.statuses === undefined || selection.statuses.includes(task.status)),
+      (selection.function === undefined || task.function === selection.function) &&
+      (selection.statuses === undefined || selection.statuses.includes(task.status)),
   );
 }
 

@@ -60,7 +60,7 @@ export class TaskClient {
     return this.#http.json({ method: "GET", path, signal });
   }
 
-  /** Changes of one task from now on; ends when it is over. */
+  /** What one task is, then its changes; ends when it is over. */
   async *follow(id: string, signal?: AbortSignal): AsyncGenerator<TaskChange> {
     const { body } = await this.#http.send({ method: "GET", path: taskPath(id), headers: { accept: "text/event-stream" }, signal });
     yield* readServerEvents<TaskChange>(body);

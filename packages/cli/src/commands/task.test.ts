@@ -106,7 +106,11 @@ test.each([
 });
 
 test("list --follow prints changes as they come, until Ctrl-C", async () => {
-  const changes = [change(), change({ status: "RETRY", error: { name: "TypeError", message: "bad weather" } }), change({ id: "tk_2", status: "PENDING", attempt: 0 })];
+  const changes = [
+    change(),
+    change({ status: "RETRY", error: { name: "TypeError", message: "bad weather" } }),
+    change({ id: "tk_2", status: "PENDING", attempt: 0 }),
+  ];
   const { io, server } = await setUp({ changes, followsForever: true });
   const running = runCli(["task", "list", "--follow", "--function", "transcribe"], io);
   await io.sees(/tk_2/);
@@ -199,10 +203,13 @@ test.each([
 });
 
 test("get --follow shows changes until it is over, then all of it", async () => {
-  const { io, server } = await setUp({ tasks: [pendingTask()], changes: [change({ id: "tk_3" }), change({ id: "tk_3", status: "COMPLETE" })], followsForever: true });
+  const changes = [change({ id: "tk_3", status: "PENDING", attempt: 0 }), change({ id: "tk_3" }), change({ id: "tk_3", status: "COMPLETE" })];
+  const { io, server } = await setUp({ tasks: [pendingTask()], changes, followsForever: true });
   expect(await runCli(["task", "get", "tk_3", "--follow"], io)).toBe(1);
-  expect(server.requests).toEqual(Array(3).fill("GET /api/v1/tasks/tk_3"));
-  expect(withoutTimes(io.out())).toMatch(/^TIME tk_3 transcribe PENDING\nTIME tk_3 transcribe RUNNING attempt 1\nTIME tk_3 transcribe COMPLETE attempt 1\ntk_3 {2}PENDING/);
+  expect(server.requests).toEqual(Array(2).fill("GET /api/v1/tasks/tk_3"));
+  expect(withoutTimes(io.out())).toMatch(
+    /^TIME tk_3 transcribe PENDING\nTIME tk_3 transcribe RUNNING attempt 1\nTIME tk_3 transcribe COMPLETE attempt 1\ntk_3 {2}PENDING/,
+  );
 });
 
 test("get --follow ends well when the task did", async () => {
@@ -242,7 +249,16 @@ test("put --wait prints the result; what the task failed with is an error with i
 
   const late = await setUp({ tasks: [pendingTask({ id: "tk_1" })] });
   expect(await runCli(["task", "put", "transcribe", "--wait", "5s"], late.io)).toBe(1);
-  expect(late.io.err()).toContain("error (timeout): tk_1 isn't over after 5 s: it is PENDING, it is due in 3 min\n  → It goes on: `samovar task get tk_1 --wait`");
+  expect(late.io.err()).toContain(
+    "error (timeout): tk_1 isn't over after 5 s: it is PENDING, it is due in 3 min\n  → It goes on: `samovar task get tk_1 --wait`",
+  );
+});
+
+test("a server that stops while a task is waited for is not asked again and again", async () => {
+  const { io, server } = await setUp({ tasks: [pendingTask({ id: "tk_1" })] });
+  expect(await runCli(["task", "get", "tk_1", "--wait"], io)).toBe(1);
+  expect(io.err()).toContain("error (shutting_down): The server stops, and tk_1 is PENDING");
+  expect(server.requests).toHaveLength(1);
 });
 
 test.each([

@@ -14,6 +14,7 @@ import {
   type ControlServer,
   type ControlServerData,
 } from "../control-server.fixture.ts";
+import { callbackInfo, scheduleInfo, taskDetail } from "../task-server.fixture.ts";
 import { listNames } from "./names.ts";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -33,6 +34,9 @@ const DATA: ControlServerData = {
   functions: [functionInfo(), functionInfo({ name: "hello-dev" })],
   containers: [containerInfo(), containerInfo({ id: "ct_beta" })],
   deployments: [deploymentDetail(), deploymentDetail({ name: "other" })],
+  tasks: [taskDetail(), taskDetail({ id: "tk_2" })],
+  schedules: [scheduleInfo()],
+  callbacks: [callbackInfo()],
   tokens: [tokenInfo(), tokenInfo({ name: "$(rm -rf ~)" }), tokenInfo({ name: "two words" }), tokenInfo({ name: "--all" })],
 };
 
@@ -43,6 +47,9 @@ test.each([
   ["target", ["ct_alpha", "ct_beta", "hello-dev", "predict"]],
   ["app", ["models"]],
   ["token", ["ci"]],
+  ["task", ["tk_1", "tk_2"]],
+  ["schedule", ["report"]],
+  ["callback", ["cb_1"]],
   ["constructor", []],
 ])("names of the kind %s, once each, and only those that a shell can't misread", async (kind, expected) => {
   expect(await listNames(kind, await start(DATA))).toEqual(expected);

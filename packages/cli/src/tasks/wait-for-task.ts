@@ -11,9 +11,16 @@ const ONE_WAIT_MS = 50_000;
 export async function waitForTask({ io, interrupt }: CommandContext, client: ControlClient, id: string, forMs: number | true): Promise<TaskDetail> {
   const endMs = forMs === true ? Infinity : io.clock.monotonic() + forMs;
   for (;;) {
-    const leftMs = Math.max(0, Math.ceil(endMs - io.clock.monotonic()));
+    const askedMs = io.clock.monotonic();
+    const leftMs = Math.max(0, Math.ceil(endMs - askedMs));
     const task = await client.tasks.get(id, { waitMs: Math.min(ONE_WAIT_MS, leftMs) }, interrupt.signal);
     if (isTaskOver(task.status) || leftMs <= ONE_WAIT_MS) return task;
+    // A server that stops answers all that wait, and would do so at once to each that asks again.
+    if (io.clock.monotonic() - askedMs < ONE_WAIT_MS / 2) {
+      throw new SamovarError("shutting_down", `The server stops, and ${id} is ${task.status}: it goes on when the server is back`, {
+        fields: { fix: `\`samovar task get ${id} --wait\` waits for it then` },
+      });
+    }
   }
 }
 
