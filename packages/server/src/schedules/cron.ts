@@ -1,6 +1,6 @@
 import { show } from "@samovar/protocol";
 import { Cron } from "croner";
-import { findStretch, type Stretch } from "./wall-clock.ts";
+import { stretchAt, type Stretch } from "./wall-clock.ts";
 
 /** What can be written in place of five fields. */
 const NAMES = new Set(["@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"]);
@@ -57,23 +57,21 @@ export interface Runs {
 export function createRuns(text: string, timezone: string): Runs {
   const cron = parseCron(text);
   const everyHour = isEveryHour(text);
-  let last = findStretch(0, timezone);
-  const stretchAt = (atMs: number): Stretch => (atMs >= last.fromMs && atMs < last.untilMs ? last : (last = findStretch(atMs, timezone)));
   const firstWallMs = ({ fromMs, offsetMs, offsetBeforeMs }: Stretch): number => fromMs + (everyHour ? offsetMs : offsetBeforeMs);
   return {
     next(afterMs) {
-      let stretch = stretchAt(afterMs);
+      let stretch = stretchAt(afterMs, timezone);
       for (let fromWallMs = Math.max(afterMs + stretch.offsetMs, firstWallMs(stretch) - 1); ; fromWallMs = firstWallMs(stretch) - 1) {
         const wall = cron.nextRun(new Date(fromWallMs));
         if (!wall) return null;
         if (wall.getTime() < stretch.untilMs + stretch.offsetMs) return Math.max(stretch.fromMs, wall.getTime() - stretch.offsetMs);
-        stretch = stretchAt(stretch.untilMs);
+        stretch = stretchAt(stretch.untilMs, timezone);
       }
     },
     previous(untilMs, count) {
       const found: number[] = [];
       for (let endMs = untilMs; found.length < count && endMs > -Infinity;) {
-        const stretch = stretchAt(endMs);
+        const stretch = stretchAt(endMs, timezone);
         const firstMs = firstWallMs(stretch);
         const walls = cron.previousRuns(count, new Date(nextSecond(endMs + stretch.offsetMs)));
         for (const wall of walls) {

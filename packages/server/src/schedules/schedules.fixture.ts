@@ -108,6 +108,7 @@ export class TestServers {
   /** Ends this server; what it had begun is done. */
   async end(): Promise<void> {
     await this.schedules.dispose();
+    if (this.clock.pending > 0) throw new Error(`A server that has ended left ${this.clock.pending} timers`);
     this.#schedules = null;
   }
 

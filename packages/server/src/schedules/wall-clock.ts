@@ -12,7 +12,22 @@ export interface Stretch {
   readonly offsetBeforeMs: number;
 }
 
-export function findStretch(atMs: number, timezone: string): Stretch {
+/** Finding one takes far longer than all else about a run, and a few of them serve thousands of schedules. */
+const known = new Map<string, Stretch[]>();
+const KNOWN_PER_ZONE = 32;
+
+/** Throws a RangeError for a timezone that there isn't. */
+export function stretchAt(atMs: number, timezone: string): Stretch {
+  const stretches = known.get(timezone) ?? [];
+  const found = stretches.findLast(({ fromMs, untilMs }) => atMs >= fromMs && atMs < untilMs);
+  if (found) return found;
+  const stretch = findStretch(atMs, timezone);
+  if (stretches.push(stretch) > KNOWN_PER_ZONE) stretches.shift();
+  known.set(timezone, stretches);
+  return stretch;
+}
+
+function findStretch(atMs: number, timezone: string): Stretch {
   const at = Temporal.Instant.fromEpochMilliseconds(Math.floor(atMs)).toZonedDateTimeISO(timezone);
   // Itself included: what is looked for lies strictly before.
   const set = at.add({ milliseconds: 1 }).getTimeZoneTransition("previous");
