@@ -16,5 +16,6 @@ export * from "./task-control.ts";
 export { parseReplyText, toReplyText } from "./tasks/reply-text.ts";
 export { parseResultText } from "./tasks/result-head.ts";
 export type { TaskEvent } from "./tasks/task-changes.ts";
+export type { AttemptEnd } from "./tasks/task-queue.ts";
 export { TaskQueues } from "./tasks/task-queues.ts";
 export type { CallControl, CallReply } from "./worker-peer.ts";

@@ -9,6 +9,7 @@ import {
   type FunctionInfo,
   type ScalingPatch,
 } from "@samovar/protocol";
+import { FakeClock } from "@samovar/kit";
 import type { CallReply, Container, FunctionRuntime } from "@samovar/scheduler";
 import { createContainerCalls } from "./container-calls.ts";
 import { FunctionRegistry } from "./apps/function-registry.ts";
@@ -27,9 +28,11 @@ const containerOf = (...functions: readonly FunctionRuntime[]): Container =>
   ({ plan: { load: { functionIds: Object.fromEntries(functions.map((entry) => [entry.name, entry.functionId])) } } }) as unknown as Container;
 
 const scaled: [functionId: string, patch: ScalingPatch][] = [];
-const noScaling = (): never => {
-  throw new Error("Nothing is scaled");
+const unused = (): never => {
+  throw new Error("Nobody asks for this here");
 };
+const clock = new FakeClock();
+const noTasks = { registry, ids, clock, tasks: unused, scale: unused };
 
 /** The error that a call from a container of `mine`, `model` and `gone` ends with: none of them gets a container. */
 function call(head: Partial<CallHead>, body: Buffer = Buffer.alloc(0)): Promise<ErrorMessage> {
@@ -39,7 +42,7 @@ function call(head: Partial<CallHead>, body: Buffer = Buffer.alloc(0)): Promise<
       throw new Error("It was answered");
     };
     const reply: CallReply = { error: resolve, result: unexpected, head: unexpected, data: unexpected, end: unexpected };
-    createContainerCalls(registry, ids, noScaling)(containerOf(mine, model, gone), { functionName: "", streaming: false, ...head }, body, reply);
+    createContainerCalls(noTasks)(containerOf(mine, model, gone), { functionName: "", streaming: false, ...head }, body, reply);
   });
 }
 
@@ -56,10 +59,11 @@ function scale(functionName: string, patch: unknown, take: (patch: ScalingPatch)
       data: unexpected,
       end: unexpected,
     };
-    const calls = createContainerCalls(registry, ids, async (functionId, change) => {
+    const scale = async (functionId: string, change: ScalingPatch): Promise<FunctionInfo> => {
       scaled.push([functionId, change]);
       return take(change);
-    });
+    };
+    const calls = createContainerCalls({ ...noTasks, scale });
     calls(containerOf(mine, model, gone), { kind: "scale", functionName, streaming: false }, encodeValue(patch), reply);
   });
 }

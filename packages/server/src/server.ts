@@ -127,7 +127,16 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     const logs = new LogStore(home.logs, logger);
     const blobs = new BlobStore(home.blobs, clock);
     const code = new CodeStore(home.code, blobs, logger);
-    const queues = new TaskQueues({ store: storage.tasks, clock, logger, random: Math.random, onCallback: () => callbacks.wake() });
+    const queues = new TaskQueues({
+      store: storage.tasks,
+      clock,
+      logger,
+      random: Math.random,
+      observer: {
+        callbackDue: () => callbacks.wake(),
+        attemptEnded: (end) => metrics.taskAttemptEnded(end),
+      },
+    });
     const [deployed, left, ticked, callbackSecret] = await Promise.all([
       storage.deployments.load(),
       queues.recover(),
@@ -164,7 +173,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
         sessions.logged(line, container.plan.load.functionId);
         deployments.logged(line, container.plan.load.functionId);
       },
-      call: createContainerCalls({ registry, ids, tasks: () => tasks, scale: (functionId, patch) => control.scale(functionId, patch) }),
+      call: createContainerCalls({ registry, ids, clock, tasks: () => tasks, scale: (functionId, patch) => control.scale(functionId, patch) }),
     };
     const maker = new AppMaker({
       host,

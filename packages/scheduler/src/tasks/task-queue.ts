@@ -25,8 +25,24 @@ export interface TaskQueueOptions {
   readonly random: () => number;
   /** A task may have to be looked at then: it is due, or expires. */
   readonly alarm: (atMs: number) => void;
+  readonly observer: TaskObserver;
+}
+
+/** Who is told of what tasks came to, when it is on disk. */
+export interface TaskObserver {
   /** A task with a callback is over. */
-  readonly onCallback: () => void;
+  callbackDue(): void;
+  attemptEnded(end: AttemptEnd): void;
+}
+
+export interface AttemptEnd {
+  readonly app: string;
+  readonly function: string;
+  /** Where it left the task. */
+  readonly status: TaskStatus;
+  /** From its acceptance to its first attempt; null for later ones. */
+  readonly waitedMs: number | null;
+  readonly ranMs: number;
 }
 
 /** Below it more are read; and how many at a time. */
@@ -281,14 +297,22 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     );
   }
 
-  #settled(running: RunningTask, { event, dueAtMs }: TaskSettlement, { applied, moreReady }: SettledTask, told: Partial<TaskEvent>): void {
+  #settled(
+    running: RunningTask,
+    { event, dueAtMs, startedAtMs, endedAtMs }: TaskSettlement,
+    { applied, moreReady }: SettledTask,
+    told: Partial<TaskEvent>,
+  ): void {
     const { task, attempt } = running;
     if (this.#running.get(task.id) === running) this.#running.delete(task.id);
     // Cancelled meanwhile, which has been told.
     if (!applied) return this.wake();
     const status = STATUS_AFTER[event];
     if (event === "retry" || event === "give-back") this.#pending++;
-    else if (task.callbackUrl !== null) this.#options.onCallback();
+    else if (task.callbackUrl !== null) this.#options.observer.callbackDue();
+    const waitedMs = attempt === 1 ? startedAtMs - task.createdAtMs : null;
+    const { app = "", name = "" } = this.#target ?? {};
+    this.#options.observer.attemptEnded({ app, function: name, status, waitedMs, ranMs: endedAtMs - startedAtMs });
     if (event === "retry") this.#options.alarm(dueAtMs!);
     if (event === "give-back") this.#window.add({ ...task, attempt, expiresAtMs: null });
     else if (moreReady) this.knowOnlyTo(null);

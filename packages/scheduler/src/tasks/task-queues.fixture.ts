@@ -48,7 +48,8 @@ export async function createQueues(wrap: (store: TaskStore) => TaskStore = (stor
   const folder = await mkdtemp(join(tmpdir(), "samovar-queues-"));
   const clock = new FakeClock(1_800_000_000_000);
   const storage = await openSqliteStorage({ file: join(folder, "samovar.db"), logger: silentLogger, clock });
-  const create = (): TaskQueues => new TaskQueues({ store: wrap(storage.tasks), clock, logger: silentLogger, random: () => 0, onCallback() {} });
+  const create = (): TaskQueues =>
+    new TaskQueues({ store: wrap(storage.tasks), clock, logger: silentLogger, random: () => 0, observer: { callbackDue() {}, attemptEnded() {} } });
   const all: TaskQueues[] = [];
   const start = (): TaskQueues => {
     const queues = create();

@@ -2,15 +2,14 @@ import type { Clock, Logger } from "@samovar/kit";
 import type { ChangedTask, InsertedTask, NewTask, TaskFilter, TaskStore } from "@samovar/storage";
 import type { FunctionRuntime } from "../function-runtime.ts";
 import { TaskChanges } from "./task-changes.ts";
-import { TaskQueue } from "./task-queue.ts";
+import { TaskQueue, type TaskObserver } from "./task-queue.ts";
 
 export interface TaskQueuesOptions {
   readonly store: TaskStore;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;
-  /** A task with a callback is over. */
-  readonly onCallback: () => void;
+  readonly observer: TaskObserver;
 }
 
 /** No timer is set for longer. */
@@ -91,7 +90,7 @@ export class TaskQueues {
     const { store, clock } = this.#options;
     const changed = await store.change(event, which, clock.now());
     for (const task of changed) this.#queue(task.queue, false).changed(task);
-    if (event !== "revive" && changed.length > 0) this.#options.onCallback();
+    if (event !== "revive" && changed.length > 0) this.#options.observer.callbackDue();
     // What was revived may expire.
     if (event === "revive" && changed.length > 0) this.#alarm(clock.now());
     return changed;
@@ -109,9 +108,9 @@ export class TaskQueues {
   #queue(key: string, isNew: boolean): TaskQueue {
     const known = this.#queues.get(key);
     if (known) return known;
-    const { store, clock, logger, random, onCallback } = this.#options;
+    const { store, clock, logger, random, observer } = this.#options;
     const alarm = (atMs: number): void => this.#alarm(atMs);
-    const queue = new TaskQueue({ key, parameters: parametersOf(key), isNew, store, changes: this.changes, clock, logger, random, alarm, onCallback });
+    const queue = new TaskQueue({ key, parameters: parametersOf(key), isNew, store, changes: this.changes, clock, logger, random, alarm, observer });
     this.#queues.set(key, queue);
     const target = this.#targets.get(baseOf(key));
     if (target) queue.serve(target);

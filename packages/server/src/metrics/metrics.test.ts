@@ -241,3 +241,17 @@ test("the event loop's delay is told from the second scrape on, and not after th
   metrics.dispose();
   expect(await lag()).toBeUndefined();
 });
+
+test("attempts of tasks are counted by where they left the task; only the first one's wait is the task's", async () => {
+  const metrics = open();
+  const end = { app: "shop", function: "resize" };
+  metrics.taskAttemptEnded({ ...end, status: "RETRY", waitedMs: 20, ranMs: 5 });
+  metrics.taskAttemptEnded({ ...end, status: "COMPLETE", waitedMs: null, ranMs: 7 });
+  const families = await scrape(metrics);
+  expect(valuesOf(families, "samovar_task_attempts_total")).toEqual({
+    "app=shop,function=resize,status=RETRY": 1,
+    "app=shop,function=resize,status=COMPLETE": 1,
+  });
+  expect(valuesOf(families, "samovar_task_wait_seconds")).toEqual({ "app=shop,function=resize": 1 });
+  expect(valuesOf(families, "samovar_task_attempt_seconds")).toEqual({ "app=shop,function=resize": 2 });
+});

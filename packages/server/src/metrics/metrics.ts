@@ -1,10 +1,11 @@
 import type { ContainerInfo, FunctionInfo } from "@samovar/protocol";
-import type { FunctionEntry } from "@samovar/scheduler";
+import type { AttemptEnd, FunctionEntry } from "@samovar/scheduler";
 import { CallMetrics } from "./call-metrics.ts";
 import { ContainerMetrics } from "./container-metrics.ts";
 import { METRICS_CONTENT_TYPE, encodeFamilies } from "./exposition.ts";
 import { poolFamilies } from "./pool-metrics.ts";
 import { ProcessMetrics } from "./process-metrics.ts";
+import { TaskMetrics } from "./task-metrics.ts";
 
 export interface MetricsOptions {
   readonly version: string;
@@ -26,6 +27,7 @@ export class Metrics {
   readonly #maxFunctions: number;
   readonly #calls: CallMetrics;
   readonly #containers: ContainerMetrics;
+  readonly #tasks: TaskMetrics;
   readonly #process = new ProcessMetrics();
 
   constructor(options: MetricsOptions) {
@@ -33,11 +35,17 @@ export class Metrics {
     this.#maxFunctions = options.maxFunctions ?? MAX_FUNCTIONS;
     this.#calls = new CallMetrics(this.#maxFunctions);
     this.#containers = new ContainerMetrics(this.#maxFunctions);
+    this.#tasks = new TaskMetrics(this.#maxFunctions);
   }
 
   /** Once for each call that is over. */
   callEnded(entry: FunctionEntry, status: number, durationMs: number): void {
     this.#calls.ended(entry, status, durationMs);
+  }
+
+  /** Once for each attempt of a task that is over. */
+  taskAttemptEnded(end: AttemptEnd): void {
+    this.#tasks.ended(end);
   }
 
   /** At each change of a container, with all that is known of it. */
@@ -57,6 +65,7 @@ export class Metrics {
       ...poolFamilies(functions(), this.#maxFunctions),
       ...this.#containers.families(),
       ...this.#calls.families(),
+      ...this.#tasks.families(),
       ...this.#process.families(),
     ]);
     return { contentType: METRICS_CONTENT_TYPE, body };

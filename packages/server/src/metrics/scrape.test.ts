@@ -44,6 +44,7 @@ test("docs/metrics.md lists every metric with its type and labels, and no other"
 
   const metrics = new Metrics({ version: "1", driver: "fake", functions: () => [functionOf("predict").info()] });
   metrics.callEnded(functionOf("predict"), 200, 1);
+  metrics.taskAttemptEnded({ app: "app", function: "predict", status: "COMPLETE", waitedMs: 1, ranMs: 1 });
   const changed = (endedAtMs: number | null): void =>
     metrics.containerChanged({
       id: "ct_1",

@@ -32,11 +32,12 @@ export function toTaskInfo(record: TaskRecord): TaskInfo {
 }
 
 export function toTaskDetail(record: TaskRecord, reason: string | null, callback: CallbackInfo | null): TaskDetail {
-  const head = record.result && parseResultText(record.result.encoding);
+  const { result } = record;
+  const head = result && parseResultText(result.encoding);
   const input = record.input && record.input.length <= SHOWN_INPUT_BYTES ? viewInput(record.encoding, record.input) : undefined;
   return {
     ...toTaskInfo(record),
-    ...(head ? present("result", viewBody(contentType(head), record.result!.bytes)) : {}),
+    ...(head ? present("result", viewBody(contentType(head), result.bytes)) : {}),
     resultType: head ? contentType(head) : null,
     ...present("input", input),
     reason,
