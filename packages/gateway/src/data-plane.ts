@@ -6,7 +6,7 @@ import { chooseDelivery, type Delivery } from "./delivery.ts";
 import type { RequestHost } from "./host.ts";
 import { parsePrefer, type Preference } from "./prefer.ts";
 import { sendProblem, toSamovarError, type FlatHeaders } from "./problem.ts";
-import { parseParameters, parseQuery } from "./query.ts";
+import { parseQuery, readParameters } from "./query.ts";
 import type { BodyLimits } from "./body-limits.ts";
 import type { ByteBudget } from "./byte-budget.ts";
 import { MAX_TASK_BYTES, answerQueued, type QueueContext } from "./queued-call.ts";
@@ -38,8 +38,6 @@ const METHODS: Readonly<Record<FunctionKind, readonly string[]>> = {
   schedule: ["POST", "OPTIONS"],
   cls: ["GET", "HEAD", "POST", "OPTIONS"],
 };
-
-const NO_PARAMETERS: readonly unknown[] = Object.freeze([]);
 
 /**
  * One call, from its request line to the pool: route, token, method, body. What is wrong before the pool has the
@@ -283,16 +281,4 @@ function assertMayInvoke(principal: Principal | undefined, authorization: string
   if (!hasScope(principal, "invoke", "admin"))
     throw new SamovarError("forbidden", `The token "${principal.name}" may not call functions: it lacks the scope invoke`);
   if (entry) assertApp(principal, entry.app, entry.name);
-}
-
-function readParameters(entry: FunctionEntry, query: string): readonly unknown[] {
-  if (entry.manifest.kind !== "cls") return NO_PARAMETERS;
-  const parameters = parseParameters(query);
-  if (parameters === undefined && entry.manifest.requiresParameters) {
-    throw new SamovarError(
-      "invalid_request",
-      `${entry.name} needs its constructor arguments: call it through .with(…), or give them as ?with=[…], a JSON array`,
-    );
-  }
-  return parameters ?? NO_PARAMETERS;
 }

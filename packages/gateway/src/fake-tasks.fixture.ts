@@ -171,7 +171,11 @@ export class FakeTasks implements TaskControl {
   end(id: string, ending: FakeEnding, detail: Partial<TaskDetail> = {}): void {
     const task = this.all.get(id)!;
     task.ending = ending;
-    this.change(id, "failure" in ending ? "ERROR" : "COMPLETE", { endedAtMs: 9, resultType: "failure" in ending ? null : typeOf(ending.head), ...detail });
+    this.change(id, detail.status ?? ("failure" in ending ? "ERROR" : "COMPLETE"), {
+      endedAtMs: 9,
+      resultType: "failure" in ending ? null : typeOf(ending.head),
+      ...detail,
+    });
     for (const sink of task.sinks) deliver(sink, task);
     task.sinks.clear();
     this.#observe();

@@ -135,6 +135,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       clock,
       logger,
       maxBlobBytes: options.maxBlobBytes ?? MAX_BLOB_BYTES,
+      maxBodyBytes: maxBytes,
+      answers: context,
       bodyIdleMs: timeouts.bodyIdleMs,
       lingerMs: timeouts.lingerMs,
       isDraining: () => draining,

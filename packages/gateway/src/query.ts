@@ -1,4 +1,7 @@
 import { SamovarError, show } from "@samovar/protocol";
+import type { FunctionEntry } from "@samovar/scheduler";
+
+const NO_PARAMETERS: readonly unknown[] = Object.freeze([]);
 
 /** A query as the input of a call: an object of strings, repeats an array. `except` names what is not the input's. */
 export function parseQuery(query: string, except?: string): Record<string, string | string[]> {
@@ -14,8 +17,21 @@ export function parseQuery(query: string, except?: string): Record<string, strin
   return result;
 }
 
+/** The constructor arguments that a query gives a class; none for the others. */
+export function readParameters(entry: FunctionEntry, query: string): readonly unknown[] {
+  if (entry.manifest.kind !== "cls") return NO_PARAMETERS;
+  const parameters = parseParameters(query);
+  if (parameters === undefined && entry.manifest.requiresParameters) {
+    throw new SamovarError(
+      "invalid_request",
+      `${entry.name} needs its constructor arguments: call it through .with(…), or give them as ?with=[…], a JSON array`,
+    );
+  }
+  return parameters ?? NO_PARAMETERS;
+}
+
 /** The constructor arguments in `?with=[…]`; undefined when they are not given. */
-export function parseParameters(query: string): readonly unknown[] | undefined {
+function parseParameters(query: string): readonly unknown[] | undefined {
   if (!query.includes("with=")) return undefined;
   let text: string | undefined;
   for (const [key, value] of readPairs(query)) {

@@ -5,7 +5,8 @@ import type { ControlPlane, FunctionTable } from "@samovar/scheduler";
 import type { Scope } from "@samovar/storage";
 import type { Principal } from "../authenticator.ts";
 import type { BodyStream } from "../body-stream.ts";
-import type { NdjsonStream } from "./ndjson-stream.ts";
+import type { SinkContext } from "../response-sink.ts";
+import type { PushStream } from "./push-stream.ts";
 
 /** What handlers of the control API reach. */
 export interface ApiContext {
@@ -14,9 +15,11 @@ export interface ApiContext {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Streams of sessions that are open, by session. */
-  readonly sessions: Map<string, NdjsonStream>;
-  /** Every stream that is open, sessions' too: they end when the server does, not by themselves. */
-  readonly streams: Set<NdjsonStream>;
+  readonly sessions: Map<string, PushStream>;
+  /** Every stream that is open, sessions' too, and every wait: they end when the server does, not by themselves. */
+  readonly streams: Set<{ end(): void }>;
+  /** What answers of functions are written with. */
+  readonly answers: SinkContext;
   isDraining(): boolean;
   openApi(): unknown;
 }
@@ -57,9 +60,20 @@ export interface ApiRoute {
   /** JSON, validated; or `bytes`, given as a stream. */
   readonly body?: Schema | "bytes";
   readonly bodyRequired?: boolean;
-  /** Of a JSON body. Default: `MAX_JSON_BYTES`. */
-  readonly maxBodyBytes?: number;
-  readonly answer: { readonly status: number; readonly description: string; readonly schema?: Schema; readonly stream?: boolean };
+  /** What the body may be besides JSON: one value, `CONTENT_TYPES.value`. */
+  readonly valueBody?: Schema;
+  /** Of a body that isn't `bytes`: a number, or as large as that of a call. Default: `MAX_JSON_BYTES`. */
+  readonly maxBodyBytes?: number | "call";
+  readonly answer: {
+    readonly status: number;
+    readonly description: string;
+    readonly schema?: Schema;
+    readonly stream?: boolean;
+    /** Other types than JSON that it may come as. */
+    readonly types?: readonly string[];
+  };
+  /** Answers beside the usual one, by status. */
+  readonly otherAnswers?: Readonly<Record<number, { readonly description: string; readonly schema?: Schema }>>;
   handle(context: ApiContext, call: ApiCall<never, never, never>): ApiAnswer | Promise<ApiAnswer>;
 }
 
@@ -70,12 +84,17 @@ export function defineRoute<
   P extends z.ZodObject | undefined = undefined,
   Q extends z.ZodObject | undefined = undefined,
   B extends Schema | "bytes" | undefined = undefined,
+  V extends Schema | undefined = undefined,
 >(
-  route: Omit<ApiRoute, "handle" | "params" | "query" | "body"> & {
+  route: Omit<ApiRoute, "handle" | "params" | "query" | "body" | "valueBody"> & {
     readonly params?: P;
     readonly query?: Q;
     readonly body?: B;
-    handle(context: ApiContext, call: ApiCall<OutputOf<P>, OutputOf<Q>, B extends "bytes" ? BodyStream : OutputOf<B>>): ApiAnswer | Promise<ApiAnswer>;
+    readonly valueBody?: V;
+    handle(
+      context: ApiContext,
+      call: ApiCall<OutputOf<P>, OutputOf<Q>, B extends "bytes" ? BodyStream : OutputOf<B> | (V extends Schema ? OutputOf<V> : never)>,
+    ): ApiAnswer | Promise<ApiAnswer>;
   },
 ): ApiRoute {
   return route as ApiRoute;

@@ -97,9 +97,10 @@ function assertLogged(name: string, names: readonly string[]): void {
 
 function sendLogs(context: ApiContext, query: LogQuery, res: ServerResponse): ApiAnswer {
   const { control, clock } = context;
-  const stream = openStream(context, res, (count) => droppedLine(clock.now(), count));
+  const stream = openStream(context, res, { describeDropped: (count) => droppedLine(clock.now(), count) });
   const stop = control.logs(query, { line: (line) => stream.send(line, { droppable: true }), end: () => stream.end() });
-  res.once("close", stop);
+  if (res.destroyed) stop();
+  else res.once("close", stop);
   if (query.follow) stream.open();
   return "streaming";
 }

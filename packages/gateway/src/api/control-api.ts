@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { Hono, type Context } from "hono";
 import type { z } from "zod";
-import { CONTENT_TYPES, SamovarError } from "@samovar/protocol";
+import { CONTENT_TYPES, SamovarError, decodeValue } from "@samovar/protocol";
 import type { Clock, Logger } from "@samovar/kit";
 import type { ControlPlane, FunctionTable } from "@samovar/scheduler";
 import { hasScope, unauthorized, type Authenticator, type Principal } from "../authenticator.ts";
@@ -10,6 +10,8 @@ import { tooLarge } from "../body-limits.ts";
 import { BodyStream } from "../body-stream.ts";
 import { encodeProblem, problemHeaders, toProblem, toSamovarError } from "../problem.ts";
 import { dropRest } from "../request-body.ts";
+import { bodyEncoding } from "../request-head.ts";
+import type { SinkContext } from "../response-sink.ts";
 import { MAX_JSON_BYTES, type ApiCall, type ApiContext, type ApiRoute } from "./api-route.ts";
 import { createOpenApi } from "./openapi.ts";
 import { ROUTES } from "./routes.ts";
@@ -21,6 +23,9 @@ export interface ControlApiOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly maxBlobBytes: number;
+  /** Of a call, and of what queues many. */
+  readonly maxBodyBytes: number;
+  readonly answers: SinkContext;
   readonly bodyIdleMs: number;
   readonly lingerMs: number;
   isDraining(): boolean;
@@ -49,6 +54,7 @@ export function createControlApi(options: ControlApiOptions): ControlApi {
     logger: options.logger,
     sessions: new Map(),
     streams: new Set(),
+    answers: options.answers,
     isDraining: options.isDraining,
     openApi: () => (openApi ??= createOpenApi(ROUTES, options.control.server().version)),
   };
@@ -122,14 +128,16 @@ function assertMay(principal: Principal, route: ApiRoute): void {
 
 async function readBody(route: ApiRoute, req: IncomingMessage, options: ControlApiOptions): Promise<unknown> {
   const bytes = route.body === "bytes";
-  const maxBytes = bytes ? options.maxBlobBytes : (route.maxBodyBytes ?? MAX_JSON_BYTES);
+  const maxBytes = bytes ? options.maxBlobBytes : route.maxBodyBytes === "call" ? options.maxBodyBytes : (route.maxBodyBytes ?? MAX_JSON_BYTES);
   const declared = Number(req.headers["content-length"] ?? 0);
   if (declared > maxBytes) throw tooLarge(declared, maxBytes);
   const stream = new BodyStream(req, { maxBytes, gatherMs: options.bodyIdleMs, idleMs: options.bodyIdleMs }, options.clock, [], () => {});
   if (bytes) return stream;
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk);
-  return validate(route.body as z.ZodType, parseJson(Buffer.concat(chunks), route), "body");
+  const content = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+  if (route.valueBody && bodyEncoding(req) === "value") return validate(route.valueBody, parseValue(content), "body");
+  return validate(route.body as z.ZodType, parseJson(content, route), "body");
 }
 
 function parseJson(body: Buffer, route: ApiRoute): unknown {
@@ -138,6 +146,14 @@ function parseJson(body: Buffer, route: ApiRoute): unknown {
     return JSON.parse(body.toString("utf8"));
   } catch (error) {
     throw new SamovarError("invalid_json", `The body is not JSON: ${(error as Error).message}`);
+  }
+}
+
+function parseValue(body: Buffer): unknown {
+  try {
+    return decodeValue(body);
+  } catch (error) {
+    throw new SamovarError("invalid_request", `The body is no value: ${(error as Error).message}`, { cause: error });
   }
 }
 

@@ -6,7 +6,7 @@ import { encodeProblem, toProblem, toSamovarError } from "../problem.ts";
 import { defineRoute, type ApiAnswer, type ApiContext, type ApiRoute } from "./api-route.ts";
 import { createDeploymentOpenApi } from "./deployment-openapi.ts";
 import { deployEvent, deployRequest, deploymentDetail, deploymentInfo } from "./deployment-schemas.ts";
-import type { NdjsonStream } from "./ndjson-stream.ts";
+import type { PushStream } from "./push-stream.ts";
 import { ANY, DEPLOY, MAX_APP_BYTES, NOTHING, assertMayMount, droppedLine, json, openStream } from "./route-parts.ts";
 import { jsonObject } from "./schema-of.ts";
 
@@ -176,7 +176,7 @@ function noVersion(deployment: DeploymentDetail, version: number): SamovarError 
 /** The stream is opened at once: whoever waits for a long hook must not take the silence for a server that is gone. */
 function streamDeploy(context: ApiContext, request: DeployRequest, res: ServerResponse): ApiAnswer {
   const { clock } = context;
-  const stream = openStream(context, res, (count) => ({ type: "log", line: droppedLine(clock.now(), count) }));
+  const stream = openStream(context, res, { describeDropped: (count) => ({ type: "log", line: droppedLine(clock.now(), count) }) });
   const hungUp = new AbortController();
   res.once("close", () => hungUp.abort());
   stream.open();
@@ -184,7 +184,7 @@ function streamDeploy(context: ApiContext, request: DeployRequest, res: ServerRe
   return "streaming";
 }
 
-async function run({ control, logger }: ApiContext, request: DeployRequest, stream: NdjsonStream, signal: AbortSignal): Promise<void> {
+async function run({ control, logger }: ApiContext, request: DeployRequest, stream: PushStream, signal: AbortSignal): Promise<void> {
   try {
     const result = await control.deployments.deploy(request, (event) => stream.send(event, { droppable: event.type === "log" }), signal);
     stream.send({ type: "deployed", result }, { droppable: false });

@@ -4,12 +4,25 @@ import type { ApiRoute } from "./api-route.ts";
 import { appRequest, appResponse } from "./app-schemas.ts";
 import { deployEvent, deployRequest, deploymentDetail, deploymentInfo, scalingPatch, scalingRequest, versionInfo } from "./deployment-schemas.ts";
 import { containerInfo, functionInfo, logLine, phaseEvent, problem, serverInfo, sessionEvent, sessionRequest } from "./schemas.ts";
+import {
+  callbackInfo,
+  putTasksRequest,
+  putTasksResponse,
+  scheduleInfo,
+  taskAttempt,
+  taskChange,
+  taskDetail,
+  taskInfo,
+  taskPage,
+  taskSelection,
+} from "./task-schemas.ts";
 import { createdToken, tokenInfo, tokenRequest } from "./token-schemas.ts";
 
 /** Schemas that have a name in the document. */
 const NAMED = {
   AppRequest: appRequest,
   AppResponse: appResponse,
+  CallbackInfo: callbackInfo,
   ContainerInfo: containerInfo,
   CreatedToken: createdToken,
   DeployEvent: deployEvent,
@@ -20,11 +33,20 @@ const NAMED = {
   LogLine: logLine,
   PhaseEvent: phaseEvent,
   Problem: problem,
+  PutTasksRequest: putTasksRequest,
+  PutTasksResponse: putTasksResponse,
   ScalingPatch: scalingPatch,
   ScalingRequest: scalingRequest,
+  ScheduleInfo: scheduleInfo,
   ServerInfo: serverInfo,
   SessionEvent: sessionEvent,
   SessionRequest: sessionRequest,
+  TaskAttempt: taskAttempt,
+  TaskChange: taskChange,
+  TaskDetail: taskDetail,
+  TaskInfo: taskInfo,
+  TaskPage: taskPage,
+  TaskSelection: taskSelection,
   TokenInfo: tokenInfo,
   TokenRequest: tokenRequest,
   VersionInfo: versionInfo,
@@ -53,19 +75,26 @@ export function createOpenApi(routes: readonly ApiRoute[], version: string): Rec
 }
 
 function toOperation(route: ApiRoute): JsonSchema {
-  const { answer } = route;
-  const content = answer.schema
-    ? { content: { [answer.stream ? CONTENT_TYPES.ndjson : CONTENT_TYPES.json]: { schema: toJsonSchema(answer.schema, "output") } } }
-    : {};
+  const { answer, otherAnswers = {} } = route;
+  const types = [...(answer.schema ? [answer.stream ? CONTENT_TYPES.ndjson : CONTENT_TYPES.json] : []), ...(answer.types ?? [])];
+  const schema = answer.schema ? toJsonSchema(answer.schema, "output") : {};
+  const content = types.length > 0 ? { content: Object.fromEntries(types.map((type) => [type, { schema: isEvents(type, answer) ? {} : schema }])) } : {};
+  const others = Object.entries(otherAnswers).map(([status, other]) => [
+    status,
+    { description: other.description, ...(other.schema ? { content: { [CONTENT_TYPES.json]: { schema: toJsonSchema(other.schema, "output") } } } : {}) },
+  ]);
   return {
     operationId: route.operationId,
     summary: route.summary,
     description: `Needs a token with the scope ${route.scopes.join(" or ")}${route.ofOneApp ? "; tokens of one app reach what is that app's" : ""}.`,
     ...(route.params || route.query ? { parameters: [...toParameters(route.params, "path"), ...toParameters(route.query, "query")] } : {}),
     ...(route.body ? { requestBody: toRequestBody(route) } : {}),
-    responses: { [answer.status]: { description: answer.description, ...content }, ...problemResponses(route) },
+    responses: { [answer.status]: { description: answer.description, ...content }, ...Object.fromEntries(others), ...problemResponses(route) },
   };
 }
+
+/** Events of one document: what they carry is not that document. */
+const isEvents = (type: string, answer: ApiRoute["answer"]): boolean => type === CONTENT_TYPES.sse && !answer.stream;
 
 function toParameters(schema: z.ZodObject | undefined, place: "path" | "query"): JsonSchema[] {
   if (!schema) return [];
@@ -82,7 +111,8 @@ function toParameters(schema: z.ZodObject | undefined, place: "path" | "query"):
 function toRequestBody(route: ApiRoute): JsonSchema {
   const required = route.bodyRequired ?? true;
   if (route.body === "bytes") return { required, content: { "application/octet-stream": { schema: {} } } };
-  return { required, content: { [CONTENT_TYPES.json]: { schema: toJsonSchema(route.body!, "input") } } };
+  const asValue = route.valueBody ? { [CONTENT_TYPES.value]: { schema: toJsonSchema(route.valueBody, "input") } } : {};
+  return { required, content: { [CONTENT_TYPES.json]: { schema: toJsonSchema(route.body!, "input") }, ...asValue } };
 }
 
 function problemResponses(route: ApiRoute): JsonSchema {

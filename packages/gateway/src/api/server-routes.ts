@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineRoute, type ApiRoute } from "./api-route.ts";
-import { ADMIN, DEPLOY, json } from "./route-parts.ts";
+import { ADMIN, DEPLOY, NOTHING, json } from "./route-parts.ts";
 import { serverInfo, stopReason } from "./schemas.ts";
 
 export const SERVER_ROUTES: readonly ApiRoute[] = [
@@ -26,6 +26,19 @@ export const SERVER_ROUTES: readonly ApiRoute[] = [
     handle({ control }, { body }) {
       control.shutdown(body.reason);
       return { status: 202, json: null };
+    },
+  }),
+  defineRoute({
+    method: "post",
+    path: "/backup",
+    operationId: "backup",
+    summary: "Copy all that was acknowledged to a new file on the server's machine, while work goes on",
+    scopes: ADMIN,
+    body: z.strictObject({ to: z.string().min(1).max(4_096).describe("An absolute path where there is no file") }),
+    answer: { status: 204, description: "It is there, whole" },
+    async handle({ control }, { body }) {
+      await control.backup(body.to);
+      return NOTHING;
     },
   }),
   defineRoute({

@@ -1,20 +1,11 @@
 import type { ServerResponse } from "node:http";
 import { z } from "zod";
-import { SamovarError, parseDuration } from "@samovar/protocol";
+import { SamovarError } from "@samovar/protocol";
 import { assertApp } from "../authenticator.ts";
 import { defineRoute, type ApiAnswer, type ApiContext, type ApiRoute } from "./api-route.ts";
 import { appRequest, appResponse } from "./app-schemas.ts";
-import { DEPLOY, MAX_APP_BYTES, assertMayMount, droppedLine, id, json, openStream } from "./route-parts.ts";
+import { DEPLOY, MAX_APP_BYTES, assertMayMount, droppedLine, duration, id, json, openStream } from "./route-parts.ts";
 import { blobList, sessionEvent, sessionRequest, sha256Param, stopReason } from "./schemas.ts";
-
-const duration = z.string().transform((text, context) => {
-  try {
-    return parseDuration(text, "drain");
-  } catch (error) {
-    context.addIssue((error as Error).message);
-    return z.NEVER;
-  }
-});
 
 const DEFAULT_DRAIN_MS = 10_000;
 
@@ -87,7 +78,7 @@ export const SESSION_ROUTES: readonly ApiRoute[] = [
     ofOneApp: true,
     params: id,
     query: z.strictObject({
-      drain: duration.optional().describe("How long inputs may still run, such as 10s; 0 ends them at once. Default: 10s"),
+      drain: duration("drain").optional().describe("How long inputs may still run, such as 10s; 0 ends them at once. Default: 10s"),
       reason: stopReason.optional().describe("What its stop hooks see. Default: interrupt"),
     }),
     answer: { status: 204, description: "It is gone" },
@@ -101,7 +92,7 @@ export const SESSION_ROUTES: readonly ApiRoute[] = [
 
 function openSession(context: ApiContext, request: z.output<typeof sessionRequest>, res: ServerResponse): ApiAnswer {
   const { control, clock, sessions } = context;
-  const stream = openStream(context, res, (count) => ({ type: "log", line: droppedLine(clock.now(), count) }));
+  const stream = openStream(context, res, { describeDropped: (count) => ({ type: "log", line: droppedLine(clock.now(), count) }) });
   const hold = control.openSession(request, (event) => stream.send(event, { droppable: event.type === "log" || event.type === "activity" }));
   sessions.set(hold.sessionId, stream);
   res.once("close", () => {

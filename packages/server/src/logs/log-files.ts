@@ -44,10 +44,10 @@ export class LogFiles {
     else this.#do(line.containerId, `${JSON.stringify(line)}\n`);
   }
 
-  /** The last lines of those that were appended until now, oldest first; none when nothing can be read. */
-  read(containerId: string, tail: number): Promise<LogLine[]> {
+  /** The last lines of those that were appended until now, of one task or of all, oldest first; none when nothing can be read. */
+  read(containerId: string, tail: number, taskId?: string): Promise<LogLine[]> {
     return new Promise((resolve) => {
-      this.#do(containerId, async () => resolve(await this.#readTail(this.#path(containerId), tail)));
+      this.#do(containerId, async () => resolve(await this.#readTail(this.#path(containerId), tail, taskId)));
     });
   }
 
@@ -101,9 +101,9 @@ export class LogFiles {
     file.sizeBytes += text.length;
   }
 
-  async #readTail(path: string, tail: number): Promise<LogLine[]> {
-    const lines = await readLines(path);
-    const older = lines.length < tail ? await readLines(olderPath(path)) : [];
+  async #readTail(path: string, tail: number, taskId: string | undefined): Promise<LogLine[]> {
+    const lines = await readLines(path, taskId);
+    const older = lines.length < tail ? await readLines(olderPath(path), taskId) : [];
     return [...older, ...lines].slice(-tail);
   }
 
@@ -114,9 +114,14 @@ export class LogFiles {
 
 const olderPath = (path: string): string => `${path}.1`;
 
-async function readLines(path: string): Promise<LogLine[]> {
+export const isOfTask = ({ source }: LogLine, taskId: string): boolean => source.kind === "input" && source.taskId === taskId;
+
+async function readLines(path: string, taskId: string | undefined): Promise<LogLine[]> {
   const text = await readFile(path, "utf8").catch(() => "");
-  return text.split("\n").flatMap(parseLine);
+  if (taskId === undefined) return text.split("\n").flatMap(parseLine);
+  // Most lines of a container are other tasks': they needn't be parsed to be known as that.
+  const mentioning = text.split("\n").filter((line) => line.includes(taskId));
+  return mentioning.flatMap(parseLine).filter((line) => isOfTask(line, taskId));
 }
 
 /** A line that was cut, as by a server that was killed while it wrote, is left out. */

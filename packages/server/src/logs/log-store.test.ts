@@ -27,10 +27,17 @@ const open = (limits: Partial<LogLimits> = {}, logger: Logger = silentLogger): L
 interface Asked {
   readonly name?: string;
   readonly containerId?: string;
+  readonly taskId?: string;
   readonly tail?: number;
 }
 
-const toQuery = ({ name, containerId, tail }: Asked, follow: boolean) => ({ name: name ?? null, containerId: containerId ?? null, tail: tail ?? 100, follow });
+const toQuery = ({ name, containerId, taskId, tail }: Asked, follow: boolean) => ({
+  name: name ?? null,
+  containerId: containerId ?? null,
+  ...(taskId === undefined ? {} : { taskId }),
+  tail: tail ?? 100,
+  follow,
+});
 
 /** The texts of a query that does not follow. */
 function last(store: LogStore, asked: Asked): Promise<string[]> {
@@ -183,4 +190,17 @@ test("a folder that can't be written to costs the files and nothing else", async
   expect(await last(store, {})).toEqual(["a"]);
   expect(await last(store, { containerId: "ct_2" })).toEqual([]);
   expect(told).toEqual(["Log lines could not be written"]);
+});
+
+test("of a task come its own lines, from memory, from files, and as they are written", async () => {
+  const store = open({ memoryLines: 2 });
+  const of = (text: string, taskId: string, containerId = "ct_1"): LogLine => ({ ...line(text, containerId), source: { kind: "input", taskId } });
+  for (const each of [of("a", "tk_1"), of("b", "tk_2"), line("tk_1 is named"), of("c", "tk_1"), of("d", "tk_2"), of("e", "tk_2")]) store.append(each);
+  expect(await last(store, { containerId: "ct_1", taskId: "tk_1" })).toEqual(["a", "c"]);
+  expect(await last(store, { containerId: "ct_1", taskId: "tk_1", tail: 1 })).toEqual(["c"]);
+  expect(await last(store, { containerId: "ct_1", taskId: "tk_3" })).toEqual([]);
+  const followed = follow(store, { taskId: "tk_1", tail: 0 });
+  for (const each of [of("f", "tk_2"), of("g", "tk_1", "ct_2"), of("h", "tk_1")]) store.append(each);
+  expect(followed.texts).toEqual(["g", "h"]);
+  followed.stop();
 });

@@ -1,7 +1,7 @@
 import type { Logger } from "@samovar/kit";
 import type { LogLine } from "@samovar/protocol";
 import type { LogQuery } from "@samovar/scheduler";
-import { LogFiles, type LogFileLimits } from "./log-files.ts";
+import { LogFiles, isOfTask, type LogFileLimits } from "./log-files.ts";
 
 export interface LogLimits extends LogFileLimits {
   /** Lines of all containers that are kept in memory; older ones are read from the containers' files. */
@@ -66,7 +66,7 @@ export class LogStore {
     const past = query.tail === 0 ? [] : this.#lines.filter((line) => matches(line, query)).slice(-query.tail);
     if (query.containerId !== null && past.length < query.tail && (past.length === 0 || this.#trimmed)) {
       follower.waiting = [];
-      void this.#files.read(query.containerId, query.tail).then((lines) => this.#deliver(follower, lines));
+      void this.#files.read(query.containerId, query.tail, query.taskId).then((lines) => this.#deliver(follower, lines));
     } else {
       this.#deliver(follower, past);
       if (!query.follow) return () => {};
@@ -107,8 +107,10 @@ export class LogStore {
   }
 }
 
-function matches(line: LogLine, query: LogQuery): boolean {
+function matches(line: LogLine, { name, containerId, taskId }: LogQuery): boolean {
   return (
-    (query.name === null || line.function.toLowerCase() === query.name.toLowerCase()) && (query.containerId === null || line.containerId === query.containerId)
+    (name === null || line.function.toLowerCase() === name.toLowerCase()) &&
+    (containerId === null || line.containerId === containerId) &&
+    (taskId === undefined || isOfTask(line, taskId))
   );
 }

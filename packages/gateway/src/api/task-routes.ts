@@ -1,0 +1,224 @@
+import { z } from "zod";
+import { CONTENT_TYPES, MAX_TASK_WAIT_MS, TASK_STATUSES, isTaskOver, type TaskSelection, type TaskStatus } from "@samovar/protocol";
+import { assertApp, type Principal } from "../authenticator.ts";
+import { bodyEncoding } from "../request-head.ts";
+import { splitTarget } from "../route.ts";
+import { defineRoute, type ApiAnswer, type ApiContext, type ApiRoute } from "./api-route.ts";
+import { putTasks } from "./put-tasks.ts";
+import { INVOKE, duration, flag, json, limit, taskId } from "./route-parts.ts";
+import { logLine } from "./schemas.ts";
+import { toTaskInfo } from "./task-info.ts";
+import { sendTaskLogs } from "./task-logs.ts";
+import { sendResult } from "./task-result.ts";
+import { putTasksBody, putTasksRequest, putTasksResponse, taskChange, taskDetail, taskInfo, taskPage, taskSelection } from "./task-schemas.ts";
+import { awaitTask, findTask, followTask, followTasks } from "./task-watch.ts";
+
+const name = z.string().min(1).max(100);
+const wait = duration("wait")
+  .pipe(
+    z
+      .number()
+      .min(0, "must not be below 0")
+      .max(MAX_TASK_WAIT_MS, `must be at most ${MAX_TASK_WAIT_MS / 1_000} s`),
+  )
+  .optional()
+  .describe("Answer when it is over, or after so long, such as 30s");
+
+const statuses = z.string().transform((text, context): TaskStatus[] => {
+  const named = text.split(",").map((each) => each.trim().toUpperCase());
+  const unknown = named.find((each) => !TASK_STATUSES.includes(each as TaskStatus));
+  if (unknown === undefined) return named as TaskStatus[];
+  context.addIssue(`has ${JSON.stringify(unknown)}: use ${TASK_STATUSES.join(", ")}`);
+  return z.NEVER;
+});
+
+/** A moment: so long ago, or a date. */
+const moment = (what: string) =>
+  z.string().transform((text, context): { readonly agoMs: number } | { readonly atMs: number } => {
+    const ago = duration(what).safeParse(text);
+    if (ago.success) return { agoMs: ago.data };
+    const atMs = Date.parse(text);
+    if (!Number.isNaN(atMs)) return { atMs };
+    context.addIssue('must be how long ago, such as "1h", or a date, such as "2027-01-31T12:00:00Z"');
+    return z.NEVER;
+  });
+
+const DEFAULT_LIMIT = 100;
+const DEFAULT_TAIL = 1_000;
+const changed = z.strictObject({ task: taskInfo, changed: z.boolean().describe("False: there was nothing to do") });
+
+/** Tasks: a token of one app knows only those of that app, and another's are as none. */
+export const TASK_ROUTES: readonly ApiRoute[] = [
+  defineRoute({
+    method: "post",
+    path: "/functions/{idOrName}/tasks",
+    operationId: "putTasks",
+    summary: "Queue inputs for a function; answers when all of them are on disk, and queues none where one is refused",
+    scopes: INVOKE,
+    ofOneApp: true,
+    params: z.strictObject({ idOrName: name }),
+    query: z.strictObject({
+      method: name.optional().describe("Of a class"),
+      with: z.string().optional().describe("Constructor arguments of a class, a JSON array"),
+    }),
+    body: putTasksBody,
+    valueBody: putTasksRequest,
+    maxBodyBytes: "call",
+    answer: { status: 202, description: "What became of each, in order", schema: putTasksResponse },
+    async handle(context, { principal, params, query, body, req }) {
+      const target = { idOrName: params.idOrName, method: query.method, query: splitTarget(req.url!).query };
+      return { status: 202, json: await putTasks(context, principal, target, body.tasks, bodyEncoding(req) === "value") };
+    },
+  }),
+  defineRoute({
+    method: "get",
+    path: "/tasks",
+    operationId: "listTasks",
+    summary: "Tasks, newest first",
+    scopes: INVOKE,
+    ofOneApp: true,
+    query: z.strictObject({
+      function: name.optional(),
+      app: name.optional(),
+      status: statuses.optional().describe("One or more, as ERROR,TIMEOUT"),
+      since: moment("since").optional().describe('Created after: how long ago, such as "1h", or a date'),
+      until: moment("until").optional().describe("Created before"),
+      limit: limit.optional().describe("At most so many, up to 1000. Default: 100"),
+      cursor: z.string().min(1).max(200).optional().describe("Of the page before"),
+    }),
+    answer: { status: 200, description: "One page", schema: taskPage },
+    async handle({ control, clock }, { principal, query }) {
+      const { since, until } = query;
+      const toMs = (given: NonNullable<typeof since>): number => ("atMs" in given ? given.atMs : clock.now() - given.agoMs);
+      const selection: TaskSelection = {
+        ...(query.function === undefined ? {} : { function: query.function }),
+        ...ofApp(principal, query.app),
+        ...(query.status === undefined ? {} : { statuses: query.status }),
+        ...(since === undefined ? {} : { createdAfterMs: toMs(since) }),
+        ...(until === undefined ? {} : { createdBeforeMs: toMs(until) }),
+      };
+      return json(await control.tasks.list(selection, { limit: query.limit ?? DEFAULT_LIMIT, cursor: query.cursor ?? null }));
+    },
+  }),
+  defineRoute({
+    method: "get",
+    path: "/tasks/events",
+    operationId: "followTasks",
+    summary: "Changes of tasks from now on, without end, as server-sent events or NDJSON",
+    scopes: INVOKE,
+    ofOneApp: true,
+    query: z.strictObject({ function: name.optional(), app: name.optional() }),
+    answer: { status: 200, description: "Each change. A reader that is 4 MiB behind is cut", schema: taskChange, stream: true, types: [CONTENT_TYPES.sse] },
+    handle: (context, { principal, query, req, res }) =>
+      followTasks(context, { ...(query.function === undefined ? {} : { function: query.function }), ...ofApp(principal, query.app) }, req, res),
+  }),
+  defineRoute({
+    method: "get",
+    path: "/tasks/{id}",
+    operationId: "getTask",
+    summary: "One task; with accept: text/event-stream its states, until it is over",
+    scopes: INVOKE,
+    ofOneApp: true,
+    params: taskId,
+    query: z.strictObject({ wait }),
+    answer: {
+      status: 200,
+      description: "The task; or, as server-sent events, `status` with a TaskChange, first of what it is, and `end` when it is over",
+      schema: taskDetail,
+      types: [CONTENT_TYPES.sse],
+    },
+    async handle(context, { principal, params, query, req, res }) {
+      if (req.headers.accept?.includes(CONTENT_TYPES.sse)) return followTask(context, principal, params.id, req, res);
+      return json(await awaitTask(context, principal, params.id, query.wait ?? 0, res));
+    },
+  }),
+  defineRoute({
+    method: "get",
+    path: "/tasks/{id}/result",
+    operationId: "getTaskResult",
+    summary: "A task's result as its call would have been answered, or its failure",
+    scopes: INVOKE,
+    ofOneApp: true,
+    params: taskId,
+    query: z.strictObject({ wait }),
+    answer: { status: 200, description: "The result, with its own status and headers; a value as JSON unless accept asks for values", types: ["*/*"] },
+    otherAnswers: { 202: { description: "It isn't over", schema: taskInfo }, 204: { description: "It returned nothing" } },
+    handle: (context, { principal, params, query, req, res }) => sendResult(context, principal, params.id, query.wait ?? 0, req, res),
+  }),
+  defineRoute({
+    method: "get",
+    path: "/tasks/{id}/logs",
+    operationId: "getTaskLogs",
+    summary: "What a task's attempts logged",
+    scopes: INVOKE,
+    ofOneApp: true,
+    params: taskId,
+    query: z.strictObject({
+      follow: flag.optional().describe("Go on with what comes, until it is over"),
+      tail: z
+        .string()
+        .regex(/^\d{1,6}$/, "must be a number of lines up to 999999")
+        .transform(Number)
+        .optional()
+        .describe("How many of the last lines of each container. Default: 1000"),
+    }),
+    answer: { status: 200, description: "Lines, oldest first", schema: logLine, stream: true },
+    handle: (context, { principal, params, query, res }) =>
+      sendTaskLogs(context, principal, params.id, { tail: query.tail ?? DEFAULT_TAIL, follow: query.follow ?? false }, res),
+  }),
+  defineRoute({
+    method: "post",
+    path: "/tasks/{id}/cancel",
+    operationId: "cancelTask",
+    summary: "Cancel a task that isn't over",
+    scopes: INVOKE,
+    ofOneApp: true,
+    params: taskId,
+    answer: { status: 200, description: "The task as it is now", schema: changed },
+    handle: (context, { principal, params }) => changeOne(context, principal, params.id, "cancel"),
+  }),
+  defineRoute({
+    method: "post",
+    path: "/tasks/{id}/retry",
+    operationId: "retryTask",
+    summary: "Queue a task once more that failed, timed out, expired or was cancelled",
+    scopes: INVOKE,
+    ofOneApp: true,
+    params: taskId,
+    answer: { status: 200, description: "The task as it is now", schema: changed },
+    handle: (context, { principal, params }) => changeOne(context, principal, params.id, "retry"),
+  }),
+  ...(["cancel", "retry"] as const).map((verb) =>
+    defineRoute({
+      method: "post",
+      path: `/tasks/${verb}`,
+      operationId: `${verb}Tasks`,
+      summary:
+        verb === "cancel"
+          ? "Cancel all tasks that match and aren't over"
+          : "Queue all tasks once more that match, and failed, timed out, expired or were cancelled",
+      scopes: INVOKE,
+      ofOneApp: true,
+      body: taskSelection,
+      answer: { status: 200, description: "How many changed", schema: z.strictObject({ changed: z.int().nonnegative() }) },
+      async handle({ control }, { principal, body }) {
+        const { app, ...rest } = body;
+        return json({ changed: (await control.tasks[verb]({ ...rest, ...ofApp(principal, app) })).length });
+      },
+    }),
+  ),
+];
+
+/** What a token of one app may ask for at all. */
+function ofApp(principal: Principal, app: string | undefined): { readonly app?: string } {
+  if (app !== undefined) assertApp(principal, app, "What is asked for");
+  const only = app ?? principal.app;
+  return only === null ? {} : { app: only };
+}
+
+async function changeOne(context: ApiContext, principal: Principal, id: string, verb: "cancel" | "retry"): Promise<ApiAnswer> {
+  const before = await findTask(context, principal, id);
+  const isDue = verb === "retry" || !isTaskOver(before.status);
+  const ids = isDue ? await context.control.tasks[verb]({ ids: [id] }) : [];
+  return json({ task: toTaskInfo(ids.length > 0 ? await findTask(context, principal, id) : before), changed: ids.length > 0 });
+}

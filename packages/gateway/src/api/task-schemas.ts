@@ -1,0 +1,191 @@
+import { z } from "zod";
+import {
+  MAX_PUT_TASKS,
+  TASK_STATUSES,
+  parseDuration,
+  type CallbackInfo,
+  type PutTaskResult,
+  type PutTasksRequest,
+  type PutTasksResponse,
+  type ScheduleInfo,
+  type SerializedError,
+  type TaskAttempt,
+  type TaskChange,
+  type TaskDetail,
+  type TaskInfo,
+  type TaskPage,
+  type TaskSelection,
+  type TaskStatus,
+} from "@samovar/protocol";
+import { MAX_KEY_LENGTH, MAX_TERM_MS } from "../task-headers.ts";
+import { count, schemaOf } from "./schema-of.ts";
+
+const MAX_SELECTED = 1_000;
+
+export const taskStatus = z.enum(TASK_STATUSES as [TaskStatus, ...TaskStatus[]]);
+
+/** Errors nest, and what they carry is their raiser's. */
+const serializedError = z
+  .looseObject({ name: z.string(), message: z.string() })
+  .describe("What was thrown, with `cause` and `errors` of the same form where there are any") as unknown as z.ZodType<SerializedError>;
+
+export const taskAttempt = schemaOf<TaskAttempt>()(
+  z.strictObject({
+    number: count,
+    version: count,
+    containerId: z.string(),
+    startedAtMs: z.number(),
+    endedAtMs: z.number().nullable(),
+    outcome: z.enum(["complete", "error", "timeout", "cancelled", "given-back"]).nullable(),
+    error: serializedError.nullable(),
+  }),
+);
+
+const info = {
+  id: z.string(),
+  function: z.string(),
+  app: z.string(),
+  method: z.string().nullable(),
+  parameters: z.array(z.unknown()),
+  delivery: z.enum(["queued", "call"]).describe("call: somebody waits for it on a connection"),
+  version: count.nullable().describe("Of its last attempt"),
+  status: taskStatus,
+  attempts: z.array(taskAttempt),
+  createdAtMs: z.number(),
+  dueAtMs: z.number().describe("Not before"),
+  startedAtMs: z.number().nullable(),
+  endedAtMs: z.number().nullable(),
+  expiresAtMs: z.number().nullable(),
+  priorityMs: z.number(),
+  concurrencyKey: z.string().nullable(),
+  idempotencyKey: z.string().nullable(),
+  tickAtMs: z.number().nullable().describe("Of a schedule: the moment that it stands for"),
+  error: serializedError.nullable(),
+};
+
+export const taskInfo = schemaOf<TaskInfo>()(z.strictObject(info));
+
+export const callbackState = z.enum(["pending", "delivered", "failed"]);
+
+export const callbackInfo = schemaOf<CallbackInfo>()(
+  z.strictObject({
+    id: z.string(),
+    taskId: z.string(),
+    function: z.string(),
+    app: z.string(),
+    url: z.string(),
+    state: callbackState,
+    attempts: count,
+    createdAtMs: z.number(),
+    dueAtMs: z.number().nullable(),
+    endedAtMs: z.number().nullable(),
+    lastError: z.string().nullable(),
+  }),
+);
+
+export const taskDetail = schemaOf<TaskDetail>()(
+  z.strictObject({
+    ...info,
+    result: z.unknown().exactOptional().describe("At COMPLETE, as JSON shows it best; /tasks/{id}/result has it unchanged"),
+    resultType: z.string().nullable(),
+    input: z.unknown().exactOptional().describe("Absent where it is larger than 64 KiB"),
+    reason: z.string().nullable().describe("What it waits for"),
+    callback: callbackInfo.nullable(),
+  }),
+);
+
+export const taskPage = schemaOf<TaskPage>()(z.strictObject({ tasks: z.array(taskInfo), cursor: z.string().nullable().describe("For the next page") }));
+
+export const taskChange = schemaOf<TaskChange>()(
+  z.strictObject({
+    id: z.string(),
+    function: z.string(),
+    app: z.string(),
+    status: taskStatus,
+    attempt: count,
+    atMs: z.number(),
+    error: serializedError.exactOptional(),
+  }),
+);
+
+const selection = {
+  ids: z.array(z.string().min(1).max(100)).min(1).max(MAX_SELECTED).exactOptional(),
+  function: z.string().min(1).max(100).exactOptional(),
+  app: z.string().min(1).max(100).exactOptional(),
+  statuses: z.array(taskStatus).min(1).max(TASK_STATUSES.length).exactOptional(),
+  createdBeforeMs: z.number().exactOptional(),
+  createdAfterMs: z.number().exactOptional(),
+};
+
+export const taskSelection = schemaOf<TaskSelection>()(
+  z.strictObject(selection).refine((given) => Object.keys(given).length > 0, "must say which tasks: by ids, function, app, statuses or time"),
+);
+
+const key = z.string().min(1).max(MAX_KEY_LENGTH).exactOptional();
+const delayMs = z.number().min(0).max(MAX_TERM_MS).exactOptional();
+const priorityMs = z.number().min(-MAX_TERM_MS).max(MAX_TERM_MS).exactOptional();
+const ttlMs = z.number().min(1).max(MAX_TERM_MS).exactOptional();
+const putTask = { input: z.unknown().exactOptional(), delayMs, priorityMs, ttlMs, idempotencyKey: key, concurrencyKey: key };
+
+/** As a value: what handles send. */
+export const putTasksRequest = schemaOf<PutTasksRequest>()(z.strictObject({ tasks: z.array(z.strictObject(putTask)).min(1).max(MAX_PUT_TASKS) }));
+
+const duration = z.union([z.number(), z.string()]).exactOptional();
+
+/** As JSON: what people write. Durations may be seconds, or have a unit. */
+export const putTasksBody = z.strictObject({
+  tasks: z
+    .array(
+      z
+        .strictObject({
+          ...putTask,
+          delay: duration.describe('Not before: seconds, or a string such as "5m"'),
+          priority: duration.describe("A head start over others: so long as if it had waited already"),
+          ttl: duration.describe("It expires when no attempt has begun by then"),
+        })
+        .transform(({ delay, priority, ttl, ...rest }, context) => {
+          const read = (name: "delay" | "priority" | "ttl", value: unknown, schema: z.ZodType<number | undefined>): object => {
+            if (value === undefined) return {};
+            const field = `${name}Ms` as const;
+            if (rest[field] !== undefined) context.addIssue({ code: "custom", path: [name], message: `is there as ${field} as well: give one` });
+            const ms = toMs(name, value);
+            const result = typeof ms === "number" ? schema.safeParse(ms) : null;
+            if (result?.success) return { [field]: ms };
+            context.addIssue({ code: "custom", path: [name], message: result ? `is ${ms} ms: ${result.error.issues[0]!.message}` : String(ms) });
+            return {};
+          };
+          return { ...rest, ...read("delay", delay, delayMs), ...read("priority", priority, priorityMs), ...read("ttl", ttl, ttlMs) };
+        }),
+    )
+    .min(1)
+    .max(MAX_PUT_TASKS),
+});
+
+function toMs(name: string, value: unknown): number | string {
+  try {
+    return parseDuration(value, name);
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+export const putTaskResult = schemaOf<PutTaskResult>()(
+  z.strictObject({ id: z.string(), created: z.boolean().describe("False: an earlier task with this idempotency key stands for it") }),
+);
+export const putTasksResponse = schemaOf<PutTasksResponse>()(z.strictObject({ tasks: z.array(putTaskResult) }));
+
+export const scheduleInfo = schemaOf<ScheduleInfo>()(
+  z.strictObject({
+    name: z.string(),
+    app: z.string(),
+    id: z.string(),
+    when: z.string(),
+    timezone: z.string().nullable(),
+    overlap: z.enum(["skip", "queue", "allow"]),
+    catchUp: z.enum(["none", "last", "all"]),
+    state: z.enum(["active", "paused", "stopped"]),
+    nextRunsAtMs: z.array(z.number()),
+    lastTickAtMs: z.number().nullable(),
+    lastTaskId: z.string().nullable(),
+  }),
+);
