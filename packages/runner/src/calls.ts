@@ -98,7 +98,7 @@ export class Calls implements CallTransport {
   async taskResult(id: string, { timeoutMs, signal }: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<unknown> {
     const begunAt = this.#clock.monotonic();
     for (;;) {
-      const waitMs = timeoutMs === undefined ? {} : { waitMs: Math.max(0, timeoutMs - (this.#clock.monotonic() - begunAt)) };
+      const waitMs = timeoutMs === undefined ? {} : { waitMs: Math.max(0, Math.ceil(timeoutMs - (this.#clock.monotonic() - begunAt))) };
       try {
         return await this.#askTask({ ask: "result", id, ...waitMs }, signal);
       } catch (error) {

@@ -23,7 +23,7 @@ const DEFAULT_TOLERANCE = "5m";
  *
  * @example
  * app.post("/hooks/samovar", async (c) => {
- *   const event = verifyCallback({ body: await c.req.text(), headers: c.req.raw.headers, secret: process.env.CALLBACK_SECRET! });
+ *   const event = verifyCallback({ body: await c.req.text(), headers: c.req.raw.headers, secret });
  *   if (event.type === "task.completed") await save(event.data.id, event.data.result);
  *   return c.body(null, 204);
  * });
