@@ -12,6 +12,7 @@ const TARGETS: ReadonlyMap<string, string> = new Map([
   ["bullmq", "BullMQ"],
   ["graphile", "graphile-worker"],
   ["pgboss", "pg-boss"],
+  ["full", "with them"],
 ]);
 
 /** The findings for a terminal, with a column for each target: figures are medians over the rounds, and what is judged shows its spread. */

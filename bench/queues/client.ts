@@ -14,6 +14,8 @@ export interface Producer {
   put(job: Job): Promise<unknown>;
   /** As the system offers it for many. */
   putMany(jobs: readonly Job[]): Promise<unknown>;
+  /** Before all others that wait; absent where nothing needs it. */
+  putFirst?(jobs: readonly Job[]): Promise<unknown>;
   close(): Promise<void>;
 }
 

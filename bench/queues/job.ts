@@ -39,16 +39,25 @@ export class JobRunner {
   #runs = 0;
   #seen = new Set<number>();
   #latenciesUs: number[] = [];
+  #heldUntilUs = 0;
   #waiting: { readonly runs: number; readonly resolve: () => void } | null = null;
 
   async run({ seq, probedUs, holdUntilUs }: Job): Promise<JobResult> {
     const startedUs = nowUs();
     if (probedUs > 0) this.#latenciesUs.push(startedUs - probedUs);
     this.#seen.add(seq);
-    if (holdUntilUs > 0) await new Promise((resolve) => setTimeout(resolve, (holdUntilUs - startedUs) / 1_000));
+    if (holdUntilUs > 0) await this.#hold(holdUntilUs, startedUs);
     this.#runs++;
     if (this.#waiting && this.#runs >= this.#waiting.runs) this.#waiting.resolve();
     return { seq, ok: true };
+  }
+
+  /** What was done before jobs held all slots is not what is measured after it: the first of them that ends begins anew. */
+  async #hold(untilUs: number, startedUs: number): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, (untilUs - startedUs) / 1_000));
+    if (this.#heldUntilUs === untilUs) return;
+    this.#heldUntilUs = untilUs;
+    this.#runs = 0;
   }
 
   /** Resolves when so many have been done since the last report. */

@@ -58,10 +58,11 @@ const methods = {
       await Promise.all(puts);
     });
   },
-  /** One in each slot of the worker, until that moment. */
+  /** One in each slot of the worker, until that moment; before all that waits, where the system can. */
   async hold(queue: string, jobs: number, holdUntilUs: number): Promise<void> {
     const producer = await open(queue);
-    await producer.putMany(Array.from({ length: jobs }, () => toJob(seq++, { holdUntilUs })));
+    const held = Array.from({ length: jobs }, () => toJob(seq++, { holdUntilUs }));
+    await (producer.putFirst ?? producer.putMany)(held);
   },
   async close(): Promise<void> {
     for (const producer of producers.values()) await (await producer).close();

@@ -10,6 +10,7 @@ export const samovarClient: SystemClient = {
     return {
       put: (job) => handle.put(job),
       putMany: (jobs) => handle.putMany(jobs),
+      putFirst: (jobs) => handle.putMany(jobs, { priority: "24h" }),
       close: async () => client.close(),
     };
   },

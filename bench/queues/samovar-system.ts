@@ -7,7 +7,7 @@ import { nowUs, type JobReport } from "./job.ts";
 import { queueOf, type Concurrency, type QueueSystem } from "./system.ts";
 
 /** `samovar up` with a function for each queue, whose containers stay. */
-export async function startSamovar(): Promise<QueueSystem> {
+export async function startSamovar(): Promise<SamovarSystem> {
   const server = await StandingServer.start();
   try {
     const read = (name: string): Promise<string> => readFile(new URL(name, import.meta.url), "utf8");
@@ -19,8 +19,8 @@ export async function startSamovar(): Promise<QueueSystem> {
   }
 }
 
-class SamovarSystem implements QueueSystem {
-  readonly name = "samovar";
+export class SamovarSystem implements QueueSystem {
+  readonly name = "samovar" as const;
   readonly version = "of this checkout";
   readonly durability = "acknowledged after fsync, puts of many callers together; results are kept for days";
   readonly address;
@@ -53,6 +53,13 @@ class SamovarSystem implements QueueSystem {
     const doneUs = nowUs();
     this.#report = (await answer.json()) as JobReport;
     return doneUs;
+  }
+
+  /** Resolves when its worker has done so many, whatever waits: the task that asks goes first. */
+  async untilRun(runs: number): Promise<void> {
+    const answer = await this.#server.request(`/taskqueue/${this.#queue}`, { prefer: "wait=300", "x-samovar-priority": "24h" }, { reportAfter: runs });
+    if (answer.status !== 200) throw new Error(`${this.#queue} has not run ${runs} jobs: ${answer.status} ${await answer.text()}`);
+    await answer.body?.cancel();
   }
 
   async report(): Promise<JobReport> {

@@ -24,16 +24,16 @@ export interface Latency {
 export const CALLERS = 8;
 const PROBES_PER_SECOND = 50;
 /** As many as any of the systems takes in one call. */
-const FILL = 1_000;
+export const FILL = 1_000;
 
 /** A system with the producers that measure it. Its worker has to be started for whatever is measured. */
-export class Measured {
-  readonly system: QueueSystem;
+export class Measured<S extends QueueSystem = QueueSystem> {
+  readonly system: S;
   readonly #producer: Forked<ProducerMethods>;
   /** Apart from the load, so that only the system and the machine are shared with it. */
   readonly #probe: Forked<ProducerMethods>;
 
-  constructor(system: QueueSystem) {
+  constructor(system: S) {
     this.system = system;
     const address = [JSON.stringify(system.address)];
     this.#producer = new Forked<ProducerMethods>("producer-process.ts", address);
@@ -92,6 +92,17 @@ export class Measured {
     const latenciesMs = (await this.#check(probes + loadJobs)).map((us) => us / 1_000);
     if (latenciesMs.length !== probes) throw new Error(`${this.system.name} has ${latenciesMs.length} latencies of ${probes} probes`);
     return { p50Ms: percentile(latenciesMs, 0.5), p95Ms: percentile(latenciesMs, 0.95), p99Ms: percentile(latenciesMs, 0.99) };
+  }
+
+  /** Puts alone, while all slots of the queue's worker are held. */
+  async put(queue: string, jobs: number, bulk: number): Promise<Pick<Throughput, "putsPerSecond" | "cpuUsPerJob">> {
+    const cpuUs = this.system.cpuUs();
+    const put = await this.#producer.calls.burst({ queue, jobs, callers: CALLERS, bulk });
+    return { putsPerSecond: toPerSecond(jobs, put.endedUs - put.startedUs), cpuUsPerJob: (this.system.cpuUs() - cpuUs) / jobs };
+  }
+
+  async hold(queue: string, slots: number, untilUs: number): Promise<void> {
+    await this.#producer.calls.hold(queue, slots, untilUs);
   }
 
   /** Each job once: anything else is no measurement. */
