@@ -83,6 +83,6 @@ export const work = taskQueue({ ${small}, concurrency: 8, maxContainers: 2, time
 export const keyed = taskQueue({ ${small}, concurrency: 4, maxContainers: 2, timeout: 60, retries: ${retries("keyed")}, callbackUrl: ${JSON.stringify(callbackUrl)} }, handle);
 export const risky = taskQueue({ ${small}, maxContainers: 2, timeout: 60, retries: ${retries("risky")}, callbackUrl: ${JSON.stringify(callbackUrl)} }, handle);
 export const picky = taskQueue({ ${small}, maxContainers: 1, timeout: 1, retries: { ...${retries("picky")}, on: [RangeError] } }, handle);
-export const tick = schedule({ ${small}, every: "1s", overlap: "allow", catchUp: "all", timeout: 60, retries: ${retries("tick")} }, (ctx) => witnessed("tick", ctx, () => {}));
+export const tick = schedule({ ${small}, concurrency: 8, maxContainers: 1, every: "1s", overlap: "allow", catchUp: "all", timeout: 60, retries: ${retries("tick")} }, (ctx) => witnessed("tick", ctx, () => {}));
 `;
 }

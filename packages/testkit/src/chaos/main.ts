@@ -18,6 +18,8 @@ const { values } = parseArgs({
 const seed = values.seed === undefined ? Math.floor(Math.random() * 1e6) : Number(values.seed);
 const write = (line: string): void => void process.stdout.write(`${line}\n`);
 write(`Seed ${seed}. The same again: npm run chaos -- --seed ${seed} --kills ${values.kills} --driver ${values.driver}`);
+const ending = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => ending.abort());
 const report = await runChaos({
   seed,
   kills: Number(values.kills),
@@ -27,6 +29,7 @@ const report = await runChaos({
   pauseMs: [30, 250],
   refusedCallbacks: 5,
   tell: write,
+  signal: ending.signal,
 });
 write(renderReport(report, seed));
 process.exit(report.violations.length === 0 ? 0 : 1);

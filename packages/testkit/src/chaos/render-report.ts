@@ -14,10 +14,24 @@ export function renderReport({ history, violations, actions, deploys, folder }: 
       .join(", ")}; ${history.lives.length} lives of the server; ${deploys.done} deploys, ${deploys.failed} cut off`,
     `${history.puts.length} tasks put, ${acknowledged} acknowledged; ${history.tasks.length} kept: ${statuses.join(", ")}`,
     `${history.executions.length} executions: ${ends.join(", ")}; ${history.deliveries.length} callbacks`,
+    describeExcused(history),
     violations.length === 0 ? "Everything holds" : `${violations.length} violations with seed ${seed}; all of it is kept in ${folder}`,
   ];
   const counts = Object.entries(Object.groupBy(violations, ({ rule }) => rule)).map(([rule, list]) => `  ${list!.length} × ${rule}`);
   return [...lines, ...counts, ...violations.slice(0, SHOWN).map((violation) => renderViolation(history, violation))].join("\n");
+}
+
+/** What killed servers left behind, and the check allows: how often it had to be told apart from a violation. */
+function describeExcused(history: History): string {
+  const tasks = new Map(history.tasks.map((task) => [task.id, task]));
+  const winners = history.executions.filter(({ nonce, taskId }) => tasks.get(taskId)?.nonce === nonce);
+  const late = history.executions.filter(({ end }) => end === "returned").length - winners.length;
+  const lostStarts = history.executions.filter(({ taskId, attempt, containerId }) => tasks.get(taskId)?.attempts[attempt - 1]?.containerId !== containerId);
+  const begunEarly = history.executions.filter(({ taskId }) => !tasks.has(taskId));
+  const again = history.deliveries.length - new Set(history.deliveries.map(({ webhookId }) => webhookId)).size;
+  const resent = history.puts.filter(({ unanswered, answers }) => unanswered && answers.length > 0).length;
+  const givenBack = history.tasks.flatMap(({ attempts }) => attempts).filter(({ outcome }) => outcome === "given-back").length;
+  return `${givenBack} attempts given back, ${lostStarts.length} starts lost with their server (${begunEarly.length} of tasks that were not there yet), ${late} results too late; ${resent} puts sent again; ${again} callbacks more than once`;
 }
 
 function renderViolation(history: History, { rule, taskId, message }: Violation): string {

@@ -33,6 +33,8 @@ export interface ChaosOptions {
   /** How many callbacks are refused once: each costs the wait for its next try. */
   readonly refusedCallbacks: number;
   readonly tell: (line: string) => void;
+  /** Aborted, it ends everything that it started and rejects. */
+  readonly signal?: AbortSignal;
 }
 
 export interface ChaosReport {
@@ -56,11 +58,25 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const startedAtMs = Date.now();
   const tell = (line: string): void => options.tell(`${((Date.now() - startedAtMs) / 1_000).toFixed(1).padStart(7)} s  ${line}`);
   await using cleanUp = new AsyncDisposableStack();
+  const { promise: aborted, reject: abort } = Promise.withResolvers<never>();
+  aborted.catch(() => {});
+  options.signal?.addEventListener("abort", () => abort(new Error("The chaos run was ended from outside")), { once: true });
+  cleanUp.defer(() => endAll(folder));
+  return await Promise.race([aborted, runIn(folder, home, startedAtMs, tell, options, cleanUp)]);
+}
+
+async function runIn(
+  folder: string,
+  home: string,
+  startedAtMs: number,
+  tell: (line: string) => void,
+  options: ChaosOptions,
+  cleanUp: AsyncDisposableStack,
+): Promise<ChaosReport> {
   const witness = cleanUp.adopt(await Witness.listen(), (each) => each.dispose());
   const receiver = cleanUp.adopt(await CallbackReceiver.listen(createRandom(options.seed, "receiver"), options.refusedCallbacks), (each) => each.dispose());
   const server = new ServerUnderChaos({ home, driver: options.driver });
   const api = new ServerApi(server);
-  cleanUp.defer(() => endAll(folder));
 
   await server.start();
   const deploys = { done: 0, failed: 0 };
@@ -79,10 +95,10 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const producers = Array.from({ length: options.producers }, (_, index) => new Producer(`p${index + 1}`, options.seed, api, options.pauseMs));
   const producing = Promise.all(producers.map((producer) => producer.run()));
   const actions = await act(options, killer, startedAtMs + options.maxMs);
+  tell("no more kills: what is left is done now");
   for (const producer of producers) producer.finish();
   await Promise.all([producing, killer.finish()]);
-
-  tell("no more kills: what is left is done now");
+  tell("nothing more is put");
   await api.answered("/api/v1/schedules/tick/pause", { method: "POST" });
   await waitUntilOver(api, STALL_MS, tell);
   const tasks = await collectTasks(api);

@@ -148,10 +148,12 @@ test("priority is a head start; tasks of one key begin one after another, whatev
   );
   blocking.go();
   await tasks.over(blocker!);
-  const expected = ["urgent", "plain", "key-1", "key-2", "later"];
-  for (const name of expected) (await home.lifelines.next(`held ${name}`)).go();
+  await Promise.all(["urgent", "plain", "key-1", "key-2", "later"].map(async (name) => (await home.lifelines.next(`held ${name}`)).go()));
   const ended = await Promise.all(ids.map((id) => tasks.over(id)));
-  expect(ended.sort((a, b) => a.startedAtMs! - b.startedAtMs!).map(({ result }) => result)).toEqual(expected);
+  const order = ended.sort((a, b) => a.startedAtMs! - b.startedAtMs!).map(({ result }) => result as string);
+  // The second of a key waits until the end of the first is on disk: what comes next may begin meanwhile.
+  expect(order.filter((name) => name !== "key-2")).toEqual(["urgent", "plain", "key-1", "later"]);
+  expect(order.indexOf("key-2")).toBeGreaterThan(order.indexOf("key-1"));
 });
 
 test("a queue that is full says when to try again, and takes none of a request", async () => {
@@ -178,9 +180,8 @@ test("a result of 10 MiB is kept, and read from another process and after a rest
   const [held] = await tasks.put("held", { input: "through" });
   const before = await home.lifelines.next("held through");
   process.kill(home.server.pid, "SIGKILL");
-  before.go();
-  await before.ended;
   await home.ok(["up", "-d", "--port", "0"]);
+  await before.ended;
   using client = new Client({ url: home.server.url, token: home.token });
   expect(await client.task(small[0]!).result()).toMatchObject({ echo: "1970-01-01T00:00:00.000Z" });
   expect(await client.task<string>(large[0]!).result()).toHaveLength(10 * 1024 * 1024);
