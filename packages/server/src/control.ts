@@ -1,4 +1,3 @@
-import { isAbsolute } from "node:path";
 import {
   SamovarError,
   type AppRequest,
@@ -26,6 +25,7 @@ import type { Sessions } from "./sessions/sessions.ts";
 export interface ControlOptions {
   readonly info: () => ServerInfo;
   readonly shutdown: (reason: StopReason) => void;
+  readonly backup: (to: string) => Promise<void>;
   readonly blobs: BlobStore;
   readonly sessions: Sessions;
   readonly deployments: Deployments;
@@ -72,10 +72,8 @@ export class Control implements ControlPlane {
     return this.#options.callbacks;
   }
 
-  async backup(to: string): Promise<void> {
-    if (!isAbsolute(to))
-      throw new SamovarError("invalid_request", `A backup goes to an absolute path on the server's machine, which ${JSON.stringify(to)} is not`);
-    await this.#options.storage.backup(to);
+  backup(to: string): Promise<void> {
+    return this.#options.backup(to);
   }
 
   server(): ServerInfo {

@@ -12,6 +12,7 @@ import { HostCapacity, TaskQueues, WorkerHub, type Container, type ContainerHost
 import { openSqliteStorage, type Storage } from "@samovar/storage";
 import { ensureCallbackSecret } from "./callbacks/callback-secret.ts";
 import { Callbacks } from "./callbacks/callbacks.ts";
+import { backUpHome } from "./backup/back-up-home.ts";
 import { BlobStore } from "./code/blob-store.ts";
 import { BuildStore } from "./code/build-store.ts";
 import { CodeStore } from "./code/code-store.ts";
@@ -252,6 +253,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       schedules,
       callbacks,
       shutdown: (reason) => server.shutdown(reason),
+      backup: (to) => backUpHome(to, { home, storage, clock, version: SERVER_VERSION }),
       blobs,
       sessions,
       deployments,
