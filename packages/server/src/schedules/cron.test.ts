@@ -72,6 +72,13 @@ const CHANGES: readonly [what: string, cron: string, timezone: string, after: st
     ["10-24T22:00Z = 10-25 00:00", "10-25T00:00Z = 10-25 02:00", "10-25T03:00Z = 10-25 04:00"],
   ],
   [
+    "the hour that a gap takes from them runs at its end",
+    "0 */2 * * *",
+    "Europe/Berlin",
+    "2026-03-28T22:30:00Z",
+    ["03-28T23:00Z = 03-29 00:00", "03-29T01:00Z = 03-29 03:00", "03-29T02:00Z = 03-29 04:00"],
+  ],
+  [
     "a range of all hours is every hour",
     "0 0-23 * * *",
     "Europe/Berlin",
@@ -247,11 +254,21 @@ test("what can't be read is described as it was written, with what to write", ()
       "0 0 32 * *": "when is "0 0 32 * *", which is no cron expression (Invalid value for day: 32): HOW",
       "0 25 * * *": "when is "0 25 * * *", which is no cron expression (Invalid value for hour: 25): HOW",
       "2026-01-01T00:00:00": "when is "2026-01-01T00:00:00", which has 1 field: HOW",
-      "5/15 * * * *": "when is "5/15 * * * *", which is no cron expression (stepping with numeric prefix ('5/15') is not allowed. Use wildcard (*/step) or range (min-max/step) instead.): HOW",
+      "5/15 * * * *": "when is "5/15 * * * *", which is no cron expression (stepping with numeric prefix ('5/15') is not allowed. Use wildcard (*/step) or range (min-max/step) instead): HOW",
       "@reboot": "when is "@reboot", which is none of the names that there are: HOW",
     }
   `);
-  for (const good of ["* * * * *", " 0 9 * * MON-FRI ", "*/10 * * * * *", "@daily", "@Hourly", "0 0 ? * 1", "0 0 29 2 *", "0 0 LW * *"])
+  for (const good of [
+    "* * * * *",
+    "0 9 * jan,Jul mon-Fri",
+    " 0 9 * * MON-FRI ",
+    "*/10 * * * * *",
+    "@daily",
+    "@Hourly",
+    "0 0 ? * 1",
+    "0 0 29 2 *",
+    "0 0 LW * *",
+  ])
     expect(describeCronProblem(good)).toBeUndefined();
 });
 

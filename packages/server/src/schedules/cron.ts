@@ -119,5 +119,6 @@ function reason(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   return message
     .replace(/^Cron\w*: (Syntax error, )?/, "")
+    .replace(/\.$/, "")
     .replace(/^Invalid value for (day|month): (\d+)$/, (_, what: string, value: string) => `Invalid value for ${what}: ${Number(value) + 1}`);
 }

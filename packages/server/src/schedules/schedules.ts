@@ -113,10 +113,10 @@ export class Schedules implements ScheduleControl {
     const key = toKey(name);
     const entry = this.#entries.get(key);
     if (entry && functionId !== undefined && entry.schedule.fn.functionId !== functionId) return;
-    this.#restored.delete(key);
     if (entry) this.#close(key, entry);
     if (entry?.schedule.fn.ephemeral) return;
-    await this.#writes.take(key, () => this.#options.store.remove(key));
+    // What was never a schedule has nothing that is kept: whoever isn't sure may ask.
+    if (this.#restored.delete(key) || entry) await this.#writes.take(key, () => this.#options.store.remove(key));
   }
 
   list(): readonly ScheduleInfo[] {
