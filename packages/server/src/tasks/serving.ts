@@ -54,7 +54,9 @@ export function createServing({ queues, tasks, schedules, logger }: ServingOptio
     },
     rests(runtime) {
       queues.rest(runtime.queue);
-      if (runtime.manifest.schedule) setSchedule(runtime, true);
+      // A run's has no ticks, and a deployed one may have its name.
+      if (runtime.manifest.schedule && runtime.spec.session === null) setSchedule(runtime, true);
+      else schedules().stop(runtime.name, runtime.functionId);
     },
     async ended(runtime) {
       if (runtime.manifest.schedule)
