@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { describeCallbacks } from "./callback-conformance.ts";
+import { describeCalls } from "./call-conformance.ts";
 import { containerSample as container, NOW_MS, tokenSample as token } from "./samples.fixture.ts";
 import { describeDeployments } from "./conformance-deployments.ts";
+import { describeSchedules } from "./schedule-conformance.ts";
 import type { Storage } from "./storage.ts";
 import { describeTasks } from "./task-conformance.ts";
 
@@ -144,6 +147,9 @@ export function describeStorage(name: string, make: StorageFactory): void {
 
     describeDeployments(open);
     describeTasks(open);
+    describeCalls(open);
+    describeCallbacks(open);
+    describeSchedules(open);
 
     test("closing keeps what was recorded, may be repeated, and ends every call after it by name", async () => {
       const { storage, reopen } = await open();

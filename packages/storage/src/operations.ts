@@ -120,7 +120,8 @@ export type Outcome = { readonly ok: true; readonly value: Answered<OperationKin
 
 /** Storage thread → main thread. */
 export type Report =
-  | { readonly type: "opened"; readonly schemaBefore: number; readonly schemaNow: number }
+  | { readonly type: "opened"; readonly schemaBefore: number; readonly schemaNow: number; readonly largeFolder: string }
+  | { readonly type: "embedded"; readonly lost: readonly string[] }
   | { readonly type: "refused"; readonly failure: Failure }
   /**
    * The answers of one batch, after its commit, in the order in which they were asked; those that failed are undefined
@@ -132,6 +133,12 @@ export type Report =
       readonly values: readonly Answered<OperationKind>[];
       readonly failures: readonly (readonly [number, Failure])[];
     };
+
+/** Of a thread that makes a copy whole; it ends after that. */
+export interface EmbedSettings {
+  readonly copy: string;
+  readonly original: string;
+}
 
 /** What the storage thread is started with. */
 export interface SqliteSettings {

@@ -3,14 +3,17 @@ import { open, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { SamovarError } from "@samovar/protocol";
+import { embedInThread } from "./storage-thread.ts";
+import { syncFolder } from "./sync-folder.ts";
 
 const ALL_PAGES = 0x7fff_ffff;
 
 /**
  * Copies a database that is in use to a file that isn't there yet: what was committed when it began, and nothing after.
- * Writers go on meanwhile; their log only can't be cut. The copy gets its name when it is whole and on disk.
+ * Writers go on meanwhile; their log only can't be cut. The copy gets its name when it is whole and on disk;
+ * large inputs and results, which lie in files here, are in it. Resolves to the names of those that are lost.
  */
-export async function backUpSqliteFile(file: string, to: string): Promise<void> {
+export async function backUpSqliteFile(file: string, to: string): Promise<readonly string[]> {
   const partial = `${to}.partial`;
   refuseTaken(to);
   try {
@@ -23,9 +26,11 @@ export async function backUpSqliteFile(file: string, to: string): Promise<void> 
     } finally {
       source.close();
     }
+    const lost = await embedInThread({ copy: partial, original: file });
     refuseTaken(to);
     await rename(partial, to);
     await syncFolder(path.dirname(to));
+    return lost;
   } catch (error) {
     await rm(partial, { force: true }).catch(() => {});
     if (error instanceof SamovarError) throw error;
@@ -36,13 +41,4 @@ export async function backUpSqliteFile(file: string, to: string): Promise<void> 
 
 function refuseTaken(to: string): void {
   if (existsSync(to)) throw new SamovarError("conflict", `${to} is there already: choose another name, or remove it first`);
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

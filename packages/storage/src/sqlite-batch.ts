@@ -26,6 +26,7 @@ const WRITES: Readonly<Record<OperationKind, boolean>> = {
   "tasks.settle": true,
   "tasks.change": true,
   "tasks.get": false,
+  "tasks.files": false,
   "tasks.list": false,
   "tasks.counts": false,
   "tasks.recover": true,

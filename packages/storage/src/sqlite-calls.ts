@@ -28,20 +28,21 @@ export function createSqliteCalls(database: DatabaseSync): SqliteCalls {
   /** Counting is as long as the table: it is done once, and again when a transaction was rolled back. */
   let kept: number | undefined;
   const insert = database.prepare(`
-    INSERT OR REPLACE INTO calls (id, function_name, app, method, version, container_id, status, created_at_ms, started_at_ms, ended_at_ms, attempts, error)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    INSERT INTO calls (id, function_name, app, method, version, container_id, status, created_at_ms, started_at_ms, ended_at_ms, attempts, error)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`);
   const count = database.prepare("SELECT count(*) AS n FROM calls");
-  const cut = database.prepare("DELETE FROM calls WHERE id IN (SELECT id FROM calls ORDER BY id LIMIT ?)");
+  const nth = database.prepare("SELECT id FROM calls ORDER BY id LIMIT 1 OFFSET ?");
+  const cut = database.prepare("DELETE FROM calls WHERE id < ?");
   const cutOld = database.prepare("DELETE FROM calls WHERE id IN (SELECT id FROM calls ORDER BY id LIMIT ?) AND ended_at_ms < ?");
   const byId = database.prepare("SELECT * FROM calls WHERE id = ?");
   const last = database.prepare("SELECT max(id) AS id FROM calls");
 
   return {
     record(rows) {
-      for (const row of rows) insert.run(...row);
-      kept = kept === undefined ? Number(count.get()!["n"]) : kept + rows.length;
+      kept ??= Number(count.get()!["n"]);
+      for (const row of rows) kept += Number(insert.run(...row).changes);
       if (kept <= KEPT_CALLS) return;
-      cut.run(kept - KEPT_CALLS);
+      cut.run(String(nth.get(kept - KEPT_CALLS)!["id"]));
       kept = KEPT_CALLS;
     },
     get(id) {

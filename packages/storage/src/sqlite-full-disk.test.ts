@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { silentLogger, systemClock } from "@samovar/kit";
@@ -49,8 +49,15 @@ describe.skipIf(!canMount)("a disk that is full (needs root, to mount a small on
     const [first] = await storage.tasks.ready("resize", null, 1);
     const start = startSample(first!.id, 1);
     storage.tasks.started(start);
-    const large = settlementSample(start, { result: { encoding: "raw", bytes: new Uint8Array(MIB) } });
+    const large = settlementSample(start, { result: { encoding: "raw", bytes: new Uint8Array(MIB - 1) } });
     await expect(storage.tasks.settle(large)).rejects.toMatchObject(full);
+
+    // What would lie in a file neither, and leaves nothing.
+    const files = { code: "storage_failed", message: expect.stringMatching(`^The disk of ${file}-large/.* is full, free some space`) as string };
+    const inFile = settlementSample(start, { result: { encoding: "raw", bytes: new Uint8Array(4 * MIB) } });
+    await expect(storage.tasks.settle(inFile)).rejects.toMatchObject(files);
+    await expect(storage.tasks.insert([taskSample("tk_large", { input: new Uint8Array(4 * MIB) })])).rejects.toMatchObject(files);
+    expect((await readdir(`${file}-large`, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())).toEqual([]);
 
     await truncate(ballast, 0);
     expect(await storage.tasks.settle(large)).toEqual({ applied: true, moreReady: false });

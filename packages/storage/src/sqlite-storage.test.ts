@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 import { FakeClock, silentLogger, systemClock, type Logger } from "@samovar/kit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { describeStorage } from "./conformance.ts";
+import { LargeFiles } from "./large-files.ts";
 import { containerSample, tokenSample } from "./samples.fixture.ts";
 import { createThreadStorage, openSqliteStorage, type SqliteStorage, type SqliteStorageOptions } from "./sqlite-storage.ts";
 import { openStorageThread, startSqliteWorker } from "./storage-thread.ts";
@@ -90,10 +91,10 @@ describe("what was acknowledged lasts", () => {
 describe("when writing fails", () => {
   test("what was recorded waits in memory and is written with the next that succeeds", async () => {
     const file = path.join(folder, "samovar.db");
-    const { thread } = await openStorageThread(startSqliteWorker({ file, ...LIMITS, busyTimeoutMs: 1 }), file);
+    const { thread, largeFolder } = await openStorageThread(startSqliteWorker({ file, ...LIMITS, busyTimeoutMs: 1 }), file);
     const logged: string[] = [];
     const log = (_: object, message: string): void => void logged.push(message);
-    const storage = createThreadStorage(thread, { file, logger: { ...silentLogger, info: log, error: log }, clock: systemClock });
+    const storage = createThreadStorage(thread, new LargeFiles(largeFolder), { file, logger: { ...silentLogger, info: log, error: log }, clock: systemClock });
     opened.push(storage);
     const other = new DatabaseSync(file);
     other.exec("BEGIN IMMEDIATE");
@@ -115,11 +116,11 @@ describe("when writing fails", () => {
   test("a storage thread that dies rejects what was asked and all that comes, and tells once", async () => {
     const file = path.join(folder, "samovar.db");
     const worker = startSqliteWorker({ file, ...LIMITS, busyTimeoutMs: 1 });
-    const { thread } = await openStorageThread(worker, file);
+    const { thread, largeFolder } = await openStorageThread(worker, file);
     const told: Error[] = [];
     const logged: string[] = [];
     const logger: Logger = { ...silentLogger, error: (_, message) => void logged.push(message) };
-    const storage = createThreadStorage(thread, { file, logger, clock: systemClock, onFailure: (error) => told.push(error) });
+    const storage = createThreadStorage(thread, new LargeFiles(largeFolder), { file, logger, clock: systemClock, onFailure: (error) => told.push(error) });
     const pending = Array.from({ length: 50 }, (_, i) =>
       storage.tokens.insert(tokenSample(`to_${i}`)).then(
         () => "kept",

@@ -1,4 +1,7 @@
 import type { Clock, Logger } from "@samovar/kit";
+import { toLargeFolder } from "./large-file-name.ts";
+import { LargeFiles } from "./large-files.ts";
+import { LargeTasks } from "./large-tasks.ts";
 import { CallRecords } from "./call-records.ts";
 import type { CallbackStore } from "./callback-store.ts";
 import { ContainerRecords, toContainerInfo } from "./container-records.ts";
@@ -37,17 +40,21 @@ const DEFAULTS = Object.freeze({ retentionMs: 7 * 24 * 60 * 60 * 1000, maxEndedC
 export async function openSqliteStorage(options: SqliteStorageOptions): Promise<SqliteStorage> {
   const { file, logger, retentionMs = DEFAULTS.retentionMs, maxEndedContainers = DEFAULTS.maxEndedContainers } = options;
   const worker = startSqliteWorker({ file, retentionMs, maxEndedContainers, busyTimeoutMs: DEFAULTS.busyTimeoutMs });
-  const { thread, schemaBefore, schemaNow } = await openStorageThread(worker, file);
+  const { thread, schemaBefore, schemaNow, largeFolder } = await openStorageThread(worker, file);
   if (schemaBefore !== schemaNow) logger.info({ file, schemaBefore, schemaNow }, "Storage was migrated");
-  return createThreadStorage(thread, options);
+  const files = new LargeFiles(toLargeFolder(file, largeFolder));
+  const removed = await files.removeOthers(await thread.call<"tasks.files">({ kind: "tasks.files" }));
+  if (removed > 0) logger.info({ file, removed }, "Files of large inputs and results that no task has were removed");
+  return createThreadStorage(thread, files, options);
 }
 
 /** Of a thread that is open already: apart so that a test can end the thread under it. */
-export function createThreadStorage(thread: StorageThread, options: SqliteStorageOptions): SqliteStorage {
+export function createThreadStorage(thread: StorageThread, files: LargeFiles, options: SqliteStorageOptions): SqliteStorage {
   const { file, logger, clock } = options;
   const records = new ContainerRecords(thread, clock, logger);
   const starts = new TaskStarts(thread, logger);
   const calls = new CallRecords(thread, logger, () => clock.now());
+  const large = new LargeTasks(files, thread);
   const sendAll = (): void => {
     records.send();
     starts.send();
@@ -65,6 +72,7 @@ export function createThreadStorage(thread: StorageThread, options: SqliteStorag
   };
 
   const flush = async (): Promise<void> => {
+    await large.settled();
     await call<"flush">({ kind: "flush" });
     const failure = records.failure ?? starts.failure ?? calls.failure;
     if (failure) throw failure;
@@ -74,6 +82,7 @@ export function createThreadStorage(thread: StorageThread, options: SqliteStorag
   const end = async (): Promise<void> => {
     sendAll();
     await thread.end();
+    await large.settled();
   };
 
   const close = async (): Promise<void> => {
@@ -89,7 +98,7 @@ export function createThreadStorage(thread: StorageThread, options: SqliteStorag
     tokens: createTokenStore(call),
     containers: createContainerStore(call, records),
     deployments: createDeploymentStore(call),
-    tasks: createTaskStore(call, thread, starts, calls),
+    tasks: createTaskStore({ ask: call, thread, starts, calls, large, now: () => clock.now() }),
     callbacks: createCallbackStore(call),
     schedules: createScheduleStore(call),
     get commits() {
@@ -98,7 +107,8 @@ export function createThreadStorage(thread: StorageThread, options: SqliteStorag
     flush,
     async backup(to) {
       await flush();
-      await backUpSqliteFile(file, to);
+      const lost = await files.keepAllDuring(() => backUpSqliteFile(file, to));
+      if (lost.length > 0) logger.warn({ file, lost }, "The backup has not the large inputs and results whose files are lost");
     },
     close: () => (closed ??= close()),
   };

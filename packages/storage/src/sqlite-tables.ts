@@ -73,7 +73,7 @@ export function createSqliteTables(database: DatabaseSync, limits: HistoryLimits
         case "deployments.remove":
           return deployments.remove(operation.name);
         case "tasks.insert":
-          return tasks.insert(operation.rows, blobs);
+          return tasks.insert(operation.rows, blobs, operation.large);
         case "tasks.ready":
           return queries.ready(operation.queue, operation.rank, operation.id, operation.limit);
         case "tasks.promote":
@@ -86,6 +86,8 @@ export function createSqliteTables(database: DatabaseSync, limits: HistoryLimits
           return changes.change(operation.event, operation.which, operation.nowMs, operation.after);
         case "tasks.get":
           return queries.get(operation.id);
+        case "tasks.files":
+          return queries.files();
         case "tasks.list":
           return queries.list(operation.filter, operation.limit, operation.from);
         case "tasks.counts":

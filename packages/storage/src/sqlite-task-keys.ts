@@ -55,11 +55,14 @@ export function createTaskKeys(database: DatabaseSync): TaskKeys {
 }
 
 /** Says whether two inputs are the same, without keeping them. */
-export function toFingerprint(method: string | null, parameters: string, encoding: string, input: Uint8Array): Uint8Array {
+export function toFingerprint(method: string | null, parameters: string, encoding: string, inputHash: string): Uint8Array {
   return createHash("sha256")
-    .update(JSON.stringify([method, parameters, encoding]))
-    .update(input)
+    .update(JSON.stringify([method, parameters, encoding, inputHash]))
     .digest();
+}
+
+export function toHash(input: Uint8Array): string {
+  return createHash("sha256").update(input).digest("hex");
 }
 
 function isSameFingerprint(a: Uint8Array, b: Uint8Array): boolean {

@@ -1,5 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { TaskAttempt, TaskStatus } from "@samovar/protocol";
+import { toLargeSize } from "./large-file-name.ts";
+import type { Answered } from "./operations.ts";
 import type { SqliteCalls } from "./sqlite-calls.ts";
 import type { TaskSearch } from "./sqlite-task-filter.ts";
 import type { ListPosition, ReadyRow, StoredAttempt, StoredTask } from "./task-operations.ts";
@@ -17,15 +19,18 @@ type Row = Readonly<Record<string, unknown>>;
 export function createTaskQueries(database: DatabaseSync, search: TaskSearch, calls: SqliteCalls) {
   const ready = database.prepare(`
     SELECT t.rank, t.id, t.method, t.parameters, t.encoding, t.created_at_ms, t.expiry_at_ms, t.concurrency_key, t.callback_url, t.attempt, t.failures,
-      t.reply, i.input
+      t.reply, i.file, i.input
     FROM tasks AS t INDEXED BY tasks_ready JOIN task_inputs AS i ON i.task = t.seq
     WHERE t.wait = 'ready' AND t.queue = ? AND (t.rank, t.id) > (?, ?) ORDER BY t.rank, t.id LIMIT ?`);
   ready.setReturnArrays(true);
   const last = database.prepare("SELECT max(seq) AS seq FROM tasks");
   const byId = database.prepare(`SELECT ${COLUMNS} FROM tasks WHERE id = ?`);
   const bySeq = database.prepare(`SELECT ${COLUMNS} FROM tasks WHERE seq = ?`);
-  const input = database.prepare("SELECT input FROM task_inputs WHERE task = ?");
-  const result = database.prepare("SELECT encoding, result FROM task_results WHERE task = ?");
+  const input = database.prepare("SELECT input, file FROM task_inputs WHERE task = ?");
+  const result = database.prepare("SELECT encoding, result, file FROM task_results WHERE task = ?");
+  const files = database.prepare(
+    ["task_inputs", "task_results"].map((table) => `SELECT file FROM ${table} INDEXED BY ${table}_in_files WHERE file IS NOT NULL`).join(" UNION ALL "),
+  );
   const attempts = database.prepare(`
     SELECT number, version, container_id AS containerId, started_at_ms AS startedAtMs, ended_at_ms AS endedAtMs, outcome, error
     FROM task_attempts WHERE task = ? ORDER BY number`);
@@ -43,13 +48,15 @@ export function createTaskQueries(database: DatabaseSync, search: TaskSearch, ca
       const inputs: Uint8Array[] = [];
       let size = 0;
       for (const row of ready.iterate(queue, rank, id, limit) as Iterable<unknown> as Iterable<readonly [...ReadyRow, Uint8Array]>) {
-        const bytes = row[12];
-        if (rows.length > 0 && size + bytes.length > MAX_PAGE_BYTES) break;
-        rows.push(row.slice(0, 12) as unknown as ReadyRow);
+        const file = row[12];
+        const bytes = row[13];
+        const length = file === null ? bytes.length : toLargeSize(file);
+        if (rows.length > 0 && size + length > MAX_PAGE_BYTES) break;
+        rows.push(row.slice(0, 13) as unknown as ReadyRow);
         inputs.push(bytes);
-        size += bytes.length;
+        size += length;
       }
-      const all = new Uint8Array(size);
+      const all = new Uint8Array(inputs.reduce((sum, bytes) => sum + bytes.length, 0));
       let at = 0;
       for (const bytes of inputs) {
         all.set(bytes, at);
@@ -58,17 +65,24 @@ export function createTaskQueries(database: DatabaseSync, search: TaskSearch, ca
       return { rows, sizes: inputs.map((bytes) => bytes.length), inputs: all };
     },
 
-    get(id: string): StoredTask | undefined {
+    get(id: string): Answered<"tasks.get"> {
       const row = byId.get(id);
-      if (!row) return calls.get(id);
+      if (!row) {
+        const call = calls.get(id);
+        return call && { task: call, inputFile: null, resultFile: null };
+      }
       const seq = row["seq"]!;
       const kept = result.get(seq);
-      return {
+      const asked = input.get(seq)!;
+      const task = {
         ...toStored(row),
-        input: input.get(seq)!["input"] as Uint8Array,
+        input: asked["input"] as Uint8Array,
         result: kept ? { encoding: String(kept["encoding"]), bytes: kept["result"] as Uint8Array } : null,
       };
+      return { task, inputFile: asked["file"] as string | null, resultFile: (kept?.["file"] as string | undefined) ?? null };
     },
+
+    files: (): string[] => files.all().map((row) => String(row["file"])),
 
     /** Both tables in the order of their ages: as far as both have been looked through, up to the limit. */
     list(filter: TaskFilter, limit: number, from: ListPosition | null): { tasks: StoredTask[]; next: ListPosition | null } {

@@ -1,35 +1,86 @@
 import type { SerializedError } from "@samovar/protocol";
-import type { InsertAnswer, ReadyRow, SettlementRow, StoredTask, TaskRow } from "./task-operations.ts";
+import { isLarge, type LargeTasks } from "./large-tasks.ts";
+import type { InsertAnswer, LargeInput, ReadyRow, SettlementRow, StartRow, StoredTask, TaskRow } from "./task-operations.ts";
 import type { StorageThread } from "./storage-thread.ts";
 import { parseCursor, toCursor } from "./task-cursor.ts";
 import type { CallRecords } from "./call-records.ts";
 import { toStartRow, type TaskStarts } from "./task-starts.ts";
-import type { ChangedTask, InsertedTask, NewTask, TaskRecord, TaskSettlement, TaskStore, WaitingTask } from "./task-store.ts";
+import type { ChangedTask, InsertedTask, NewTask, SettledTask, TaskRecord, TaskSettlement, TaskStore, WaitingTask } from "./task-store.ts";
 
 /** Of what happens to many tasks at once, so many are one operation: others come in between. */
 const PIECE = 1_000;
+
+const NO_BYTES = new Uint8Array();
+
+export interface TaskStoreParts {
+  readonly ask: StorageThread["call"];
+  readonly thread: StorageThread;
+  readonly starts: TaskStarts;
+  readonly calls: CallRecords;
+  readonly large: LargeTasks;
+  now(): number;
+}
 
 /**
  * Tasks as callers see them. Rows, JSON and cursors are made and read here. `ask` sends what is written behind before it,
  * so that a question sees it; `thread.call` doesn't, for what depends on no start but its own.
  */
-export function createTaskStore(ask: StorageThread["call"], thread: StorageThread, starts: TaskStarts, calls: CallRecords): TaskStore {
+export function createTaskStore({ ask, thread, starts, calls, large, now }: TaskStoreParts): TaskStore {
+  /** Nothing can be done with one whose input is lost: it is over, with that as its error. */
+  const endUnreadable = async (task: WaitingTask, error: unknown): Promise<void> => {
+    const atMs = now();
+    const start: StartRow = [task.id, task.attempt + 1, 0, "", atMs];
+    const words = { code: "storage_failed", name: "SamovarError", message: `Its input is lost: ${error instanceof Error ? error.message : String(error)}` };
+    const row = {
+      start,
+      withStart: true,
+      event: "fail",
+      outcome: "error",
+      endedAtMs: atMs,
+      dueAtMs: null,
+      encoding: null,
+      error: JSON.stringify(words),
+    } as const;
+    await thread.call<"tasks.settle">({ kind: "tasks.settle", row });
+  };
+
+  const settleWith = async (settlement: TaskSettlement, file: string | undefined): Promise<SettledTask> => {
+    const withStart = starts.take(settlement);
+    const row = toSettlementRow(settlement, withStart, file);
+    const blobs = settlement.result ? [file === undefined ? settlement.result.bytes : NO_BYTES] : [];
+    try {
+      const answer = await thread.call<"tasks.settle">({ kind: "tasks.settle", row }, blobs);
+      return { applied: answer !== 0, moreReady: answer === 2 };
+    } catch (error) {
+      if (withStart) starts.giveBack(settlement);
+      throw error;
+    }
+  };
+
   return {
     async insert(tasks) {
       if (tasks.length === 0) return [];
       const rows = tasks.map(toTaskRow);
-      const inputs = tasks.map((task) => task.input);
-      const answers = await thread.call<"tasks.insert">({ kind: "tasks.insert", rows }, inputs);
-      return answers.map((answer, index) => toInsertedTask(tasks[index]!, answer));
+      const insertWith = async (inputs: readonly Uint8Array[], files?: readonly (LargeInput | null)[]): Promise<readonly InsertedTask[]> => {
+        const answers = await thread.call<"tasks.insert">({ kind: "tasks.insert", rows, ...(files && { large: files }) }, inputs);
+        return answers.map((answer, index) => toInsertedTask(tasks[index]!, answer));
+      };
+      return tasks.some(({ input }) => isLarge(input)) ? large.insert(tasks, insertWith) : insertWith(tasks.map(({ input }) => input));
     },
     async ready(queue, after, limit) {
       const { rank, id } = after ?? { rank: Number.MIN_SAFE_INTEGER, id: "" };
-      const { rows, sizes, inputs } = await ask<"tasks.ready">({ kind: "tasks.ready", queue, rank, id, limit });
-      let at = 0;
-      return rows.map((row, index) => {
-        at += sizes[index]!;
-        return toWaitingTask(row, inputs.slice(at - sizes[index]!, at));
-      });
+      for (;;) {
+        const { rows, sizes, inputs } = await ask<"tasks.ready">({ kind: "tasks.ready", queue, rank, id, limit });
+        let at = 0;
+        const tasks = rows.map((row, index) => {
+          at += sizes[index]!;
+          return toWaitingTask(row, inputs.slice(at - sizes[index]!, at));
+        });
+        const files = rows.map((row) => row[12]);
+        if (files.every((file) => file === null)) return tasks;
+        const readable = await large.readInputs(tasks, files, endUnreadable);
+        if (readable.length > 0) return readable;
+      }
     },
     async promote(nowMs) {
       const queues = new Set<string>();
@@ -41,15 +92,8 @@ export function createTaskStore(ask: StorageThread["call"], thread: StorageThrea
     },
     started: (start) => starts.add(start),
     async settle(settlement) {
-      const withStart = starts.take(settlement);
-      const row = toSettlementRow(settlement, withStart);
-      try {
-        const answer = await thread.call<"tasks.settle">({ kind: "tasks.settle", row }, settlement.result ? [settlement.result.bytes] : []);
-        return { applied: answer !== 0, moreReady: answer === 2 };
-      } catch (error) {
-        if (withStart) starts.giveBack(settlement);
-        throw error;
-      }
+      const { result } = settlement;
+      return result && isLarge(result.bytes) ? large.settle(result.bytes, (file) => settleWith(settlement, file)) : settleWith(settlement, undefined);
     },
     async change(event, which, nowMs) {
       const changed: ChangedTask[] = [];
@@ -63,7 +107,17 @@ export function createTaskStore(ask: StorageThread["call"], thread: StorageThrea
     },
     async get(id) {
       const stored = await ask<"tasks.get">({ kind: "tasks.get", id });
-      return stored && toTaskRecord(stored);
+      if (!stored) return undefined;
+      const { inputFile, resultFile } = stored;
+      const record = toTaskRecord(stored.task);
+      if (inputFile === null && resultFile === null) return record;
+      try {
+        return await large.readRecord(record, inputFile, resultFile);
+      } catch (error) {
+        // Its files go after it: it may have been removed in between.
+        if ((await ask<"tasks.get">({ kind: "tasks.get", id })) === undefined) return undefined;
+        throw error;
+      }
     },
     async list(filter, { limit, cursor }) {
       if (limit < 1) return { tasks: [], cursor };
@@ -91,7 +145,11 @@ export function createTaskStore(ask: StorageThread["call"], thread: StorageThrea
       }
     },
     recordCalls: (records) => calls.add(records),
-    prune: (nowMs, limit) => ask<"tasks.prune">({ kind: "tasks.prune", nowMs, limit }),
+    async prune(nowMs, limit) {
+      const { more, files } = await ask<"tasks.prune">({ kind: "tasks.prune", nowMs, limit });
+      if (files.length > 0) await large.remove(files);
+      return more;
+    },
   };
 }
 
@@ -129,7 +187,7 @@ function toWaitingTask(row: ReadyRow, input: Uint8Array): WaitingTask {
   return { rank, id, method, parameters, encoding, reply, input, createdAtMs, expiresAtMs, concurrencyKey, callbackUrl, attempt, failures };
 }
 
-function toSettlementRow(settlement: TaskSettlement, withStart: boolean): SettlementRow {
+function toSettlementRow(settlement: TaskSettlement, withStart: boolean, file: string | undefined): SettlementRow {
   const { event, endedAtMs, dueAtMs, result, error } = settlement;
   return {
     start: toStartRow(settlement),
@@ -139,6 +197,7 @@ function toSettlementRow(settlement: TaskSettlement, withStart: boolean): Settle
     endedAtMs,
     dueAtMs,
     encoding: result?.encoding ?? null,
+    ...(file !== undefined && { file }),
     error: error === null ? null : JSON.stringify(error),
   };
 }

@@ -2,9 +2,9 @@ import type { DatabaseSync } from "node:sqlite";
 import { isTaskOver, nextTaskStatus, type TaskStatus } from "@samovar/protocol/tasks";
 import type { SqliteCallbacks } from "./sqlite-callbacks.ts";
 import { TaskCounts } from "./sqlite-task-counts.ts";
-import { createTaskKeys, toFingerprint, type Keyed } from "./sqlite-task-keys.ts";
+import { createTaskKeys, toFingerprint, toHash, type Keyed } from "./sqlite-task-keys.ts";
 import { createTaskTurns } from "./sqlite-task-turns.ts";
-import type { InsertAnswer, SettleAnswer, SettlementRow, StartRow, TaskRow } from "./task-operations.ts";
+import type { InsertAnswer, LargeInput, SettleAnswer, SettlementRow, StartRow, TaskRow } from "./task-operations.ts";
 
 /** Where a task stands, as every change of it needs to know. */
 interface Standing {
@@ -46,8 +46,8 @@ export function createSqliteTasks(database: DatabaseSync, callbacks: SqliteCallb
     INSERT INTO tasks (id, queue, status, wait, due_at_ms, rank, turn, expiry_at_ms, expires_at_ms, function_name, app, method,
       parameters, encoding, created_at_ms, priority, concurrency_key, idempotency_key, keep_ms, callback_url, tick, reply)
     VALUES (?1, ?2, 'PENDING', ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)`);
-  const insertInput = database.prepare("INSERT INTO task_inputs (task, input) VALUES (?, ?)");
-  const insertResult = database.prepare("INSERT INTO task_results (task, encoding, result) VALUES (?, ?, ?)");
+  const insertInput = database.prepare("INSERT INTO task_inputs (task, input, file) VALUES (?, ?, ?)");
+  const insertResult = database.prepare("INSERT INTO task_results (task, encoding, result, file) VALUES (?, ?, ?, ?)");
   const insertAttempt = database.prepare(`
     INSERT INTO task_attempts (task, number, version, container_id, started_at_ms, ended_at_ms, outcome, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
   const find = database.prepare("SELECT seq, queue, status, attempt, wait, concurrency_key, priority, callback_url FROM tasks WHERE id = ?");
@@ -74,7 +74,7 @@ export function createSqliteTasks(database: DatabaseSync, callbacks: SqliteCallb
   const mayStart = (task: Standing, attempt: number): boolean =>
     task.isReady && task.attempt === attempt - 1 && nextTaskStatus(task.status, "start") !== undefined;
 
-  const insertOne = (row: TaskRow, keyed: Keyed | null, input: Uint8Array): InsertAnswer => {
+  const insertOne = (row: TaskRow, keyed: Keyed | null, input: Uint8Array, file: string | null): InsertAnswer => {
     const [id, queue, functionName, app, method, parameters, encoding, createdAtMs, dueAtMs, priority, expiresAtMs] = row;
     const [, , , , , , , , , , , concurrencyKey, idempotencyKey, , keepMs, callbackUrl, tick, reply] = row;
     const earlier = keyed && keys.find(keyed);
@@ -103,7 +103,7 @@ export function createSqliteTasks(database: DatabaseSync, callbacks: SqliteCallb
       tick,
       reply,
     );
-    insertInput.run(seq, input);
+    insertInput.run(seq, input, file);
     if (keyed) keys.keep(keyed);
     counts.move(queue, null, "PENDING");
     return wait === "ready" ? 1 : 0;
@@ -133,9 +133,9 @@ export function createSqliteTasks(database: DatabaseSync, callbacks: SqliteCallb
     counts,
     keys,
     turns,
-    insert(rows: readonly TaskRow[], inputs: readonly Uint8Array[]): InsertAnswer[] {
-      const keyed = rows.map((row, index) => toKeyed(row, inputs[index]!));
-      const insertAll = (): InsertAnswer[] => rows.map((row, index) => insertOne(row, keyed[index]!, inputs[index]!));
+    insert(rows: readonly TaskRow[], inputs: readonly Uint8Array[], large?: readonly (LargeInput | null)[]): InsertAnswer[] {
+      const keyed = rows.map((row, index) => toKeyed(row, inputs[index]!, large?.[index]?.hash ?? null));
+      const insertAll = (): InsertAnswer[] => rows.map((row, index) => insertOne(row, keyed[index]!, inputs[index]!, large?.[index]?.file ?? null));
       const mayConflict = rows.length > 1 && rows.some((_, index) => keyed[index]?.fingerprint);
       return mayConflict ? allOrNone(rows, insertAll) : insertAll();
     },
@@ -154,7 +154,7 @@ export function createSqliteTasks(database: DatabaseSync, callbacks: SqliteCallb
       counts.move(task.queue, task.status, status);
       if (isTaskOver(status)) {
         end.run(status, attempt, failed, version, containerId, startedAtMs, row.endedAtMs, row.endedAtMs, row.error, ...fence);
-        if (row.encoding !== null && result) insertResult.run(task.seq, row.encoding, result);
+        if (row.encoding !== null && result) insertResult.run(task.seq, row.encoding, result, row.file ?? null);
         if (task.callbackUrl !== null) callbacks.add(task.seq, row.endedAtMs);
         return task.concurrencyKey !== null && turns.release(task.queue, task.concurrencyKey, row.endedAtMs) ? 2 : 1;
       }
@@ -168,9 +168,9 @@ export function createSqliteTasks(database: DatabaseSync, callbacks: SqliteCallb
   };
 }
 
-function toKeyed(row: TaskRow, input: Uint8Array): Keyed | null {
+function toKeyed(row: TaskRow, input: Uint8Array, inputHash: string | null): Keyed | null {
   const [id, queue, , , method, parameters, encoding, createdAtMs, , , , , idempotencyKey, idempotencyMs, , , tick] = row;
   if (idempotencyKey === null && tick === null) return null;
-  const fingerprint = idempotencyKey === null ? null : toFingerprint(method, parameters, encoding, input);
+  const fingerprint = idempotencyKey === null ? null : toFingerprint(method, parameters, encoding, inputHash ?? toHash(input));
   return { id, queue, createdAtMs, idempotencyKey, fingerprint, idempotencyMs, tick };
 }

@@ -1,14 +1,18 @@
+import type { DatabaseSync } from "node:sqlite";
 import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from "node:worker_threads";
-import type { Failure, Outcome, Report, RequestMessage, SqliteSettings } from "./operations.ts";
+import type { EmbedSettings, Failure, Outcome, Report, RequestMessage, SqliteSettings } from "./operations.ts";
 import { toRequests } from "./request-messages.ts";
 import { runBatch } from "./sqlite-batch.ts";
+import { embedLargeFiles } from "./sqlite-embedding.ts";
+import { toFailure } from "./sqlite-failure.ts";
 import { openSqliteFile } from "./sqlite-open.ts";
 import { createSqliteTables } from "./sqlite-tables.ts";
 
 /** Bounds how long the first caller of a batch waits for the last: no message is added to so many. */
 const MAX_BATCH = 1_000;
 
-serve(parentPort!, workerData as SqliteSettings);
+if ("copy" in (workerData as SqliteSettings | EmbedSettings)) embed(parentPort!, workerData as EmbedSettings);
+else serve(parentPort!, workerData as SqliteSettings);
 
 /** The storage thread. It sleeps until something arrives, and takes all that arrived meanwhile into one transaction. */
 function serve(port: MessagePort, settings: SqliteSettings): void {
@@ -36,7 +40,20 @@ function serve(port: MessagePort, settings: SqliteSettings): void {
     report({ type: "answers", commits, ...toAnswers(outcomes) });
     if (isLast) port.close();
   });
-  report({ type: "opened", schemaBefore: opened.schemaBefore, schemaNow: opened.schemaNow });
+  report({ type: "opened", schemaBefore: opened.schemaBefore, schemaNow: opened.schemaNow, largeFolder: readLargeFolder(database) });
+}
+
+/** Large files are read and written where nobody waits: not on the event loop, not in the storage thread. */
+function embed(port: MessagePort, { copy, original }: EmbedSettings): void {
+  try {
+    port.postMessage({ type: "embedded", lost: embedLargeFiles(copy, original) } satisfies Report);
+  } catch (error) {
+    port.postMessage({ type: "refused", failure: toFailure(copy, error) } satisfies Report);
+  }
+}
+
+function readLargeFolder(database: DatabaseSync): string {
+  return String(database.prepare("SELECT folder FROM large_files").get()!["folder"]);
 }
 
 function toAnswers(outcomes: readonly Outcome[]) {

@@ -2,7 +2,7 @@ import { getCompileCacheDir } from "node:module";
 import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { SamovarError } from "@samovar/protocol";
-import type { Answered, Failure, Operation, OperationKind, Report, Request, SqliteSettings } from "./operations.ts";
+import type { Answered, EmbedSettings, Failure, Operation, OperationKind, Report, Request, SqliteSettings } from "./operations.ts";
 import { toMessage } from "./request-messages.ts";
 
 /**
@@ -18,7 +18,7 @@ const WORKER_URL = new URL(`./sqlite-worker${FROM_SOURCES ? ".ts" : ".js"}`, imp
  * that runs from sources. And the condition by which sources find each other: without it the thread
  * would take a build, which may be missing or old. Of other packages it loads only `protocol/tasks` and `protocol/ids`, files of their own.
  */
-export function startSqliteWorker(settings: SqliteSettings): Worker {
+export function startSqliteWorker(settings: SqliteSettings | EmbedSettings): Worker {
   // Node has put a folder of its version into the one that it was given.
   const cacheDir = getCompileCacheDir();
   const env = cacheDir === undefined ? {} : { NODE_COMPILE_CACHE: dirname(cacheDir) };
@@ -29,6 +29,7 @@ export interface OpenedThread {
   readonly thread: StorageThread;
   readonly schemaBefore: number;
   readonly schemaNow: number;
+  readonly largeFolder: string;
 }
 
 /** Resolves when the thread has opened its file. Rejects with `storage_failed` when the file is refused. */
@@ -40,9 +41,23 @@ export function openStorageThread(worker: Worker, file: string): Promise<OpenedT
     worker.once("error", onError).once("exit", onExit);
     worker.once("message", (report: Report) => {
       worker.off("error", onError).off("exit", onExit);
-      if (report.type === "opened") resolve({ thread: new StorageThread(worker, file), schemaBefore: report.schemaBefore, schemaNow: report.schemaNow });
-      else if (report.type === "refused") reject(toError(report.failure));
+      if (report.type === "opened") {
+        const { schemaBefore, schemaNow, largeFolder } = report;
+        resolve({ thread: new StorageThread(worker, file), schemaBefore, schemaNow, largeFolder });
+      } else if (report.type === "refused") reject(toError(report.failure));
       else ended(`it said ${report.type}`);
+    });
+  });
+}
+
+/** In a thread of its own. Resolves to the files that are lost. */
+export function embedInThread(settings: EmbedSettings): Promise<readonly string[]> {
+  return new Promise((resolve, reject) => {
+    const worker = startSqliteWorker(settings);
+    worker.once("error", reject).once("exit", (code) => reject(new Error(`The thread that copies large files ended: exit ${code}`)));
+    worker.once("message", (report: Report) => {
+      if (report.type === "embedded") resolve(report.lost);
+      else if (report.type === "refused") reject(toError(report.failure));
     });
   });
 }
@@ -91,6 +106,11 @@ export class StorageThread {
   /** Transactions that wrote something, since the start. */
   get commits(): number {
     return this.#commits;
+  }
+
+  /** The thread ended without being asked to: nobody knows what it did last. */
+  get hasFailed(): boolean {
+    return this.#state === "failed";
   }
 
   /** Called once, when the thread ended without being asked to. */

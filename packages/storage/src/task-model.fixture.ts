@@ -28,7 +28,7 @@ export class TaskModel {
   readonly #keys: { readonly name: string; readonly task: NewTask; readonly untilMs: number }[] = [];
 
   insert(tasks: readonly NewTask[]): InsertedTask[] {
-    const kept = { tasks: [...this.#tasks], keys: [...this.#keys], lines: [...this.#lines].map(([name, line]) => [name, [...line]] as const) };
+    const kept = { tasks: [...this.#tasks], keys: [...this.#keys], lines: [...this.#lines].map(([name, line]) => [name, line.slice()] as const) };
     const inserted = tasks.map((task) => this.#insert(task));
     if (!inserted.some(({ conflict }) => conflict)) return inserted;
     this.#tasks.splice(0, Infinity, ...kept.tasks);

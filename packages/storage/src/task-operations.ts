@@ -7,8 +7,11 @@ import type { CallRecord, NewTask, TaskFilter, TaskRecord, TaskSettlement, Waiti
  * costs more than what SQLite does with them.
  */
 export interface TaskOperations {
-  /** `blobs` are the inputs, one per row. */
-  "tasks.insert": { readonly asked: { readonly rows: readonly TaskRow[] }; readonly answered: readonly InsertAnswer[] };
+  /** `blobs` are the inputs, one per row; empty for one that lies in a file. `large` says which do, where any does. */
+  "tasks.insert": {
+    readonly asked: { readonly rows: readonly TaskRow[]; readonly large?: readonly (LargeInput | null)[] };
+    readonly answered: readonly InsertAnswer[];
+  };
   "tasks.ready": {
     readonly asked: { readonly queue: string; readonly rank: number; readonly id: string; readonly limit: number };
     readonly answered: { readonly rows: readonly ReadyRow[]; readonly sizes: readonly number[]; readonly inputs: Uint8Array };
@@ -36,7 +39,12 @@ export interface TaskOperations {
     };
     readonly answered: { readonly changed: readonly ChangedRow[]; readonly next: ChangePosition | null };
   };
-  "tasks.get": { readonly asked: { readonly id: string }; readonly answered: StoredTask | undefined };
+  "tasks.get": {
+    readonly asked: { readonly id: string };
+    readonly answered: { readonly task: StoredTask; readonly inputFile: string | null; readonly resultFile: string | null } | undefined;
+  };
+  /** The names of all files that are in use. */
+  "tasks.files": { readonly asked: object; readonly answered: readonly string[] };
   /** Looks at so many rows and no more; goes on at `next`, null where there is no more. */
   "tasks.list": {
     readonly asked: { readonly filter: TaskFilter; readonly limit: number; readonly from: ListPosition | null };
@@ -48,7 +56,17 @@ export interface TaskOperations {
     readonly answered: { readonly queues: readonly string[]; readonly more: boolean };
   };
   "tasks.recordCalls": { readonly asked: { readonly rows: readonly CallRow[] }; readonly answered: undefined };
-  "tasks.prune": { readonly asked: { readonly nowMs: number; readonly limit: number }; readonly answered: boolean };
+  /** With the files of what was removed. */
+  "tasks.prune": {
+    readonly asked: { readonly nowMs: number; readonly limit: number };
+    readonly answered: { readonly more: boolean; readonly files: readonly string[] };
+  };
+}
+
+export interface LargeInput {
+  readonly file: string;
+  /** SHA-256 of the input, hex, for its fingerprint; null where it needs none. */
+  readonly hash: string | null;
 }
 
 export type TaskRow = readonly [
@@ -91,6 +109,8 @@ export type ReadyRow = readonly [
   attempt: number,
   failures: number,
   reply: string,
+  /** The input lies there, and its bytes are none. */
+  file: string | null,
 ];
 
 export type StartRow = readonly [id: string, attempt: number, version: number, containerId: string, startedAtMs: number];
@@ -105,6 +125,8 @@ export interface SettlementRow {
   readonly dueAtMs: number | null;
   /** Of the result; null: there is none. */
   readonly encoding: string | null;
+  /** The result lies there, and its bytes are none. */
+  readonly file?: string;
   /** JSON. */
   readonly error: string | null;
 }

@@ -1,5 +1,5 @@
 import { NOW_MS } from "./samples.fixture.ts";
-import type { NewTask, TaskSettlement, TaskStart, TaskStore } from "./task-store.ts";
+import type { CallRecord, NewTask, TaskSettlement, TaskStart, TaskStore } from "./task-store.ts";
 
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;
@@ -26,6 +26,26 @@ export function taskSample(id: string, changes: Partial<NewTask> = {}): NewTask 
     keepMs: HOUR_MS,
     callbackUrl: null,
     tick: null,
+    ...changes,
+  };
+}
+
+/** It succeeded at once. */
+export function callSample(id: string, changes: Partial<CallRecord> = {}): CallRecord {
+  const createdAtMs = changes.createdAtMs ?? NOW_MS;
+  return {
+    id,
+    functionName: "Predict",
+    app: "images",
+    method: null,
+    version: 3,
+    containerId: "ct_1",
+    status: "COMPLETE",
+    createdAtMs,
+    startedAtMs: createdAtMs + 1,
+    endedAtMs: createdAtMs + 5,
+    attempts: 1,
+    error: null,
     ...changes,
   };
 }

@@ -5,6 +5,9 @@
  * A callback is named by its task's id, which it may outlive: what failed for good is kept for a time of its own. A task
  * with a callback that is pending has no `gone_at_ms`, so that it is there when the callback is sent.
  *
+ * A large input or result lies in a file beside the database: then its row has the file's name, and no bytes. They are in a
+ * folder of the database's own, so that another one that comes in its place takes none of them for its own.
+ *
  * Calls lie in the order of their ids, which begin with the time: a new one goes to the end, and the oldest are cut off the
  * beginning. Nothing else is asked of them that would need an index.
  */
@@ -13,6 +16,16 @@ export const callbacksAndCalls = `
   ALTER TABLE task_keys ADD COLUMN fingerprint BLOB;
 
   CREATE INDEX tasks_of_function ON tasks (function_name COLLATE NOCASE);
+
+  ALTER TABLE task_inputs ADD COLUMN file TEXT;
+  ALTER TABLE task_results ADD COLUMN file TEXT;
+  CREATE INDEX task_inputs_in_files ON task_inputs (file) WHERE file IS NOT NULL;
+  CREATE INDEX task_results_in_files ON task_results (file) WHERE file IS NOT NULL;
+
+  CREATE TABLE large_files (
+    folder TEXT PRIMARY KEY
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO large_files (folder) VALUES (lower(hex(randomblob(8))));
 
   CREATE TABLE callbacks (
     seq INTEGER PRIMARY KEY,

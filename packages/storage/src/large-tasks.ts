@@ -1,0 +1,119 @@
+import type { LargeFiles } from "./large-files.ts";
+import { LARGE_BYTES } from "./large-file-name.ts";
+import type { StorageThread } from "./storage-thread.ts";
+import type { LargeInput } from "./task-operations.ts";
+import type { InsertedTask, NewTask, SettledTask, TaskRecord, WaitingTask } from "./task-store.ts";
+
+export function isLarge(bytes: Uint8Array): boolean {
+  return bytes.length >= LARGE_BYTES;
+}
+
+const NO_BYTES = new Uint8Array();
+
+/**
+ * Tasks whose input or result lies in a file. It is written before the change that names it; where that doesn't come to
+ * be, nothing names it, and it is removed, unless the thread died and nobody knows.
+ */
+export class LargeTasks {
+  readonly #files: LargeFiles;
+  readonly #thread: StorageThread;
+  readonly #underWay = new Set<Promise<unknown>>();
+
+  constructor(files: LargeFiles, thread: StorageThread) {
+    this.#files = files;
+    this.#thread = thread;
+  }
+
+  insert(
+    tasks: readonly NewTask[],
+    insertWith: (inputs: readonly Uint8Array[], large: readonly (LargeInput | null)[]) => Promise<readonly InsertedTask[]>,
+  ): Promise<readonly InsertedTask[]> {
+    const work = async (): Promise<readonly InsertedTask[]> => {
+      const hashes = await Promise.all(tasks.map(({ input, idempotencyKey }) => (isLarge(input) && idempotencyKey !== null ? toHashAside(input) : null)));
+      const files = await this.#writeAll(tasks.map(({ input }) => (isLarge(input) ? input : null)));
+      const large = files.map((file, index) => (file === null ? null : { file, hash: hashes[index]! }));
+      const inputs = tasks.map(({ input }) => (isLarge(input) ? NO_BYTES : input));
+      const inserted = await this.#keepWhere(files, () => insertWith(inputs, large));
+      await this.#files.remove(files.filter((file, index) => file !== null && !inserted[index]!.inserted) as string[]);
+      return inserted;
+    };
+    return this.#track(work());
+  }
+
+  settle(result: Uint8Array, settleWith: (file: string) => Promise<SettledTask>): Promise<SettledTask> {
+    const work = async (): Promise<SettledTask> => {
+      const file = await this.#files.write(result);
+      const settled = await this.#keepWhere([file], () => settleWith(file));
+      if (!settled.applied) await this.#files.remove([file]);
+      return settled;
+    };
+    return this.#track(work());
+  }
+
+  /** Those whose inputs are there, in order; the others are given to `onUnreadable`. */
+  async readInputs(
+    tasks: readonly WaitingTask[],
+    files: readonly (string | null)[],
+    onUnreadable: (task: WaitingTask, error: unknown) => Promise<void>,
+  ): Promise<readonly WaitingTask[]> {
+    const read = tasks.map(async (task, index): Promise<WaitingTask | undefined> => {
+      const file = files[index]!;
+      if (file === null) return task;
+      try {
+        return { ...task, input: await this.#files.read(file) };
+      } catch (error) {
+        await onUnreadable(task, error);
+        return undefined;
+      }
+    });
+    return (await Promise.all(read)).filter((task) => task !== undefined);
+  }
+
+  async readRecord(record: TaskRecord, inputFile: string | null, resultFile: string | null): Promise<TaskRecord> {
+    const [input, bytes] = await Promise.all([inputFile && this.#files.read(inputFile), resultFile && this.#files.read(resultFile)]);
+    return { ...record, input: input || record.input, result: record.result && bytes ? { ...record.result, bytes } : record.result };
+  }
+
+  remove(files: readonly string[]): Promise<void> {
+    return this.#files.remove(files);
+  }
+
+  /** What was asked before now is on disk, or failed. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#underWay);
+    await this.#files.settled();
+  }
+
+  /** All of them or none. */
+  async #writeAll(inputs: readonly (Uint8Array | null)[]): Promise<(string | null)[]> {
+    const written = await Promise.allSettled(inputs.map((input) => (input === null ? null : this.#files.write(input))));
+    const failed = written.find((one) => one.status === "rejected");
+    const files = written.map((one) => (one.status === "fulfilled" ? one.value : null));
+    if (!failed) return files;
+    await this.#files.remove(files.filter((file) => file !== null));
+    throw failed.reason;
+  }
+
+  async #keepWhere<T>(files: readonly (string | null)[], change: () => Promise<T>): Promise<T> {
+    try {
+      return await change();
+    } catch (error) {
+      if (!this.#thread.hasFailed) await this.#files.remove(files.filter((file) => file !== null));
+      throw error;
+    }
+  }
+
+  #track<T>(work: Promise<T>): Promise<T> {
+    const over: Promise<unknown> = work.then(
+      () => this.#underWay.delete(over),
+      () => this.#underWay.delete(over),
+    );
+    this.#underWay.add(over);
+    return work;
+  }
+}
+
+/** In a thread of Node's: of 64 MiB it takes longer than anybody should wait for the event loop. */
+async function toHashAside(input: Uint8Array): Promise<string> {
+  return Buffer.from(await crypto.subtle.digest("SHA-256", input as Uint8Array<ArrayBuffer>)).toString("hex");
+}
