@@ -1,10 +1,11 @@
 import { join } from "node:path";
-import type { AppRequest, FunctionManifest, IdSource } from "@samovar/protocol";
+import { SamovarError, type AppRequest, type FunctionManifest, type IdSource } from "@samovar/protocol";
 import { FunctionRuntime, canonicalJson, runHooks, type ContainerHost, type FunctionSpec, type PoolServices } from "@samovar/scheduler";
 import type { CodeMount } from "@samovar/runtime";
 import type { BuildStore } from "../code/build-store.ts";
 import type { CodeHold, CodeStore } from "../code/code-store.ts";
 import { markUsed } from "../home/retention.ts";
+import { describeScheduleProblem } from "../schedules/schedule-problem.ts";
 import { toLoad, type MadeFunction, type ServingMode } from "./made-function.ts";
 
 export interface AppMakerOptions {
@@ -62,6 +63,10 @@ export class AppMaker {
   }
 
   async make(order: AppOrder): Promise<MadeApp> {
+    for (const { name, schedule } of order.request.manifest.functions) {
+      const problem = schedule && describeScheduleProblem(schedule);
+      if (problem) throw new SamovarError("invalid_definition", `The schedule ${name} can't tick: ${problem}`);
+    }
     const hold = this.#options.code.hold();
     try {
       return await this.#make(order, hold);
