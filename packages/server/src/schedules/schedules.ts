@@ -63,7 +63,9 @@ export class Schedules implements ScheduleControl {
       clock: options.clock,
       logger: options.logger,
       random: options.random ?? Math.random,
-      keepTick: async (fn, tickAtMs, taskId) => this.#write(fn, "its last tick", (store, name) => store.ticked(name, tickAtMs, taskId)),
+      // Of one that was skipped only that it is settled: the task that it was skipped for must be known after a restart.
+      keepTick: async (fn, tickAtMs, taskId) =>
+        this.#write(fn, "its last tick", (store, name) => (taskId === null ? store.countFrom(name, tickAtMs) : store.ticked(name, tickAtMs, taskId))),
     };
   }
 
