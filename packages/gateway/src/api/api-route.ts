@@ -55,6 +55,8 @@ export interface ApiRoute {
    * refused everywhere else.
    */
   readonly ofOneApp?: true;
+  /** Asked so often that the router's Request and Response, which cost more than all else, are left out. */
+  readonly hot?: true;
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   /** JSON, validated; or `bytes`, given as a stream. */

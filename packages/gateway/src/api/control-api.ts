@@ -6,13 +6,14 @@ import { CONTENT_TYPES, SamovarError, decodeValue } from "@samovar/protocol";
 import type { Clock, Logger } from "@samovar/kit";
 import type { ControlPlane, FunctionTable } from "@samovar/scheduler";
 import { hasScope, unauthorized, type Authenticator, type Principal } from "../authenticator.ts";
-import { tooLarge } from "../body-limits.ts";
+import { tooLarge, type BodyLimits } from "../body-limits.ts";
 import { BodyStream } from "../body-stream.ts";
-import { encodeProblem, problemHeaders, toProblem, toSamovarError } from "../problem.ts";
-import { dropRest } from "../request-body.ts";
+import { encodeProblem, problemHeaders, sendProblem, toProblem, toSamovarError } from "../problem.ts";
+import { dropRest, receiveBody } from "../request-body.ts";
 import { bodyEncoding } from "../request-head.ts";
 import type { SinkContext } from "../response-sink.ts";
-import { MAX_JSON_BYTES, type ApiCall, type ApiContext, type ApiRoute } from "./api-route.ts";
+import { splitTarget } from "../route.ts";
+import { MAX_JSON_BYTES, type ApiAnswer, type ApiCall, type ApiContext, type ApiRoute } from "./api-route.ts";
 import { createOpenApi } from "./openapi.ts";
 import { ROUTES } from "./routes.ts";
 
@@ -63,19 +64,21 @@ export function createControlApi(options: ControlApiOptions): ControlApi {
   for (const path of new Set(ROUTES.map((route) => route.path))) {
     const allow = allowOf(path);
     app.all(BASE + path.replace(/\{(\w+)\}/g, ":$1"), (c) => {
-      authenticate(c, options.authenticator);
+      authenticate(c.env.incoming, options.authenticator);
       throw new SamovarError("method_not_allowed", `${c.req.method} is not served at ${BASE}${path}: use ${allow.join(", ")}`, { fields: { allow } });
     });
   }
   app.notFound((c) => {
-    authenticate(c, options.authenticator);
+    authenticate(c.env.incoming, options.authenticator);
     throw new SamovarError("not_found", `The control API has nothing at ${JSON.stringify(c.req.path)}: ${BASE}/openapi.json lists what there is`);
   });
-  const onError = (thrown: unknown): Response => {
+  const toError = (thrown: unknown): SamovarError => {
     const error = toSamovarError(thrown);
     if (error.code === "internal") options.logger.error({ error: thrown }, "A request to the control API failed");
-    return problemResponse(error);
+    return error;
   };
+  const onError = (thrown: unknown): Response => problemResponse(toError(thrown));
+  const hot = ROUTES.filter((route) => route.hot);
   app.onError(onError);
   // Globals stay what they are, and bodies are read and dropped here, with bounds.
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false, autoCleanupIncoming: false, errorHandler: onError });
@@ -88,6 +91,11 @@ export function createControlApi(options: ControlApiOptions): ControlApi {
         // What is refused is not asked for its body, and a client that keeps it back can't use this connection for more.
         else res.shouldKeepAlive = false;
       }
+      const { path, query } = splitTarget(req.url!);
+      for (const route of hot) {
+        const params = matchHot(route, req.method!, path);
+        if (params) return void serveHot(route, { params, query: readQuery(query), req, res }, context, options, toError);
+      }
       void listener(req, res);
     },
     endStreams() {
@@ -96,21 +104,72 @@ export function createControlApi(options: ControlApiOptions): ControlApi {
   };
 }
 
-async function serve(route: ApiRoute, c: Context<Env>, context: ApiContext, options: ControlApiOptions): Promise<Response> {
-  const principal = authenticate(c, options.authenticator);
-  assertMay(principal, route);
-  const { incoming: req, outgoing: res } = c.env;
-  const params = route.params ? validate(route.params, c.req.param(), "path") : undefined;
-  const query = route.query ? validate(route.query, c.req.query(), "query") : undefined;
-  const body = route.body ? await readBody(route, req, options) : undefined;
-  const answer = await route.handle(context, { principal, params, query, body, req, res } as ApiCall<never, never, never>);
-  if (answer === "streaming") return new Response(null, { headers: ALREADY_SENT });
-  if (answer.json === null) return new Response(null, { status: answer.status });
-  return new Response(JSON.stringify(answer.json), { status: answer.status, headers: { "content-type": CONTENT_TYPES.json, "cache-control": "no-store" } });
+/** What a request asks of a route, before any of it is checked. */
+interface Asked {
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, string>>;
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
 }
 
-function authenticate(c: Context<Env>, authenticator: Authenticator): Principal {
-  const { authorization } = c.env.incoming.headers;
+async function answer(route: ApiRoute, asked: Asked, context: ApiContext, options: ControlApiOptions): Promise<ApiAnswer> {
+  const { req, res } = asked;
+  const principal = authenticate(req, options.authenticator);
+  assertMay(principal, route);
+  const params = route.params ? validate(route.params, asked.params, "path") : undefined;
+  const query = route.query ? validate(route.query, asked.query, "query") : undefined;
+  const body = route.body ? await readBody(route, req, options) : undefined;
+  return route.handle(context, { principal, params, query, body, req, res } as ApiCall<never, never, never>);
+}
+
+async function serve(route: ApiRoute, c: Context<Env>, context: ApiContext, options: ControlApiOptions): Promise<Response> {
+  const { incoming: req, outgoing: res } = c.env;
+  const answered = await answer(route, { params: c.req.param(), query: c.req.query(), req, res }, context, options);
+  if (answered === "streaming") return new Response(null, { headers: ALREADY_SENT });
+  if (answered.json === null) return new Response(null, { status: answered.status });
+  return new Response(JSON.stringify(answered.json), { status: answered.status, headers: JSON_HEADERS });
+}
+
+const JSON_HEADERS = { "content-type": CONTENT_TYPES.json, "cache-control": "no-store" };
+
+/** The parameters of a path that is this route's; undefined where it is another's, or not plain enough to tell without the router. */
+function matchHot(route: ApiRoute, method: string, path: string): Readonly<Record<string, string>> | undefined {
+  if (route.method !== method.toLowerCase() || path.includes("%")) return undefined;
+  const parts = path.split("/");
+  const expected = (BASE + route.path).split("/");
+  if (parts.length !== expected.length) return undefined;
+  const params: Record<string, string> = {};
+  for (let i = 0; i < parts.length; i++) {
+    if (expected[i]!.startsWith("{") && parts[i] !== "") params[expected[i]!.slice(1, -1)] = parts[i]!;
+    else if (expected[i] !== parts[i]) return undefined;
+  }
+  return params;
+}
+
+/** As `serve`, with Node's own request and response. */
+async function serveHot(
+  route: ApiRoute,
+  asked: Asked,
+  context: ApiContext,
+  options: ControlApiOptions,
+  toError: (thrown: unknown) => SamovarError,
+): Promise<void> {
+  const { res } = asked;
+  try {
+    const answered = await answer(route, asked, context, options);
+    if (answered === "streaming" || res.destroyed) return;
+    const body = JSON.stringify(answered.json);
+    res.writeHead(answered.status, { ...JSON_HEADERS, "content-length": Buffer.byteLength(body) });
+    res.end(body);
+  } catch (thrown) {
+    const error = toError(thrown);
+    if (res.headersSent || res.destroyed) res.destroy();
+    else sendProblem(res, error);
+  }
+}
+
+function authenticate(req: IncomingMessage, authenticator: Authenticator): Principal {
+  const { authorization } = req.headers;
   const principal = authenticator.authenticate(authorization);
   if (!principal) throw unauthorized(authorization);
   return principal;
@@ -131,11 +190,9 @@ async function readBody(route: ApiRoute, req: IncomingMessage, options: ControlA
   const maxBytes = bytes ? options.maxBlobBytes : route.maxBodyBytes === "call" ? options.maxBodyBytes : (route.maxBodyBytes ?? MAX_JSON_BYTES);
   const declared = Number(req.headers["content-length"] ?? 0);
   if (declared > maxBytes) throw tooLarge(declared, maxBytes);
-  const stream = new BodyStream(req, { maxBytes, gatherMs: options.bodyIdleMs, idleMs: options.bodyIdleMs }, options.clock, [], () => {});
-  if (bytes) return stream;
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  const content = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+  const limits = { maxBytes, gatherMs: options.bodyIdleMs, idleMs: options.bodyIdleMs };
+  if (bytes) return new BodyStream(req, limits, options.clock, [], () => {});
+  const content = await readWhole(req, limits, options.clock);
   if (route.valueBody && bodyEncoding(req) === "value") return validate(route.valueBody, parseValue(content), "body");
   return validate(route.body as z.ZodType, parseJson(content, route), "body");
 }
@@ -148,6 +205,33 @@ function parseJson(body: Buffer, route: ApiRoute): unknown {
     throw new SamovarError("invalid_json", `The body is not JSON: ${(error as Error).message}`);
   }
 }
+
+function readWhole(req: IncomingMessage, limits: BodyLimits, clock: Clock): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    req.once("close", () => req.complete || reject(new SamovarError("cancelled", "The caller left before its body was whole")));
+    receiveBody(req, limits, clock, false, {
+      whole: (body) => resolve(body ?? Buffer.alloc(0)),
+      stream: (body) => {
+        const chunks: Buffer[] = [];
+        (async () => {
+          for await (const chunk of body) chunks.push(chunk);
+          return Buffer.concat(chunks);
+        })().then(resolve, reject);
+      },
+      failed: reject,
+    });
+  });
+}
+
+/** The first of each name, as the router reads them. */
+function readQuery(query: string): Readonly<Record<string, string>> {
+  if (query === "") return NO_QUERY;
+  const result: Record<string, string> = {};
+  for (const [name, value] of new URLSearchParams(query)) if (!Object.hasOwn(result, name)) result[name] = value;
+  return result;
+}
+
+const NO_QUERY = Object.freeze({});
 
 function parseValue(body: Buffer): unknown {
   try {

@@ -130,7 +130,11 @@ const putTask = { input: z.unknown().exactOptional(), delayMs, priorityMs, ttlMs
 /** As a value: what handles send. */
 export const putTasksRequest = schemaOf<PutTasksRequest>()(z.strictObject({ tasks: z.array(z.strictObject(putTask)).min(1).max(MAX_PUT_TASKS) }));
 
-const duration = z.union([z.number(), z.string()]).exactOptional();
+/** Read below: a union would be tried, and its issues worded, for each that isn't there. */
+const duration = z
+  .unknown()
+  .meta({ anyOf: [{ type: "number" }, { type: "string" }] })
+  .exactOptional();
 
 /** As JSON: what people write. Durations may be seconds, or have a unit. */
 export const putTasksBody = z.strictObject({
@@ -143,18 +147,21 @@ export const putTasksBody = z.strictObject({
           priority: duration.describe("A head start over others: so long as if it had waited already"),
           ttl: duration.describe("It expires when no attempt has begun by then"),
         })
-        .transform(({ delay, priority, ttl, ...rest }, context) => {
-          const read = (name: "delay" | "priority" | "ttl", value: unknown, schema: z.ZodType<number | undefined>): object => {
+        .transform((given, context) => {
+          const { delay, priority, ttl, ...rest } = given;
+          if (delay === undefined && priority === undefined && ttl === undefined) return rest;
+          const read = (name: "delay" | "priority" | "ttl", schema: z.ZodType<number | undefined>): object => {
+            const value = given[name];
             if (value === undefined) return {};
             const field = `${name}Ms` as const;
-            if (rest[field] !== undefined) context.addIssue({ code: "custom", path: [name], message: `is there as ${field} as well: give one` });
+            if (given[field] !== undefined) context.addIssue({ code: "custom", path: [name], message: `is there as ${field} as well: give one` });
             const ms = toMs(name, value);
             const result = typeof ms === "number" ? schema.safeParse(ms) : null;
             if (result?.success) return { [field]: ms };
             context.addIssue({ code: "custom", path: [name], message: result ? `is ${ms} ms: ${result.error.issues[0]!.message}` : String(ms) });
             return {};
           };
-          return { ...rest, ...read("delay", delay, delayMs), ...read("priority", priority, priorityMs), ...read("ttl", ttl, ttlMs) };
+          return { ...rest, ...read("delay", delayMs), ...read("priority", priorityMs), ...read("ttl", ttlMs) };
         }),
     )
     .min(1)
