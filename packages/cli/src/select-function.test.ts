@@ -3,7 +3,13 @@ import { DEFAULT_OPTIONS, type AppManifest, type FunctionManifest, type SamovarE
 import { selectCallable } from "./select-function.ts";
 
 const callable = { streaming: false, batch: null, inputSchema: null, outputSchema: null };
-const base = { options: DEFAULT_OPTIONS, hooks: { onBuild: [], onDeploy: [], onStart: [], onStop: [] }, schedule: null, requiresParameters: false, builds: [[]] };
+const base = {
+  options: DEFAULT_OPTIONS,
+  hooks: { onBuild: [], onDeploy: [], onStart: [], onStop: [] },
+  schedule: null,
+  requiresParameters: false,
+  builds: [[]],
+};
 const predict: FunctionManifest = { ...base, name: "predict", kind: "endpoint", exportName: "predictEndpoint", handler: callable, methods: {} };
 const model: FunctionManifest = {
   ...base,

@@ -160,3 +160,64 @@ test("another app's name is refused with both named, and taken with --take-over"
   expect(refused.err()).toMatch(/error \(conflict\).*shared-app/);
   expect((await deploy(other, "--take-over")).functions[0]).toMatchObject({ name: "shared" });
 });
+
+const QUEUE = `import { App } from "samovar";
+const app = new App("queues");
+export const count = app.taskQueue({ retries: 0 }, (text: string) => {
+  console.log("counting", text);
+  if (text === "") throw new TypeError("nothing to count");
+  return text.split(" ").length;
+});
+export const tidy = app.schedule({ when: "0 9 * * *", timezone: "Europe/Berlin" }, () => "tidy");
+`;
+
+test("tasks are put, waited for, found among those that failed, tried again; a run of the module leaves its deployed schedule alone", async () => {
+  const io = create({ "app.ts": QUEUE });
+  expect(await cli(["deploy", "app.ts"], io)).toMatch(/ {2}tidy {2}0 9 \* \* \*, next \d{4}-\d\d-\d\d \d\d:\d\d:00 \(in /);
+  expect(await cli(["task", "put", "count", "--input", '"a b c"', "--wait"])).toBe("3\n");
+  const failing = create();
+  expect(await runCli(["task", "put", "count", "--input", '""', "--wait"], failing)).toBe(1);
+  expect(failing.err()).toMatch(/TypeError: nothing to count\n {4}at .*app\.ts:5/);
+
+  const { tasks } = JSON.parse(await cli(["task", "list", "--failed", "--function", "count", "--json"])) as { tasks: { id: string }[] };
+  expect(tasks).toHaveLength(1);
+  const id = tasks[0]!.id;
+  expect(await cli(["task", "retry", "--failed", "--function", "count", "--yes"])).toBe("1 task is queued once more\n");
+  const followed = create();
+  expect(await runCli(["task", "get", id, "--follow"], followed)).toBe(1);
+  expect(followed.out()).toMatch(/ count ERROR attempt 2: TypeError: nothing to count\n[\s\S]*ATTEMPT [\s\S]* 2 /);
+  expect(await cli(["task", "logs", id])).toMatch(/counting[\s\S]*counting/);
+
+  const run = create({ "app.ts": QUEUE });
+  expect(await cli(["run", "app.ts:tidy"], run)).toBe('"tidy"\n');
+  expect(await cli(["run", "app.ts:count", "--input", '"x y"'], create({ "app.ts": QUEUE }))).toBe("2\n");
+  expect(await cli(["schedule", "run", "tidy", "--wait"])).toBe('"tidy"\n');
+  expect(await cli(["schedule", "pause", "tidy"])).toContain("tidy is paused");
+});
+
+test("a backup of a server that runs comes up in another home, with what was deployed, waited and paused", async () => {
+  await cli(["deploy", "app.ts"], create({ "app.ts": QUEUE }));
+  await cli(["schedule", "pause", "tidy"]);
+  const id = (await cli(["task", "put", "count", "--input", '"d e"', "--delay", "1h"])).trim();
+  const io = create();
+  expect(await cli(["backup", "all.tar"], io)).toMatch(/^Wrote .*all\.tar: [\d.]+ [KM]iB in /);
+  const again = create();
+  expect(await runCli(["backup", join(io.folder, "all.tar")], again)).toBe(1);
+  expect(again.err()).toContain("is there already");
+  const held = create();
+  expect(await runCli(["restore", join(io.folder, "all.tar"), "--force"], held)).toBe(1);
+  expect(held.err()).toContain("error (home_locked)");
+
+  const other = createTestIo({ env: { SAMOVAR_LOG_LEVEL: "warn", SAMOVAR_DRIVER: "process" } });
+  try {
+    expect(await cli(["restore", join(io.folder, "all.tar")], other)).toContain(`Restored ${other.env.SAMOVAR_HOME}`);
+    await cli(["up", "-d", "--port", "0"], other);
+    const there = (): TestIo => create({}, { SAMOVAR_HOME: other.env.SAMOVAR_HOME! });
+    expect(JSON.parse(await cli(["task", "get", id, "--json"], there()))).toMatchObject({ status: "PENDING", input: "d e" });
+    expect(await cli(["schedule", "list"], there())).toMatch(/tidy .* paused /);
+    expect(await cli(["task", "put", "count", "--input", '"d e f g"', "--wait"], there())).toBe("4\n");
+    await cli(["down"], there());
+  } finally {
+    other.remove();
+  }
+});
