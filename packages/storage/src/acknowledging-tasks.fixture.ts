@@ -21,7 +21,9 @@ await Promise.all(
   Array.from({ length: 8 }, async (_, writer) => {
     for (let i = 0; ; i++) {
       const id = `tk_${round}_${writer}_${i}`;
-      await tasks.insert([taskSample(id, { concurrencyKey: i % 3 === 0 ? "k" : null, createdAtMs: Date.now() })]);
+      await tasks.insert([
+        taskSample(id, { concurrencyKey: i % 3 === 0 ? "k" : null, callbackUrl: i % 2 === 0 ? "https://example.com/done" : null, createdAtMs: Date.now() }),
+      ]);
       writeSync(1, `inserted ${id}\n`);
       const next = await takeNext();
       if (!next) continue;

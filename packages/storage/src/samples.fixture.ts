@@ -44,6 +44,7 @@ export function versionSample(name: string, version: number, changes: Partial<Ve
       options: DEFAULT_OPTIONS,
       hooks: { onBuild: [], onDeploy: [{ name: "migrate", cacheKey: "k" }], onStart: [], onStop: [] },
       handler: { streaming: false, batch: null, inputSchema: { type: "object", title: "ünï'côde\n" }, outputSchema: null },
+      schedule: null,
       methods: {},
       requiresParameters: false,
       builds: [[]],

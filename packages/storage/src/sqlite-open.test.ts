@@ -10,7 +10,7 @@ import { runBatch } from "./sqlite-batch.ts";
 import { openSqliteFile, type Opened } from "./sqlite-open.ts";
 import { openSqliteStorage } from "./sqlite-storage.ts";
 import { createSqliteTables } from "./sqlite-tables.ts";
-import { taskSample } from "./task-samples.fixture.ts";
+import { settlementSample, startSample, taskSample } from "./task-samples.fixture.ts";
 
 let folder: string;
 let file: string;
@@ -58,21 +58,55 @@ describe("schemas", () => {
   });
 
   test("a server of today finds what each older schema held, and takes tasks", async () => {
-    for (const older of [1, 2]) {
+    for (let older = 1; older < MIGRATIONS.length; older++) {
       const ofOlder = path.join(folder, `schema-${older}.db`);
       const { database } = openWith(ofOlder, MIGRATIONS.slice(0, older));
       database.exec("INSERT INTO tokens (id, hash, name, scopes, created_at_ms) VALUES ('to_1', 'hash-of-to_1', 'admin', '[\"admin\"]', 1)");
       database.exec("INSERT INTO containers VALUES ('ct_1', 'fn_1', 1, NULL, '{\"id\":\"ct_1\"}', x'90')");
-      if (older === 2) {
-        database.exec(`INSERT INTO versions VALUES ('predict', 4, 'function', 'fn_1', 'dp_1', 1, '{"app":"text","manifest":{}}')`);
+      if (older >= 2) {
+        database.exec(
+          `INSERT INTO versions VALUES ('predict', 4, 'function', 'fn_1', 'dp_1', 1, '{"app":"text","manifest":{"name":"Predict","options":{"cpu":1}}}')`,
+        );
         database.exec("INSERT INTO version_numbers VALUES ('predict', 4); INSERT INTO deployments VALUES ('predict', 'Predict', 'text', 'active', 4, '{}')");
+      }
+      if (older >= 3) {
+        const columns =
+          "id, queue, status, wait, attempt, due_at_ms, rank, gone_at_ms, function_name, app, parameters, encoding, created_at_ms, priority, keep_ms";
+        const of_ = "'Resize', 'images', '[]', 'json', 1, 0, 1000";
+        database.exec(`
+          INSERT INTO tasks (${columns}, callback_url) VALUES ('tk_old', 'resize', 'PENDING', 'ready', 0, 1, 1, NULL, ${of_}, 'https://example.com/done');
+          INSERT INTO tasks (${columns}) VALUES ('tk_done', 'resize', 'CANCELLED', NULL, 0, 1, 1, 2000, ${of_});
+          UPDATE tasks SET ended_at_ms = 1000 WHERE id = 'tk_done';
+          INSERT INTO task_inputs VALUES (1, x'01'), (2, x'02');
+          INSERT INTO task_keys VALUES ('resize', 'idempotency', 'k', 'tk_old', ${NOW_MS + 10}), ('resize', 'tick', 't', 'tk_old', ${NOW_MS + 10});
+          INSERT INTO task_counts VALUES ('resize', 'PENDING', 1)`);
       }
       database.close();
       const storage = await open(ofOlder);
+      const { versions } = await storage.deployments.load();
+      const lacked = { schedule: null, options: { cpu: 1, ttlMs: null, keepResultsMs: 604_800_000, callbackUrl: null } };
+      expect(versions).toMatchObject(older >= 2 ? [{ manifest: { name: "Predict", ...lacked } }] : []);
+      if (older >= 3) {
+        const [task] = await storage.tasks.ready("resize", null, 10);
+        expect(task).toMatchObject({ id: "tk_old", reply: "value", input: new Uint8Array([1]) });
+        // What was kept of a key before says nothing of the input.
+        const again = taskSample("tk_new", { idempotencyKey: "k", input: new Uint8Array([9]) });
+        expect(await storage.tasks.insert([again])).toEqual([{ id: "tk_old", inserted: false, conflict: false, ready: false }]);
+        storage.tasks.started(startSample("tk_old", 1));
+        await storage.tasks.settle(settlementSample(startSample("tk_old", 1)));
+        expect(await storage.callbacks.list({ limit: 9 })).toMatchObject([{ taskId: "tk_old" }]);
+        const { tasks: listed } = await storage.tasks.list({ functionName: "resize" }, { limit: 9, cursor: null });
+        expect(listed.map(({ id, durable, reply }) => [id, durable, reply])).toEqual([
+          ["tk_done", true, "value"],
+          ["tk_old", true, "value"],
+        ]);
+        await storage.tasks.prune(2_001, 10);
+        expect(await storage.tasks.get("tk_done")).toBeUndefined();
+      }
       expect(await storage.tokens.list()).toEqual([token("to_1")]);
       expect(await storage.containers.get("ct_1")).toMatchObject({ id: "ct_1" });
       expect((await storage.deployments.load()).deployments.map(({ name, activeVersion }) => [name, activeVersion])).toEqual(
-        older === 2 ? [["Predict", 4]] : [],
+        older >= 2 ? [["Predict", 4]] : [],
       );
       expect(await storage.tasks.insert([taskSample("tk_1")])).toMatchObject([{ inserted: true, ready: true }]);
       expect(await storage.tasks.recover(1)).toEqual(["resize"]);

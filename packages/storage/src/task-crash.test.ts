@@ -44,6 +44,7 @@ test(`a writer that is killed ${ROUNDS} times has lost nothing that it acknowled
     const settled = acknowledged.filter((line) => line.startsWith("settled ")).map((line) => line.slice("settled ".length));
     expect(settled.length).toBe(new Set(settled).size);
     const kept = new Map<string, string>();
+    const told = new Set<string>();
     let cursor: string | null = null;
     do {
       const page: Awaited<ReturnType<typeof storage.tasks.list>> = await storage.tasks.list({}, { limit: 1_000, cursor });
@@ -51,6 +52,7 @@ test(`a writer that is killed ${ROUNDS} times has lost nothing that it acknowled
         kept.set(task.id, task.status);
         const completed = task.attempts.filter(({ outcome }) => outcome === "complete");
         expect(completed).toHaveLength(task.status === "COMPLETE" ? 1 : 0);
+        if (task.status === "COMPLETE" && task.callbackUrl !== null) told.add(task.id);
         expect(task.attempts.map(({ number }) => number)).toEqual(task.attempts.map((_, index) => index + 1));
       }
       cursor = page.cursor;
@@ -61,6 +63,9 @@ test(`a writer that is killed ${ROUNDS} times has lost nothing that it acknowled
       return what === "settled" ? status !== "COMPLETE" : status === undefined;
     });
     expect(lost).toEqual([]);
+    // Each end of a task that has a URL has its callback, and only one.
+    const callbacks = (await storage.callbacks.due(Number.MAX_SAFE_INTEGER, 100_000)).callbacks.map(({ taskId }) => taskId);
+    expect(callbacks.toSorted()).toEqual([...told].toSorted());
     for (const id of settled.slice(-20)) expect(Buffer.from((await storage.tasks.get(id))!.result!.bytes).toString()).toBe(id);
     // The line of the key goes on: one of them is ready, and the counts are what is there.
     const pending = [...kept.values()].filter((status) => status === "PENDING").length;

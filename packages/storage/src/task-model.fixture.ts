@@ -1,4 +1,5 @@
-import { isTaskOver, nextTaskStatus, TASK_STATUSES, type TaskAttempt, type TaskStatus } from "@samovar/protocol";
+import { isTaskOver, nextTaskStatus, TASK_STATUSES, type CallbackInfo, type TaskAttempt, type TaskStatus } from "@samovar/protocol";
+import type { CallbackOutcome } from "./callback-store.ts";
 import type { ChangedTask, InsertedTask, NewTask, QueuePosition, SettledTask, TaskFilter, TaskRecord, TaskSettlement, TaskStart } from "./task-store.ts";
 
 interface Modelled {
@@ -17,6 +18,16 @@ interface Modelled {
   result: TaskSettlement["result"];
 }
 
+/** One end of a task that has a URL. */
+interface ModelledCallback {
+  readonly taskId: string;
+  readonly createdAtMs: number;
+  state: CallbackInfo["state"];
+  attempts: number;
+  dueAtMs: number | null;
+  endedAtMs: number | null;
+}
+
 /**
  * What a store of tasks does, as plainly as it can be said: lists that are searched from their beginning. Everything
  * an adapter answers is compared with what this one does.
@@ -25,6 +36,7 @@ export class TaskModel {
   readonly #tasks: Modelled[] = [];
   /** Of each queue and concurrency key: those that are not over, in their turn. */
   readonly #lines = new Map<string, Modelled[]>();
+  readonly #callbacks: ModelledCallback[] = [];
   readonly #keys: { readonly name: string; readonly task: NewTask; readonly untilMs: number }[] = [];
 
   insert(tasks: readonly NewTask[]): InsertedTask[] {
@@ -165,8 +177,37 @@ export class TaskModel {
   }
 
   prune(nowMs: number): void {
-    const kept = this.#tasks.filter((each) => each.endedAtMs === null || each.endedAtMs + each.task.keepMs >= nowMs);
+    const isTold = (id: string): boolean => !this.callbacks(id).some(({ state }) => state === "pending");
+    const kept = this.#tasks.filter((each) => each.endedAtMs === null || each.endedAtMs + each.task.keepMs >= nowMs || !isTold(each.task.id));
+    const ids = new Set(kept.map((each) => each.task.id));
+    this.#callbacks.splice(0, Infinity, ...this.#callbacks.filter(({ taskId, state }) => state === "failed" || ids.has(taskId)));
     this.#tasks.splice(0, Infinity, ...kept);
+  }
+
+  /** Of a task, newest first. */
+  callbacks(taskId: string): ModelledCallback[] {
+    return this.#callbacks.filter((each) => each.taskId === taskId).toReversed();
+  }
+
+  due(nowMs: number) {
+    const pending = this.#callbacks.filter(({ state }) => state === "pending").toSorted((a, b) => a.dueAtMs! - b.dueAtMs!);
+    const due = pending.filter(({ dueAtMs }) => dueAtMs! <= nowMs).map(({ taskId, attempts, createdAtMs }) => ({ taskId, attempt: attempts + 1, createdAtMs }));
+    return { due, nextDueAtMs: toEarliest(pending.slice(due.length).map(({ dueAtMs }) => dueAtMs!)) };
+  }
+
+  settleCallback(callback: ModelledCallback, attempt: number, outcome: CallbackOutcome): boolean {
+    if (callback.state !== "pending" || callback.attempts + 1 !== attempt) return false;
+    callback.attempts = attempt;
+    callback.dueAtMs = outcome.kind === "again" ? outcome.dueAtMs : null;
+    callback.endedAtMs = outcome.kind === "again" ? null : outcome.atMs;
+    if (outcome.kind !== "again") callback.state = outcome.kind;
+    return true;
+  }
+
+  reviveCallback(callback: ModelledCallback, nowMs: number): boolean {
+    if (callback.state !== "failed" || !this.#find(callback.taskId)) return false;
+    Object.assign(callback, { state: "pending", attempts: 0, dueAtMs: nowMs, endedAtMs: null });
+    return true;
   }
 
   #find(id: string): Modelled | undefined {
@@ -193,6 +234,8 @@ export class TaskModel {
   #end(each: Modelled, nowMs: number): boolean {
     each.endedAtMs = nowMs;
     each.mortalUntilMs = null;
+    if (each.task.callbackUrl !== null)
+      this.#callbacks.push({ taskId: each.task.id, createdAtMs: nowMs, state: "pending", attempts: 0, dueAtMs: nowMs, endedAtMs: null });
     const line = this.#line(each.task);
     if (!line) return false;
     const wasHead = line[0] === each;

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { TASK_STATUSES } from "@samovar/protocol";
+import { TASK_STATUSES, type CallbackInfo } from "@samovar/protocol";
 import { silentLogger, systemClock } from "@samovar/kit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { NOW_MS } from "./samples.fixture.ts";
@@ -67,6 +67,7 @@ async function compare(tasks: TaskStore, seed: number, reopen: () => Promise<Tas
       concurrencyKey: chance(0.5) ? pick(["k", "l"]) : null,
       idempotencyKey: chance(0.1) ? pick(["i", "j"]) : null,
       idempotencyMs: 1_500,
+      callbackUrl: chance(0.3) ? "https://example.com/done" : null,
       tick: chance(0.05) ? pick(["1", "2", "3"]) : null,
       keepMs: pick([0, 1_000, 100_000]),
     });
@@ -81,6 +82,17 @@ async function compare(tasks: TaskStore, seed: number, reopen: () => Promise<Tas
     ...(chance(0.2) ? { createdAfterMs: nowMs - below(2_000) } : {}),
     ...(chance(0.2) ? { expiredByMs: nowMs } : {}),
   });
+
+  const expectCallbacks = async (id: string): Promise<readonly CallbackInfo[]> => {
+    const listed = await storage.callbacks.list({ taskId: id, limit: 100 });
+    const seen = listed.map(({ taskId, createdAtMs, state, attempts, dueAtMs, endedAtMs }) => ({ taskId, createdAtMs, state, attempts, dueAtMs, endedAtMs }));
+    expect(seen).toEqual(model.callbacks(id));
+    return listed;
+  };
+
+  /** Each end of a task in a batch is at the same time, and the order among them is nobody's business. */
+  const inOrder = <T extends { readonly taskId: string; readonly createdAtMs: number }>(all: readonly T[]): T[] =>
+    all.toSorted((a, b) => a.createdAtMs - b.createdAtMs || (a.taskId < b.taskId ? -1 : 1));
 
   const steps: readonly (readonly [weight: number, step: () => Promise<void>])[] = [
     [
@@ -186,6 +198,32 @@ async function compare(tasks: TaskStore, seed: number, reopen: () => Promise<Tas
       },
     ],
     [
+      3,
+      async () => {
+        const { callbacks: due, nextDueAtMs } = await storage.callbacks.due(nowMs, 1_000);
+        const expected = model.due(nowMs);
+        expect(inOrder(due.map(({ taskId, attempt, createdAtMs }) => ({ taskId, attempt, createdAtMs })))).toEqual(inOrder(expected.due));
+        expect(nextDueAtMs).toBe(expected.nextDueAtMs);
+        const id = due.length > 0 && chance(0.8) ? pick(due).taskId : someId();
+        const listed = await expectCallbacks(id);
+        if (listed.length === 0) return;
+        const at = below(listed.length);
+        const [one, modelled] = [listed[at]!, model.callbacks(id)[at]!];
+        if (chance(0.3)) {
+          expect((await storage.callbacks.revive(one.id, nowMs)) !== undefined).toBe(model.reviveCallback(modelled, nowMs));
+        } else {
+          const attempt = one.attempts + (chance(0.9) ? 1 : 0);
+          const outcome = pick([
+            { kind: "delivered", atMs: nowMs },
+            { kind: "again", dueAtMs: nowMs + below(2_000), error: "503" },
+            { kind: "failed", atMs: nowMs, error: "410" },
+          ] as const);
+          expect(await storage.callbacks.settle(one.id, attempt, outcome)).toBe(model.settleCallback(modelled, attempt, outcome));
+        }
+        await expectCallbacks(id);
+      },
+    ],
+    [
       1,
       async () => {
         while (await tasks.prune(nowMs, 2));
@@ -206,9 +244,12 @@ async function compare(tasks: TaskStore, seed: number, reopen: () => Promise<Tas
   const weighted = steps.flatMap(([weight, step]) => Array.from({ length: weight }, () => step));
   for (let i = 0; i < STEPS; i++) await pick(weighted)();
   for (const id of ids) expect(await tasks.get(id)).toEqual(model.get(id));
-  // The next sequence begins with nothing that waits for its time, or runs.
+  for (const id of ids) await expectCallbacks(id);
+  // The next sequence begins with nothing that waits for its time, or runs, or is to be told.
   await tasks.change("cancel", { queue: queues[0]! }, nowMs);
   await tasks.change("cancel", { queue: queues[1]! }, nowMs);
+  const { callbacks } = await storage.callbacks.due(Number.MAX_SAFE_INTEGER, 10_000);
+  await Promise.all(callbacks.map(({ id, attempt }) => storage.callbacks.settle(id, attempt, { kind: "delivered", atMs: nowMs })));
 }
 
 test(`${SEQUENCES} random sequences are answered as the model answers them`, { timeout: 240_000 }, async () => {

@@ -2,6 +2,8 @@
  * `reply` is text of whoever queued the task. A key's fingerprint is of the input it came with; those of before have none, and
  * conflict with nothing. Functions are asked for in whatever case.
  *
+ * Manifests of before get what they lack as it was then: no schedule, no time to live, no callback; results are kept a week.
+ *
  * A callback is named by its task's id, which it may outlive: what failed for good is kept for a time of its own. A task
  * with a callback that is pending has no `gone_at_ms`, so that it is there when the callback is sent.
  *
@@ -45,6 +47,9 @@ export const callbacksAndCalls = `
   CREATE INDEX callbacks_due ON callbacks (due_at_ms) WHERE state = 'pending';
   CREATE INDEX callbacks_of_task ON callbacks (task_id);
   CREATE INDEX callbacks_failed ON callbacks (ended_at_ms) WHERE state = 'failed';
+
+  UPDATE versions SET details = json_insert(details, '$.manifest.schedule', NULL, '$.manifest.options.ttlMs', NULL,
+    '$.manifest.options.keepResultsMs', 604800000, '$.manifest.options.callbackUrl', NULL);
 
   CREATE TABLE schedules (
     name TEXT PRIMARY KEY,
