@@ -142,14 +142,13 @@ describe("many at once", () => {
     const [dead, living] = [await startReceiver(never), await startReceiver()];
     const { callbacks, store, clock } = startCallbacks();
     // The dead host's are the oldest, and stand before all others in the store.
-    for (let at = 0; at < 9_500; at++) store.add(`dead_${at}`, dead.url, clock.now() - 10_000 + at);
-    for (let at = 0; at < 500; at++) store.add(`living_${at}`, `${living.url}/${at % 3}`, clock.now());
+    for (let at = 0; at < 9_000; at++) store.add(`dead_${at}`, dead.url, clock.now() - 10_000 + at);
+    for (let at = 0; at < 1_000; at++) store.add(`living_${at}`, `${living.url}/${at % 3}`, clock.now());
     callbacks.wake();
-    await living.until(500);
-    await store.until(() => store.count("delivered") === 500);
-    expect([new Set(living.received.map(idOf)).size, living.received.length, dead.received.length]).toEqual([500, 500, 4]);
+    await living.until(1_000);
+    await store.until(() => store.count("delivered") === 1_000);
+    expect([new Set(living.received.map(idOf)).size, living.received.length, dead.received.length]).toEqual([1_000, 1_000, 4]);
 
-    // What didn't answer is tried one at a time from then on.
     clock.advance(15_000);
     await store.until(() => [0, 1, 2, 3].every((at) => store.rows.get(`dead_${at}`)!.attempts === 1));
     await dead.until(5);
@@ -176,12 +175,38 @@ describe("many at once", () => {
   test("a wake while the store is asked is not lost", async () => {
     const receiver = await startReceiver();
     const { callbacks, store, clock } = startCallbacks();
+    const gate = Promise.withResolvers<void>();
+    store.gate = gate.promise;
     callbacks.wake();
+    await store.until(() => store.asked.length === 1);
     store.add("cb_1", receiver.url, clock.now());
     callbacks.wake();
-    callbacks.wake();
+    gate.resolve();
     await store.untilSettled("cb_1", 1);
-    expect(receiver.received).toHaveLength(1);
+    expect(store.rows.get("cb_1")!.state).toBe("delivered");
+  });
+
+  test("what is settled while the store is asked is not sent again, though its answer still has it", async () => {
+    const receiver = await startReceiver(never);
+    const { callbacks, store, clock } = startCallbacks();
+    store.add("cb_1", receiver.url, clock.now());
+    let answer = (): void => {};
+    receiver.answer = (_, response) => (answer = () => void response.end());
+    callbacks.wake();
+    await receiver.until(1);
+
+    const gate = Promise.withResolvers<void>();
+    store.gate = gate.promise;
+    callbacks.wake();
+    await store.until(() => store.asked.length === 2);
+    answer();
+    await store.untilSettled("cb_1", 1);
+    receiver.answer = ok;
+    store.add("cb_2", receiver.url, clock.now());
+    callbacks.wake();
+    gate.resolve();
+    await store.untilSettled("cb_2", 1);
+    expect(receiver.received.map(idOf)).toEqual(["cb_1", "cb_2"]);
   });
 });
 

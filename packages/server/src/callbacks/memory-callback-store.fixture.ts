@@ -5,8 +5,10 @@ import type { CallbackOutcome, CallbackStore, DueCallback } from "@samovar/stora
 export class MemoryCallbackStore implements CallbackStore {
   /** In the order in which they are due, as tests add them. */
   readonly rows: Map<string, CallbackInfo>;
-  /** Of each question what was left out. */
+  /** Of each question, once its answer was read, what was left out. */
   readonly asked: (readonly string[])[] = [];
+  /** What was read is told when this has resolved. */
+  gate: Promise<void> = Promise.resolve();
   /** Thrown in place of an answer, while it is there. */
   failure: Error | null = null;
   readonly #waiting: { readonly fits: () => boolean; readonly resolve: () => void }[] = [];
@@ -25,8 +27,8 @@ export class MemoryCallbackStore implements CallbackStore {
     limit: number,
     except: readonly string[] = [],
   ): Promise<{ readonly callbacks: readonly DueCallback[]; readonly nextDueAtMs: number | null }> {
-    this.asked.push(except);
     await this.#work();
+    this.asked.push(except);
     const callbacks: DueCallback[] = [];
     let nextDueAtMs: number | null = null;
     for (const { id, taskId, function: functionName, app, url, attempts, createdAtMs, dueAtMs } of this.rows.values()) {
@@ -34,6 +36,8 @@ export class MemoryCallbackStore implements CallbackStore {
       if (dueAtMs > nowMs) nextDueAtMs = Math.min(nextDueAtMs ?? dueAtMs, dueAtMs);
       else if (callbacks.length < limit && !except.includes(url)) callbacks.push({ id, taskId, functionName, app, url, attempt: attempts + 1, createdAtMs });
     }
+    this.#tell();
+    await this.gate;
     return { callbacks, nextDueAtMs };
   }
 
@@ -67,7 +71,7 @@ export class MemoryCallbackStore implements CallbackStore {
     return revived;
   }
 
-  /** Resolves when a settlement has made it so. */
+  /** Resolves when a settlement or a question has made it so. */
   async until(fits: () => boolean): Promise<void> {
     if (!fits()) await new Promise<void>((resolve) => this.#waiting.push({ fits, resolve }));
   }
