@@ -48,7 +48,11 @@ interface Document {
   readonly servers: unknown;
   readonly security: unknown;
   readonly paths: Record<string, Record<string, Operation>>;
-  readonly components: { readonly schemas: Record<string, Record<string, unknown>>; readonly securitySchemes?: unknown };
+  readonly components: {
+    readonly schemas: Record<string, Record<string, unknown>>;
+    readonly parameters: Record<string, Parameter>;
+    readonly securitySchemes?: unknown;
+  };
 }
 
 /** The document, after the meta-schema and a look that every reference in it leads somewhere and every operation has a name of its own. */
@@ -70,6 +74,7 @@ async function describeFunction(manifest: FunctionManifest, changes: Partial<Des
 }
 
 const schemaOf = (schema: z.ZodType): Record<string, unknown> => z.toJSONSchema(schema, { io: "input" }) as Record<string, unknown>;
+const QUEUE = ["Prefer", "IdempotencyKey", "Delay", "Priority", "Ttl", "ConcurrencyKey"].map((name) => ({ $ref: `#/components/parameters/${name}` }));
 const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
 
 describe("an endpoint", () => {
@@ -90,9 +95,10 @@ describe("an endpoint", () => {
     expect(get!.parameters).toEqual([
       { name: "text", in: "query", required: true, schema: { type: "string", minLength: 1 } },
       { name: "tags", in: "query", required: false, schema: { type: "array", items: { type: "string" } } },
+      ...QUEUE,
     ]);
     expect(get!.requestBody).toBeUndefined();
-    expect(post!.parameters).toBeUndefined();
+    expect(post!.parameters).toEqual(QUEUE);
     expect(post!.requestBody).toEqual({ required: true, content: { "application/json": { schema: ref("Input") } } });
     expect(post!.responses["200"]!.content).toEqual({ "application/json": { schema: ref("Output") } });
     expect(post!.responses["204"]).toBeUndefined();
@@ -101,7 +107,7 @@ describe("an endpoint", () => {
 
   test("without schemas takes anything and may return anything, or nothing", async () => {
     const { get, post } = (await describeFunction(manifestOf())).paths["/endpoint/predict"]!;
-    expect(get!.parameters).toMatchObject([{ in: "query", style: "form", explode: true }]);
+    expect(get!.parameters).toMatchObject([{ in: "query", style: "form", explode: true }, ...QUEUE]);
     expect(post!.requestBody).toMatchObject({ required: false, content: { "application/json": {}, "*/*": {} } });
     expect(Object.keys(post!.responses)).toEqual(expect.arrayContaining(["200", "204"]));
   });
@@ -137,10 +143,22 @@ describe("an endpoint", () => {
   });
 });
 
-test("a function is posted to, and asked to wait", async () => {
-  const item = (await describeFunction(manifestOf({ kind: "function" }))).paths["/function/predict"]!;
-  expect(Object.keys(item)).toEqual(["post"]);
-  expect(item["post"]!.parameters).toMatchObject([{ name: "Prefer", in: "header", required: true }]);
+test.each(["endpoint", "function", "taskqueue", "schedule"] as const)("calls of the kind %s are queued as its description says", async (kind) => {
+  const document = await describeFunction(manifestOf({ kind }));
+  const item = document.paths[`/${kind}/predict`]!;
+  expect(Object.keys(item)).toEqual(kind === "endpoint" ? ["get", "post"] : ["post"]);
+  const { parameters, responses, requestBody } = item["post"]!;
+  expect(parameters).toEqual(QUEUE);
+  expect(Object.keys(responses)).toEqual(expect.arrayContaining(["200", "202", "410", "422"]));
+  expect(requestBody === undefined).toBe(kind === "schedule");
+  expect(Object.values(document.components.parameters).map(({ name }) => name)).toEqual([
+    "Prefer",
+    "idempotency-key",
+    "x-samovar-delay",
+    "x-samovar-priority",
+    "x-samovar-ttl",
+    "x-samovar-concurrency-key",
+  ]);
 });
 
 describe("a class", () => {
@@ -159,14 +177,14 @@ describe("a class", () => {
     expect(Object.keys(document.paths)).toEqual(["/cls/predict/run", "/cls/predict/tokens", "/cls/predict/v1/tokens/%7Bid%7D", "/cls/predict/%24odd"]);
     const { get, post } = document.paths["/cls/predict/run"]!;
     const parameters = { name: "with", in: "query", required: true, content: { "application/json": { schema: { type: "array" } } } };
-    expect(get!.parameters).toMatchObject([{ name: "x" }, parameters]);
-    expect(post!.parameters).toMatchObject([parameters]);
+    expect(get!.parameters).toMatchObject([{ name: "x" }, parameters, ...QUEUE]);
+    expect(post!.parameters).toMatchObject([parameters, ...QUEUE]);
     expect(Object.keys(document.components.schemas)).toEqual(["Problem", "run.Input", "method2.Input"]);
   });
 
   test("without required arguments may be called without any", async () => {
     const document = await describeFunction(manifestOf({ kind: "cls", methods: { run: method() } }));
-    expect(document.paths["/cls/predict/run"]!["post"]!.parameters).toMatchObject([{ name: "with", required: false }]);
+    expect(document.paths["/cls/predict/run"]!["post"]!.parameters).toMatchObject([{ name: "with", required: false }, ...QUEUE]);
   });
 });
 
@@ -186,6 +204,7 @@ describe("schemas of users", () => {
     expect(JSON.stringify(document.components.schemas["Output"])).toContain('"$ref":"#/components/schemas/Output"');
     expect(document.paths["/endpoint/predict"]!["get"]!.parameters).toMatchObject([
       { name: "tree", schema: { $ref: expect.stringMatching(/^#\/components\/schemas\/Input\/\$defs\//) as string } },
+      ...QUEUE,
     ]);
   });
 

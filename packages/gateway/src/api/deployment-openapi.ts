@@ -1,5 +1,15 @@
-import { CONTENT_TYPES, ERROR_CATALOGUE, HEADERS, KIND_SEGMENTS, type CallableManifest, type ErrorCode, type FunctionManifest } from "@samovar/protocol";
+import {
+  CONTENT_TYPES,
+  ERROR_CATALOGUE,
+  HEADERS,
+  KIND_SEGMENTS,
+  type CallableManifest,
+  type ErrorCode,
+  type FunctionKind,
+  type FunctionManifest,
+} from "@samovar/protocol";
 import { embedSchema, type JsonSchema } from "./embedded-schemas.ts";
+import { createQueueOpenApi, type QueueOpenApi } from "./queue-openapi.ts";
 
 export interface DescribedVersion {
   readonly manifest: FunctionManifest;
@@ -21,6 +31,8 @@ interface Operation {
   readonly schemaName: string;
 }
 
+const HAS_QUERY: ReadonlySet<FunctionKind> = new Set<FunctionKind>(["endpoint", "cls"]);
+
 const PUBLIC_CODES: readonly ErrorCode[] = [
   "invalid_json",
   "invalid_request",
@@ -28,6 +40,8 @@ const PUBLIC_CODES: readonly ErrorCode[] = [
   "not_found",
   "payload_too_large",
   "invalid_input",
+  "idempotency_conflict",
+  "expired",
   "too_many_pending",
   "handler_error",
   "unserializable_result",
@@ -39,6 +53,7 @@ const PUBLIC_CODES: readonly ErrorCode[] = [
   "stopped",
   "shutting_down",
   "timeout",
+  "storage_failed",
 ];
 const PROTECTED_CODES: readonly ErrorCode[] = ["unauthorized", "forbidden"];
 
@@ -48,15 +63,17 @@ export function createDeploymentOpenApi(described: DescribedVersion): Record<str
   const { authorized } = manifest.options;
   const paths: Record<string, Record<string, unknown>> = {};
   const schemas: Record<string, JsonSchema> = { Problem: PROBLEM };
+  const queue = createQueueOpenApi(manifest.kind);
   for (const operation of operationsOf(described)) {
     const { callable, schemaName } = operation;
     const input = keep(schemas, `${schemaName}Input`, callable.inputSchema);
     const output = keep(schemas, `${schemaName}Output`, callable.outputSchema);
-    const common = { responses: { ...answersOf(callable, output), ...problemsOf(authorized) } };
+    const common = { responses: { ...answersOf(callable, output), ...queue.responses, ...problemsOf(authorized) } };
     const item: Record<string, unknown> = (paths[operation.path] = {});
-    const query = manifest.kind === "function" ? null : queryOf(input, manifest.kind === "cls");
-    if (query) item["get"] = { operationId: `${operation.id}.get`, ...parametersOf(manifest, query), ...common };
-    item["post"] = { operationId: operation.id, ...parametersOf(manifest, []), requestBody: bodyOf(input), ...common };
+    const query = HAS_QUERY.has(manifest.kind) ? queryOf(input, manifest.kind === "cls") : null;
+    if (query) item["get"] = { operationId: `${operation.id}.get`, parameters: parametersOf(manifest, query, queue), ...common };
+    const body = manifest.kind === "schedule" ? {} : { requestBody: bodyOf(input) };
+    item["post"] = { operationId: operation.id, parameters: parametersOf(manifest, [], queue), ...body, ...common };
   }
   return {
     openapi: "3.1.1",
@@ -64,7 +81,7 @@ export function createDeploymentOpenApi(described: DescribedVersion): Record<str
     servers: [{ url }],
     security: authorized ? [{ bearer: [] }] : [],
     paths,
-    components: { schemas, ...(authorized ? { securitySchemes: { bearer: { type: "http", scheme: "bearer" } } } : {}) },
+    components: { schemas, ...queue.components, ...(authorized ? { securitySchemes: { bearer: { type: "http", scheme: "bearer" } } } : {}) },
   };
 }
 
@@ -110,27 +127,16 @@ const WITH = "with";
 const FREE_QUERY = { name: "input", in: "query", style: "form", explode: true, description: "Any parameters: together they are the input" };
 const ONE_OR_MANY = { anyOf: [{ type: "string" }, { type: "array", items: { type: "string" } }] };
 
-function parametersOf(manifest: FunctionManifest, query: readonly JsonSchema[]): { readonly parameters?: readonly JsonSchema[] } {
-  const parameters = [...query];
-  if (manifest.kind === "cls") {
-    parameters.push({
-      name: WITH,
-      in: "query",
-      required: manifest.requiresParameters,
-      description: "Constructor arguments",
-      content: { [CONTENT_TYPES.json]: { schema: { type: "array" } } },
-    });
-  }
-  if (manifest.kind === "function") {
-    parameters.push({
-      name: "Prefer",
-      in: "header",
-      required: true,
-      description: "`wait`, or `wait=30` for at most so many seconds: the answer is the result",
-      schema: { type: "string", examples: ["wait", "wait=30"] },
-    });
-  }
-  return parameters.length > 0 ? { parameters } : {};
+function parametersOf(manifest: FunctionManifest, query: readonly JsonSchema[], queue: QueueOpenApi): readonly JsonSchema[] {
+  if (manifest.kind !== "cls") return [...query, ...queue.parameters];
+  const parameters: JsonSchema = {
+    name: WITH,
+    in: "query",
+    required: manifest.requiresParameters,
+    description: "Constructor arguments",
+    content: { [CONTENT_TYPES.json]: { schema: { type: "array" } } },
+  };
+  return [...query, parameters, ...queue.parameters];
 }
 
 /** Where nothing is known of the input, other types than JSON reach the handler as its request's body. */
