@@ -1,6 +1,7 @@
 /**
- * What the gateway itself costs: JSON calls through it, over a pool that answers at once, beside a bare `node:http`
- * JSON handler. Both run in a process of their own, in turns, under the same load from this one.
+ * What the gateway itself costs: JSON calls through it, over a pool that answers at once, and calls that are queued, by path
+ * and over the control API, where tasks are on disk at once, beside a bare `node:http` JSON handler. Gateway and handler
+ * run in a process of their own, in turns, under the same load from this one.
  *
  *     node --conditions=samovar-source packages/gateway/bench/front-door.ts [rounds] [seconds]
  *
@@ -18,10 +19,12 @@ const CONNECTIONS = 32;
 const BODY = JSON.stringify({ text: "the quick brown fox", options: { top: 3, labels: ["a", "b", "c"] } });
 const ANSWER = Buffer.from(JSON.stringify({ sentiment: 0.5, label: "a", tokens: 4 }));
 
-type Contestant = "gateway" | "bare";
+const PATHS = { call: "/endpoint/predict", queue: "/taskqueue/jobs", put: "/api/v1/functions/jobs/tasks", bare: "/" } as const;
+type Contestant = keyof typeof PATHS;
+const CONTESTANTS = Object.keys(PATHS) as Contestant[];
 
 async function serve(contestant: Contestant): Promise<void> {
-  const url = contestant === "gateway" ? await serveGateway() : await serveBare();
+  const url = contestant === "bare" ? await serveBare() : await serveGateway();
   process.on("message", () => process.send!(process.cpuUsage()));
   process.send!(url);
 }
@@ -37,9 +40,17 @@ async function serveGateway(): Promise<string> {
     });
     return ticket;
   };
+  const control = new FakeControl();
+  let flushed: Promise<void> | null = null;
+  let count = 0;
+  // One turn stands for the disk, shared as its grouped writes are.
+  control.tasks.put = async (_entry, _parameters, inputs) => {
+    await (flushed ??= new Promise((resolve) => setImmediate(resolve)).then(() => void (flushed = null)));
+    return inputs.map(() => ({ id: `tk_${++count}`, created: true }));
+  };
   const gateway = createGateway({
-    functions: createFakeTable(predict),
-    control: new FakeControl(),
+    functions: createFakeTable(predict, new FakeFunction({ kind: "taskqueue", name: "jobs" })),
+    control,
     authenticator: createAuthenticator(TOKENS),
     ids: createIdSource(),
     logger: silentLogger,
@@ -70,28 +81,26 @@ interface Round {
 }
 
 async function compare(rounds: number, seconds: number): Promise<void> {
-  const servers = { gateway: await start("gateway"), bare: await start("bare") };
+  const servers = Object.fromEntries(await Promise.all(CONTESTANTS.map(async (name) => [name, await start(name)]))) as Record<Contestant, Server>;
   for (const server of Object.values(servers)) await measure(server, 1);
-  const results: Record<Contestant, Round[]> = { gateway: [], bare: [] };
+  const results: Record<Contestant, Round[]> = { call: [], queue: [], put: [], bare: [] };
   for (let i = 0; i < rounds; i++) {
-    for (const name of i % 2 === 0 ? (["gateway", "bare"] as const) : (["bare", "gateway"] as const)) results[name].push(await measure(servers[name], seconds));
+    for (const name of i % 2 === 0 ? CONTESTANTS : CONTESTANTS.toReversed()) results[name].push(await measure(servers[name], seconds));
   }
   for (const server of Object.values(servers)) server.process.kill();
-  const ratios = results.gateway.map((round, i) => ({
-    calls: round.callsPerSecond / results.bare[i]!.callsPerSecond,
-    cpu: results.bare[i]!.cpuMicrosPerCall / round.cpuMicrosPerCall,
-  }));
-  console.table({
-    gateway: {
-      "calls/s": Math.round(median(results.gateway.map((r) => r.callsPerSecond))),
-      "CPU µs/call": median(results.gateway.map((r) => r.cpuMicrosPerCall)).toFixed(1),
-    },
-    bare: {
-      "calls/s": Math.round(median(results.bare.map((r) => r.callsPerSecond))),
-      "CPU µs/call": median(results.bare.map((r) => r.cpuMicrosPerCall)).toFixed(1),
-    },
-    ratio: { "calls/s": spread(ratios.map((r) => r.calls)), "CPU µs/call": spread(ratios.map((r) => r.cpu)) },
-  });
+  console.table(
+    Object.fromEntries(
+      CONTESTANTS.map((name) => [
+        name,
+        {
+          "calls/s": Math.round(median(results[name].map((round) => round.callsPerSecond))),
+          "CPU µs/call": median(results[name].map((round) => round.cpuMicrosPerCall)).toFixed(1),
+          "calls/s of bare": spread(results[name].map((round, i) => round.callsPerSecond / results.bare[i]!.callsPerSecond)),
+          "CPU of bare": spread(results[name].map((round, i) => round.cpuMicrosPerCall / results.bare[i]!.cpuMicrosPerCall)),
+        },
+      ]),
+    ),
+  );
 }
 
 interface Server {
@@ -103,8 +112,8 @@ interface Server {
 async function start(contestant: Contestant): Promise<Server> {
   const child = fork(import.meta.filename, ["serve", contestant]);
   const url = await message<string>(child);
-  const path = contestant === "gateway" ? "/endpoint/predict" : "/";
-  const head = `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${INVOKE_TOKEN}\r\naccept: */*\r\ncontent-type: application/json\r\ncontent-length: ${BODY.length}\r\n\r\n${BODY}`;
+  const body = contestant === "put" ? `{"tasks":[{"input":${BODY}}]}` : BODY;
+  const head = `POST ${PATHS[contestant]} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${INVOKE_TOKEN}\r\naccept: */*\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
   return { process: child, port: Number(new URL(url).port), head };
 }
 
@@ -135,7 +144,7 @@ function callUntil(server: Server, endMs: number): Promise<number> {
       if (end < 0) return;
       const length = Number(/content-length: (\d+)/i.exec(rest)![1]);
       if (rest.length < end + 4 + length) return;
-      if (!rest.startsWith("HTTP/1.1 200")) return reject(new Error(rest));
+      if (!rest.startsWith("HTTP/1.1 20")) return reject(new Error(rest));
       rest = "";
       calls++;
       if (performance.now() < endMs) return socket.write(request);
