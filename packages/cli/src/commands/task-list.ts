@@ -12,7 +12,7 @@ import { withServer } from "../server-link/with-server.ts";
 import { toStatuses } from "../tasks/selection.ts";
 
 /** One page of the server's at most. */
-const PAGE = 100;
+const PAGE = 500;
 /** An error in a list is to be recognized; `task get` has all of it. */
 const ERROR_WIDTH = 80;
 

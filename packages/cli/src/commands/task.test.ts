@@ -66,12 +66,12 @@ test.each([
 });
 
 test("list takes as many pages as the limit needs, and says where there are more", async () => {
-  const tasks = Array.from({ length: 250 }, (_, i) => taskDetail({ id: `tk_${i}` }, NOW_MS));
+  const tasks = Array.from({ length: 1_250 }, (_, i) => taskDetail({ id: `tk_${i}` }, NOW_MS));
   const { io, server } = await setUp({ tasks });
-  expect(await runCli(["task", "list", "--limit", "210"], io)).toBe(0);
-  expect(server.requests.map((request) => request.split("?")[1])).toEqual(["limit=100", "limit=100&cursor=100", "limit=10&cursor=200"]);
-  expect(io.out().trimEnd().split("\n")).toHaveLength(211);
-  expect(io.err()).toContain("There are more: --limit 420");
+  expect(await runCli(["task", "list", "--limit", "1010"], io)).toBe(0);
+  expect(server.requests.map((request) => request.split("?")[1])).toEqual(["limit=500", "limit=500&cursor=500", "limit=10&cursor=1000"]);
+  expect(io.out().trimEnd().split("\n")).toHaveLength(1_011);
+  expect(io.err()).toContain("There are more: --limit 2020");
 });
 
 test("list --json prints one page as the server would", async () => {

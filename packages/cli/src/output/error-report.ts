@@ -47,6 +47,7 @@ export function renderError(error: unknown, options: { readonly colors: Colors; 
 
 /** Where the catalogue speaks to callers over HTTP, and a command has words of its own. */
 const COMMAND_FIXES: Partial<Record<ErrorCode, string>> = {
+  not_found: "Check the name or id: `samovar ps`, `samovar deployment list` and `samovar task list` show what there is",
   unauthorized: "Set SAMOVAR_TOKEN to a token of this server; with SAMOVAR_URL none is taken from SAMOVAR_HOME",
 };
 
