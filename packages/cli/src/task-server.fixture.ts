@@ -141,6 +141,7 @@ export function taskDetail(over: Partial<TaskDetail> = {}, nowMs = Date.now()): 
     error: null,
     result: { words: 12 },
     resultType: "application/json",
+    resultBytes: 2,
     input: { url: "a.mp3" },
     reason: null,
     callback: null,
@@ -161,7 +162,7 @@ export function failedTask(over: Partial<TaskDetail> = {}, nowMs = Date.now()): 
     error,
   });
   const { result: _result, ...rest } = task;
-  return { ...rest, id: "tk_2", status: "ERROR", attempts: [attempt(1, 500), attempt(2, 1_500)], resultType: null, error, ...over };
+  return { ...rest, id: "tk_2", status: "ERROR", attempts: [attempt(1, 500), attempt(2, 1_500)], resultType: null, resultBytes: null, error, ...over };
 }
 
 export function pendingTask(over: Partial<TaskDetail> = {}, nowMs = Date.now()): TaskDetail {
@@ -176,6 +177,7 @@ export function pendingTask(over: Partial<TaskDetail> = {}, nowMs = Date.now()):
     endedAtMs: null,
     dueAtMs: nowMs + 180_000,
     resultType: null,
+    resultBytes: null,
     reason: "it is due in 3 min",
     ...over,
   };

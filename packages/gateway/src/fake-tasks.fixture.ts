@@ -56,6 +56,7 @@ const DETAIL: Omit<TaskDetail, "id" | "function" | "app" | "method" | "parameter
   tickAtMs: null,
   error: null,
   resultType: null,
+  resultBytes: null,
   reason: null,
   callback: null,
 };

@@ -82,10 +82,13 @@ export interface TaskInfo {
 export interface TaskDetail extends TaskInfo {
   /**
    * At COMPLETE: JSON as it is; a value as JSON shows it best (dates as text, maps as objects, bytes as base64); other
-   * text as a string, other bytes as base64. Absent for what has none. `/tasks/{id}/result` has it unchanged.
+   * text as a string, other bytes as base64. Absent for what has none, and where it is larger than 16 MiB.
+   * `/tasks/{id}/result` has it unchanged.
    */
   readonly result?: unknown;
   readonly resultType: string | null;
+  /** As it is kept; null where there is none. */
+  readonly resultBytes: number | null;
   /** Of its input, as `result`; absent where it is larger than 64 KiB. */
   readonly input?: unknown;
   /** What it waits for, in words; null where it doesn't. */

@@ -56,7 +56,9 @@ export function verifyCallback({ body, headers, secret, tolerance = DEFAULT_TOLE
 const refuse = (what: string): SamovarError => new SamovarError("unauthorized", `The callback is not to be believed: ${what}`);
 
 function toKey(secret: unknown): Buffer {
-  const text = typeof secret === "string" ? secret.slice(secret.startsWith(PREFIX) ? PREFIX.length : 0) : "";
+  // A file that a shell wrote ends with a newline.
+  const given = typeof secret === "string" ? secret.trim() : "";
+  const text = given.slice(given.startsWith(PREFIX) ? PREFIX.length : 0);
   const key = Buffer.from(text, "base64");
   // What is no secret must not be a key that everyone has: base64 of junk is empty.
   if (key.length > 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(text)) return key;

@@ -10,6 +10,7 @@ import { keptRunner } from "@samovar/runner";
 import { createDriver, Gpus, type RuntimeDriver } from "@samovar/runtime";
 import { HostCapacity, TaskQueues, WorkerHub, type Container, type ContainerHost } from "@samovar/scheduler";
 import { openSqliteStorage, type Storage } from "@samovar/storage";
+import { MAX_CALLBACK_RESULT_BYTES } from "./callbacks/callback-body.ts";
 import { ensureCallbackSecret } from "./callbacks/callback-secret.ts";
 import { Callbacks } from "./callbacks/callbacks.ts";
 import { backUpHome } from "./backup/back-up-home.ts";
@@ -194,7 +195,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     });
     const callbacks = new Callbacks({
       store: storage.callbacks,
-      detail: (taskId) => tasks.get(taskId),
+      detail: (taskId) => tasks.get(taskId, MAX_CALLBACK_RESULT_BYTES),
       secret: callbackSecret,
       allow: config.callbackAllow,
       deny: config.callbackDeny,

@@ -88,6 +88,7 @@ export const taskDetail = schemaOf<TaskDetail>()(
     ...info,
     result: z.unknown().exactOptional().describe("At COMPLETE, as JSON shows it best; /tasks/{id}/result has it unchanged"),
     resultType: z.string().nullable(),
+    resultBytes: z.int().nullable(),
     input: z.unknown().exactOptional().describe("Absent where it is larger than 64 KiB"),
     reason: z.string().nullable().describe("What it waits for"),
     callback: callbackInfo.nullable(),

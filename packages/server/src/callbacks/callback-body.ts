@@ -22,7 +22,8 @@ export function toCallbackBody(task: TaskDetail): CallbackBody | undefined {
   if (!type || !isTaskOver(task.status)) return undefined;
   const { id, app, version, status, resultType } = task;
   const bytes = task.result === undefined ? 0 : Buffer.byteLength(JSON.stringify(task.result) ?? "");
-  const isLarge = bytes > MAX_CALLBACK_RESULT_BYTES;
+  const kept = task.resultBytes ?? 0;
+  const isLarge = Math.max(bytes, kept) > MAX_CALLBACK_RESULT_BYTES;
   return {
     type,
     timestamp: new Date(task.endedAtMs ?? task.createdAtMs).toISOString(),
@@ -35,7 +36,7 @@ export function toCallbackBody(task: TaskDetail): CallbackBody | undefined {
       attempts: task.attempts.slice(-MAX_ATTEMPTS).map((attempt) => ({ ...attempt, error: attempt.error && toToldError(attempt.error) })),
       ...(bytes > 0 && !isLarge ? { result: task.result } : {}),
       resultType,
-      ...(isLarge ? { note: `The result has ${bytes} bytes as JSON and is left out: GET /api/v1/tasks/${id}/result has it` } : {}),
+      ...(isLarge ? { note: `The result has ${Math.max(bytes, kept)} bytes and is left out: GET /api/v1/tasks/${id}/result has it` } : {}),
       error: task.error && toToldError(task.error),
     },
   };

@@ -102,6 +102,7 @@ export function sampleTask(id: string, more: Partial<TaskDetail> = {}): TaskDeta
     error: null,
     result: { total: 42 },
     resultType: "application/json",
+    resultBytes: null,
     reason: null,
     callback: null,
     ...more,

@@ -23,10 +23,24 @@ test.for<[type: string | null, body: Uint8Array, view: unknown]>([
   expect(viewBody(type, body)).toEqual(view);
 });
 
+const NOTHING_MORE = { reason: null, callback: null, maxResultBytes: 1_000 };
+
 test("a detail has the result, the input where it is small, and what the task waits for", () => {
   const head = '[200,[["content-type","application/json"]]]';
-  const detail = toTaskDetail(recordOf({ status: "COMPLETE", input: Buffer.from('{"n":1}'), result: { encoding: head, bytes: Buffer.from("2") } }), null, null);
+  const detail = toTaskDetail(
+    recordOf({ status: "COMPLETE", input: Buffer.from('{"n":1}'), result: { encoding: head, bytes: Buffer.from("2") } }),
+    NOTHING_MORE,
+  );
   expect(detail).toMatchObject({ input: { n: 1 }, result: 2, resultType: "application/json", reason: null });
-  expect(toTaskDetail(recordOf({ input: Buffer.alloc(100_000, " ") }), "others are before it", null)).toMatchObject({ reason: "others are before it" });
-  expect(toTaskDetail(recordOf({ input: Buffer.alloc(100_000, " ") }), null, null)).not.toHaveProperty("input");
+  expect(toTaskDetail(recordOf({ input: Buffer.alloc(100_000, " ") }), { ...NOTHING_MORE, reason: "others are before it" })).toMatchObject({
+    reason: "others are before it",
+  });
+  expect(toTaskDetail(recordOf({ input: Buffer.alloc(100_000, " ") }), NOTHING_MORE)).not.toHaveProperty("input");
+});
+
+test("a result that is larger than asked for is left out, and its size told", () => {
+  const result = { encoding: '[200,[["content-type","text/plain"]]]', bytes: Buffer.alloc(1_001, "x") };
+  const detail = toTaskDetail(recordOf({ status: "COMPLETE", result }), NOTHING_MORE);
+  expect(detail).not.toHaveProperty("result");
+  expect(detail).toMatchObject({ resultType: "text/plain", resultBytes: 1_001 });
 });

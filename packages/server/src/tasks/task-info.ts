@@ -31,14 +31,22 @@ export function toTaskInfo(record: TaskRecord): TaskInfo {
   };
 }
 
-export function toTaskDetail(record: TaskRecord, reason: string | null, callback: CallbackInfo | null): TaskDetail {
+export interface TaskContext {
+  readonly reason: string | null;
+  readonly callback: CallbackInfo | null;
+  /** A larger result is left out: to read it takes the server's own time. */
+  readonly maxResultBytes: number;
+}
+
+export function toTaskDetail(record: TaskRecord, { reason, callback, maxResultBytes }: TaskContext): TaskDetail {
   const { result } = record;
   const head = result && parseResultText(result.encoding);
   const input = record.input && record.input.length <= SHOWN_INPUT_BYTES ? viewInput(record.encoding, record.input) : undefined;
   return {
     ...toTaskInfo(record),
-    ...(head ? present("result", viewBody(contentType(head), result.bytes)) : {}),
+    ...(head && result.bytes.length <= maxResultBytes ? present("result", viewBody(contentType(head), result.bytes)) : {}),
     resultType: head ? contentType(head) : null,
+    resultBytes: result ? result.bytes.length : null,
     ...present("input", input),
     reason,
     callback,

@@ -37,6 +37,8 @@ export interface TasksOptions {
   readonly clock: Clock;
 }
 
+const MAX_SHOWN_RESULT_BYTES = 16 * 1024 * 1024;
+
 /** Tasks, as the control API and containers ask for them. */
 export class Tasks implements TaskControl {
   readonly #options: TasksOptions;
@@ -156,12 +158,12 @@ export class Tasks implements TaskControl {
     };
   }
 
-  async get(id: string): Promise<TaskDetail | undefined> {
+  async get(id: string, maxResultBytes = MAX_SHOWN_RESULT_BYTES): Promise<TaskDetail | undefined> {
     const { store, callbackOf } = this.#options;
     const record = await store.get(id);
     if (!record) return undefined;
     const callback = record.callbackUrl === null ? null : await callbackOf(id);
-    return toTaskDetail(record, this.#waitReason(record), callback);
+    return toTaskDetail(record, { reason: this.#waitReason(record), callback, maxResultBytes });
   }
 
   #waitReason(record: TaskRecord): string | null {

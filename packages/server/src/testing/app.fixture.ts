@@ -120,7 +120,7 @@ export function createMaker(root: string): TestMaker {
   const code = new CodeStore(join(root, "code"), blobs, silentLogger);
   const builds = new BuildStore(join(root, "builds"), "image", host.clock);
   return {
-    maker: new AppMaker({ host, ids: createCountingIds(), code, builds, compileCacheDir: join(root, "compile") }),
+    maker: new AppMaker({ host, ids: createCountingIds(), code, builds, compileCacheDir: join(root, "compile"), callEnded() {} }),
     blobs,
     code,
     async request(names, source = "export {};") {
