@@ -1,9 +1,10 @@
-import type { Duplex } from "node:stream";
+import { Readable, type Duplex } from "node:stream";
 import type { FrameDecoder } from "@samovar/protocol";
 import {
   CHUNK_BYTES,
   FRAME,
   INITIAL_WINDOW_BYTES,
+  INLINE_BODY_BYTES,
   MAX_BODY_BYTES,
   SamovarError,
   decodeValue,
@@ -161,8 +162,10 @@ export class WorkerPeer {
     this.#close(null);
   }
 
-  /** Gives the worker an input. A `bodyStream` is read as the worker grants room for it. */
+  /** Gives the worker an input. A `bodyStream` is read as the worker grants room for it; so is a body that one frame can't carry. */
   open(head: InputHead, body: Buffer | null, bodyStream: AsyncIterable<Buffer> | null, events: AnswerEvents): InputStream {
+    // Inputs of tasks come whole from storage.
+    if (body !== null && body.length > INLINE_BODY_BYTES) return this.open(head, null, Readable.from([body]), events);
     const stream = this.#nextStream;
     this.#nextStream += 2;
     this.#inbound.set(stream, { events, begun: false, ungranted: 0, paused: false });
@@ -330,8 +333,14 @@ export class WorkerPeer {
       // Deferred: an answer can come before `call` returned its control.
       queueMicrotask(() => this.#calls.delete(stream));
     };
-    return {
+    const reply: CallReply = {
       result: (head, body) => {
+        // The result of a task comes whole from storage, and one frame can't carry all of them.
+        if (body.length > INLINE_BODY_BYTES) {
+          reply.head(head);
+          reply.data(body);
+          return reply.end();
+        }
         over();
         this.#send(FRAME.result, stream, ...encodeHeadBody(encodeValue(head), body));
       },
@@ -354,6 +363,7 @@ export class WorkerPeer {
         this.#send(FRAME.error, stream, encodeValue(message));
       },
     };
+    return reply;
   }
 
   #grant(stream: number, inbound: Inbound): void {

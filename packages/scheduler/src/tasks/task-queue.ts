@@ -160,7 +160,13 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
       this.#tell(task.id, "PENDING", 0);
       if (!ready) this.#options.alarm(task.dueAtMs);
       if (task.expiresAtMs !== null) this.#options.alarm(task.expiresAtMs);
-      if (!ready || early.has(task)) continue;
+      if (!ready) continue;
+      if (early.has(task)) {
+        // It had no place in the window any more, and a read that came before this commit did not find it.
+        if (!this.holds(task.id)) this.knowOnlyTo(null);
+        came ||= !this.holds(task.id);
+        continue;
+      }
       came = true;
       // What isn't known here is found by the read that `wake` begins, or by the one after it.
       if (!this.#running.has(task.id)) this.#window.add(toWaiting(task));

@@ -69,6 +69,22 @@ test("a backlog larger than what memory holds is run once each and in order, als
   expect(at.queues.pending("work")).toBe(0);
 });
 
+test("what has no room in memory while it is written is run all the same, also where a read came before the commit", async () => {
+  let beforeCommit = true;
+  at = await createQueues((store) => ({
+    ...store,
+    ready: (...args) => (beforeCommit ? ((beforeCommit = false), Promise.resolve([])) : store.ready(...args)),
+  }));
+  const version = at.version(1, { slots: 500 });
+  at.queues.serve("work", version.runtime);
+  const ids = Array.from({ length: 1_100 }, (_, n) => `tk_${String(n).padStart(5, "0")}`);
+  await at.queues.put(ids.map((id) => at.task(id)));
+  await finishAll(version);
+  expect(beforeCommit).toBe(false);
+  expect(version.begun.map(({ id }) => id).toSorted()).toEqual(ids);
+  expect(at.queues.pending("work")).toBe(0);
+});
+
 test("what is not due waits for its time, and a restart doesn't forget it", async () => {
   at = await createQueues();
   const version = at.version(1);

@@ -79,7 +79,7 @@ export interface CommonOptions {
   readonly drainTimeout?: Duration;
   /** Further attempts after a failed one, for tasks and `.remote()`; for HTTP calls only with `idempotent`. Default 0, of a `taskQueue` 3. */
   readonly retries?: number | RetryOptions;
-  /** A task that no attempt has begun by then expires, 1 s to a year; -1: never. Default -1. */
+  /** A task that no attempt has begun so long after it might have (after its `delay`) expires, 1 s to a year; -1: never. Default -1. */
   readonly ttl?: Duration;
   /** Overrides `retries.maxRetries`, `timeout` and `ttl`. */
   readonly taskPolicy?: { readonly maxRetries?: number; readonly timeout?: Duration; readonly ttl?: Duration };

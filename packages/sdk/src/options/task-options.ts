@@ -13,7 +13,7 @@ export interface PutOptions {
    * grow older too. Below 0: others go first. Up to a year. Default 0.
    */
   readonly priority?: Duration;
-  /** Expires when no attempt has begun by then, 1 s to a year. Default: the function's `ttl`. */
+  /** Expires when no attempt has begun so long after it might have (after `delay`), 1 s to a year. Default: the function's `ttl`. */
   readonly ttl?: Duration;
   /**
    * Names the piece of work: within 24 h the same key is the same task, whose handle is given. With another input it is
