@@ -36,12 +36,15 @@ test(
     const { home } = tasks;
     onTestFinished(() => home.dispose());
     await tasks.deploy(CLOCKWORK);
-    await home.lifelines.next("alone");
+    const first = await home.lifelines.next("alone");
     await done(tasks, "each", 2);
 
     const { pid } = home.server;
     process.kill(pid, "SIGKILL");
     await processEnded(pid);
+    // What it ran may end, though nobody hears of it.
+    first.go();
+    await first.ended;
     await home.ok(["up", "-d", "--port", "0"]);
     await done(tasks, "each", 3);
 
