@@ -7,7 +7,8 @@ export type Action =
   | { readonly kind: "kill-container"; readonly pick: number }
   | { readonly kind: "kill-containers" }
   | { readonly kind: "restart" }
-  | { readonly kind: "deploy" }
+  /** `waits`: nothing else happens until it is done; else it may be cut off. */
+  | { readonly kind: "deploy"; readonly waits: boolean }
   | { readonly kind: "freeze-server"; readonly forMs: number }
   | { readonly kind: "freeze-container"; readonly pick: number; readonly forMs: number };
 
@@ -53,6 +54,8 @@ function toAction(
       return { kind, forMs };
     case "freeze-container":
       return { kind, pick, forMs };
+    case "deploy":
+      return { kind, waits: pick < 0.5 };
     default:
       return { kind };
   }
@@ -71,7 +74,7 @@ export function describeAction(action: Action): string {
     case "restart":
       return "down and up";
     case "deploy":
-      return "deploy of the next version";
+      return `deploy of the next version${action.waits ? ", which is waited for" : ""}`;
     case "freeze-server":
       return `SIGSTOP of the server for ${action.forMs} ms`;
     case "freeze-container":

@@ -49,8 +49,8 @@ export class Killer {
         await server.start();
         break;
       case "deploy":
-        // Beside what comes next: that may well hit it.
         this.#deploying ??= this.#options.deploy().finally(() => (this.#deploying = undefined));
+        if (action.waits) await this.#deploying;
         break;
       case "freeze-server":
         server.signal("SIGSTOP");

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { findProcesses } from "../leak-check.ts";
-import { drawAction, isKill } from "./actions.ts";
+import { drawAction, isKill, type Action } from "./actions.ts";
 import { CallbackReceiver } from "./callback-receiver.ts";
 import { CHAOS_QUEUES, chaosApp } from "./chaos-app.ts";
 import { checkHistory } from "./check-history.ts";
@@ -50,6 +50,7 @@ const SAMOVAR = fileURLToPath(new URL("../../../../node_modules/.bin/samovar", i
 /** How long nothing may get done while tasks wait, and how long callbacks may take that were refused once. */
 const STALL_MS = 90_000;
 const CALLBACKS_MS = 60_000;
+const FIRST: Action = { kind: "kill-server", pauseMs: 0, againAfterMs: null };
 
 /** Puts load on a real server, kills it and its containers at random, and then checks the history of every task. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
@@ -127,7 +128,9 @@ async function act(options: ChaosOptions, killer: Killer, untilMs: number): Prom
   const random = createRandom(options.seed, "killer");
   const actions: Record<string, number> = {};
   for (let kills = 0; kills < options.kills && Date.now() < untilMs;) {
-    const { afterMs, action } = drawAction(random);
+    const { afterMs, action: drawn } = drawAction(random);
+    // Of a short run too it is the server that must be killed at least once.
+    const action = kills === 0 ? FIRST : drawn;
     await pause(afterMs);
     await killer.act(action);
     actions[action.kind] = (actions[action.kind] ?? 0) + 1;
