@@ -10,7 +10,7 @@ export const APPLICATION_ID = 0x53414d4f;
 const CHECKED_WHOLE_BYTES = 64 * 1024 * 1024;
 
 /** What grows with use. All else is small, and is checked whole in a file of any size. */
-const LARGE_TABLES: readonly string[] = ["tasks", "task_inputs", "task_results", "task_attempts", "task_keys", "containers"];
+const LARGE_TABLES: readonly string[] = ["tasks", "task_inputs", "task_results", "task_attempts", "task_keys", "callbacks", "calls", "containers"];
 
 /**
  * Why a file is refused; undefined when it may be opened for writing. It is only read for that, because a connection
@@ -91,9 +91,11 @@ function readEnds(database: DatabaseSync, type: string, name: string, table: str
     for (const order of ["ASC", "DESC"]) database.prepare(`SELECT * FROM ${name} ORDER BY ${key} ${order} LIMIT 1`).all();
     return;
   }
-  const first = database.prepare("SELECT name FROM pragma_index_info(?) ORDER BY seqno LIMIT 1").get(name)!["name"] as string;
+  const column = database.prepare("SELECT name, coll FROM pragma_index_xinfo(?) ORDER BY seqno LIMIT 1").get(name)!;
+  const first = column["name"] as string;
   // A partial index is of use only to who asks for its rows, which its own words do.
   const sql = database.prepare("SELECT sql FROM sqlite_schema WHERE name = ?").get(name)!["sql"] as string | null;
   const where = /\bWHERE\b[\s\S]*$/.exec(sql ?? "")?.[0] ?? "";
-  for (const order of ["ASC", "DESC"]) database.prepare(`SELECT ${first} FROM ${table} INDEXED BY ${name} ${where} ORDER BY ${first} ${order} LIMIT 1`).all();
+  for (const order of ["ASC", "DESC"])
+    database.prepare(`SELECT ${first} FROM ${table} INDEXED BY ${name} ${where} ORDER BY ${first} COLLATE ${String(column["coll"])} ${order} LIMIT 1`).all();
 }

@@ -9,6 +9,7 @@ import { createTaskChanges } from "./sqlite-task-changes.ts";
 import { createTaskSearch } from "./sqlite-task-filter.ts";
 import { createTaskPruning } from "./sqlite-task-pruning.ts";
 import { createTaskQueries } from "./sqlite-task-queries.ts";
+import { createTaskQueues } from "./sqlite-task-queues.ts";
 import { createSqliteTasks } from "./sqlite-tasks.ts";
 import { createTokenTable } from "./sqlite-tokens.ts";
 
@@ -27,18 +28,20 @@ export function createSqliteTables(database: DatabaseSync, limits: HistoryLimits
   const containers = createContainerTable(database, limits);
   const deployments = createDeploymentTables(database);
   const schedules = createScheduleTable(database);
+  const queues = createTaskQueues(database);
   const callbacks = createSqliteCallbacks(database);
   const calls = createSqliteCalls(database);
-  const tasks = createSqliteTasks(database, callbacks);
-  const search = createTaskSearch(database);
+  const tasks = createSqliteTasks(database, callbacks, queues);
+  const search = createTaskSearch(database, queues);
   const changes = createTaskChanges(database, search, tasks, callbacks);
   const queries = createTaskQueries(database, search, calls);
-  const prune = createTaskPruning(database, tasks, callbacks, calls);
+  const prune = createTaskPruning(database, tasks, queues, callbacks, calls);
   return {
     complete: () => tasks.counts.write(),
     forget() {
       tasks.counts.forget();
       calls.forget();
+      queues.forget();
     },
     apply({ operation, blobs }) {
       switch (operation.kind) {

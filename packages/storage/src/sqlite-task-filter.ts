@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import type { TaskStatus } from "@samovar/protocol";
+import type { TaskQueues } from "./sqlite-task-queues.ts";
 import type { TaskFilter } from "./task-store.ts";
 
 /** A page that few rows match is looked for in so many rows at a time, so that nobody who writes waits for more. */
@@ -39,7 +40,7 @@ export interface Found {
 }
 
 /** Turns filters into queries over the index that helps most, and remembers their statements: filters have few forms. */
-export function createTaskSearch(database: DatabaseSync): TaskSearch {
+export function createTaskSearch(database: DatabaseSync, queues: TaskQueues): TaskSearch {
   const statements = new Map<string, StatementSync>();
   const prepare = (sql: string): StatementSync => {
     let statement = statements.get(sql);
@@ -53,14 +54,14 @@ export function createTaskSearch(database: DatabaseSync): TaskSearch {
   const seqs = (sql: string, values: readonly SQLInputValue[]): number[] =>
     (prepare(sql).all(...values) as unknown as readonly (readonly [number])[]).map(([seq]) => seq);
 
-  const findOne = (filter: TaskFilter, direction: Direction, { after, before }: Bounds, limit: number): Found => {
+  const findOne = (filter: TaskFilter, direction: Direction, { after, before }: Bounds, limit: number, parts: number): Found => {
     const order = direction === "newest" ? "DESC" : "ASC";
     const source = toSource(filter);
     const rest = toRest(filter);
     const inner = [...source.sql, "seq > ?", "seq < ?"].join(" AND ");
     const innerValues = [...source.values, after, before];
     // What has expired is soon gone: all of it is sorted.
-    const looked = filter.ids || filter.expiredByMs !== undefined ? -1 : Math.max(LOOKED_AT, limit + 1);
+    const looked = filter.ids || filter.expiredByMs !== undefined ? -1 : Math.max(Math.ceil(LOOKED_AT / parts), limit + 1);
     const slice = `SELECT seq, id, queue, function_name, app, status, created_at_ms, expiry_at_ms FROM ${source.from} WHERE ${inner} ORDER BY seq ${order} LIMIT ${looked}`;
     const where = rest.sql.length === 0 ? "" : `WHERE ${rest.sql.join(" AND ")}`;
     const found = seqs(`SELECT seq FROM (${slice}) ${where} LIMIT ?`, [...innerValues, ...rest.values, limit + 1]);
@@ -72,7 +73,8 @@ export function createTaskSearch(database: DatabaseSync): TaskSearch {
 
   return {
     find(filter, direction, bounds, limit) {
-      const each = toSingleStatuses(filter).map((one) => findOne(one, direction, bounds, limit));
+      const parts = toSingleStatuses(filter).flatMap((part) => toSingleQueues(part, queues));
+      const each = parts.map((one) => findOne(one, direction, bounds, limit, parts.length));
       return each.length === 1 ? each[0]! : merge(each, direction, limit);
     },
     findExpired(filter, limit) {
@@ -86,11 +88,24 @@ export function createTaskSearch(database: DatabaseSync): TaskSearch {
 
 const isNotable = (status: TaskStatus): boolean => status !== "PENDING" && status !== "COMPLETE";
 
+/** The one status that is asked for, where its index is of use. */
+function toNotable({ statuses = [] }: TaskFilter): TaskStatus | undefined {
+  const [status, ...others] = statuses;
+  return status !== undefined && others.length === 0 && isNotable(status) ? status : undefined;
+}
+
 /** The index of notable ones is in order for each status by itself. */
 function toSingleStatuses(filter: TaskFilter): TaskFilter[] {
   const { statuses = [] } = filter;
   if (statuses.length < 2 || filter.ids || filter.expiredByMs !== undefined || !statuses.every(isNotable)) return [filter];
   return [...new Set(statuses)].map((status) => ({ ...filter, statuses: [status] }));
+}
+
+/** Tasks of a function are looked for in the queues that it has, where no other index helps more. */
+function toSingleQueues(filter: TaskFilter, queues: TaskQueues): TaskFilter[] {
+  if (filter.functionName === undefined || filter.queue !== undefined || filter.ids || filter.expiredByMs !== undefined) return [filter];
+  if (toNotable(filter) !== undefined) return [filter];
+  return queues.ofFunction(filter.functionName).map((queue) => ({ ...filter, queue }));
 }
 
 /** In one order, as far as all of them have been looked through. */
@@ -108,14 +123,11 @@ function toSource(filter: TaskFilter): Source {
   if (filter.expiredByMs !== undefined) {
     return { from: "tasks INDEXED BY tasks_expiry", sql: ["expiry_at_ms IS NOT NULL", "expiry_at_ms <= ?"], values: [filter.expiredByMs] };
   }
-  const [status, ...others] = filter.statuses ?? [];
-  if (status !== undefined && others.length === 0 && isNotable(status)) {
+  const status = toNotable(filter);
+  if (status !== undefined) {
     return { from: "tasks INDEXED BY tasks_notable", sql: [NOTABLE, "status = ?"], values: [status] };
   }
   if (filter.queue !== undefined) return { from: "tasks INDEXED BY tasks_of_queue", sql: ["queue = ?"], values: [filter.queue] };
-  if (filter.functionName !== undefined) {
-    return { from: "tasks INDEXED BY tasks_of_function", sql: ["function_name = ? COLLATE NOCASE"], values: [filter.functionName] };
-  }
   return { from: "tasks NOT INDEXED", sql: [], values: [] };
 }
 

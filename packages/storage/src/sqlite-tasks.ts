@@ -3,6 +3,7 @@ import { isTaskOver, nextTaskStatus, type TaskStatus } from "@samovar/protocol/t
 import type { SqliteCallbacks } from "./sqlite-callbacks.ts";
 import { TaskCounts } from "./sqlite-task-counts.ts";
 import { createTaskKeys, toFingerprint, toHash, type Keyed } from "./sqlite-task-keys.ts";
+import type { TaskQueues } from "./sqlite-task-queues.ts";
 import { createTaskTurns } from "./sqlite-task-turns.ts";
 import type { InsertAnswer, LargeInput, SettleAnswer, SettlementRow, StartRow, TaskRow } from "./task-operations.ts";
 
@@ -37,7 +38,7 @@ export function toRank(dueAtMs: number, priority: number): number {
 export type SqliteTasks = ReturnType<typeof createSqliteTasks>;
 
 /** The way of a task that goes as it should: insert, started, settle. Every change is fenced by attempt and status. */
-export function createSqliteTasks(database: DatabaseSync, callbacks: SqliteCallbacks) {
+export function createSqliteTasks(database: DatabaseSync, callbacks: SqliteCallbacks, queues: TaskQueues) {
   const counts = new TaskCounts(database);
   const keys = createTaskKeys(database);
   const turns = createTaskTurns(database);
@@ -104,6 +105,7 @@ export function createSqliteTasks(database: DatabaseSync, callbacks: SqliteCallb
       reply,
     );
     insertInput.run(seq, input, file);
+    queues.add(functionName, queue);
     if (keyed) keys.keep(keyed);
     counts.move(queue, null, "PENDING");
     return wait === "ready" ? 1 : 0;

@@ -59,6 +59,7 @@ async function compare(tasks: TaskStore, seed: number, reopen: () => Promise<Tas
     return taskSample(id, {
       queue: pick(queues),
       app: `${pick(["x", "y"])}-${seed}`,
+      functionName: `${pick(["F", "f", "g"])}-${seed}`,
       createdAtMs: nowMs,
       dueAtMs: nowMs + (chance(0.3) ? below(3_000) : 0),
       priority: pick([0, 0, 1, -2, 0.5]),
@@ -76,7 +77,7 @@ async function compare(tasks: TaskStore, seed: number, reopen: () => Promise<Tas
   const filter = (): TaskFilter => ({
     ...(chance(0.3) ? { ids: Array.from({ length: below(4) }, someId) } : {}),
     // The file has the tasks of all sequences.
-    ...(chance(0.5) ? { queue: pick(queues) } : { app: `${pick(["x", "y"])}-${seed}` }),
+    ...(chance(0.5) ? { queue: pick(queues) } : chance(0.5) ? { app: `${pick(["x", "y"])}-${seed}` } : { functionName: `${pick(["F", "g", "G"])}-${seed}` }),
     ...(chance(0.5) ? { statuses: TASK_STATUSES.filter(() => chance(0.4)) } : {}),
     ...(chance(0.2) ? { createdBeforeMs: nowMs - below(2_000) } : {}),
     ...(chance(0.2) ? { createdAfterMs: nowMs - below(2_000) } : {}),

@@ -1,6 +1,7 @@
 /**
  * `reply` is text of whoever queued the task. A key's fingerprint is of the input it came with; those of before have none, and
- * conflict with nothing. Functions are asked for in whatever case.
+ * conflict with nothing. A function is asked for in
+ * whatever case: `task_queues` has the queues that its tasks are in, which an index of tasks by function would say at a price for each of them.
  *
  * Manifests of before get what they lack as it was then: no schedule, no time to live, no callback; results are kept a week.
  *
@@ -17,7 +18,12 @@ export const callbacksAndCalls = `
   ALTER TABLE tasks ADD COLUMN reply TEXT NOT NULL DEFAULT 'value';
   ALTER TABLE task_keys ADD COLUMN fingerprint BLOB;
 
-  CREATE INDEX tasks_of_function ON tasks (function_name COLLATE NOCASE);
+  CREATE TABLE task_queues (
+    function_name TEXT NOT NULL COLLATE NOCASE,
+    queue TEXT NOT NULL,
+    PRIMARY KEY (function_name, queue)
+  ) STRICT, WITHOUT ROWID;
+  INSERT OR IGNORE INTO task_queues (function_name, queue) SELECT DISTINCT function_name, queue FROM tasks;
 
   ALTER TABLE task_inputs ADD COLUMN file TEXT;
   ALTER TABLE task_results ADD COLUMN file TEXT;
