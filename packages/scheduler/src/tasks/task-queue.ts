@@ -78,7 +78,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   }
 
   get pending(): number {
-    return this.#pending;
+    return Math.max(0, this.#pending);
   }
 
   get target(): FunctionRuntime | null {
@@ -157,7 +157,8 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
         this.#pending--;
         continue;
       }
-      this.#tell(task.id, "PENDING", 0);
+      // One that began beside its commit has been told as running.
+      if (!early.has(task) || this.#window.has(task.id)) this.#tell(task.id, "PENDING", 0);
       if (!ready) this.#options.alarm(task.dueAtMs);
       if (task.expiresAtMs !== null) this.#options.alarm(task.expiresAtMs);
       if (!ready) continue;
