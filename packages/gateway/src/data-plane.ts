@@ -25,7 +25,6 @@ export interface DataPlaneContext extends QueueContext {
   /** Of what is queued: it must be whole before it is. */
   readonly taskLimits: BodyLimits;
   readonly taskBodies: ByteBudget;
-  onInternalError(error: unknown): void;
 }
 
 export type FunctionHost = Extract<RequestHost, { readonly kind: "function" }>;
@@ -151,7 +150,7 @@ function submit(context: DataPlaneContext, call: Call, req: IncomingMessage, res
     const stacks = entry.development || (principal !== undefined && hasScope(principal, "admin") && mayTouch(principal, entry.app));
     const { kind, options } = entry.manifest;
     const { reply, stream } = wanted;
-    const answered = { req, res, entry, stream, stacks, arrivedMs, ownHost: call.route.by === "host" };
+    const answered = { req, res, entry, reply, stream, stacks, arrivedMs, ownHost: call.route.by === "host" };
     const whole = hasQuery ? queryBody(call.query, kind) : body;
     const request = reply === "value" && kind !== "endpoint" && kind !== "cls" ? null : toRequestHead(req, principal !== undefined);
     if (delivery.by === "call") {

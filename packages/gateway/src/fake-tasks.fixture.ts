@@ -268,7 +268,8 @@ const CANCELLED: InputFailure = {
   retryable: false,
 };
 
-export const infoOf = ({ result: _result, resultType: _type, input: _input, reason: _reason, callback: _callback, ...info }: TaskDetail) => info;
+export const infoOf = ({ result: _result, resultType: _type, resultBytes: _bytes, input: _input, reason: _reason, callback: _callback, ...info }: TaskDetail) =>
+  info;
 
 const typeOf = (head: AnswerHead): string | null => head.headers.find(([name]) => name === "content-type")?.[1] ?? null;
 

@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { CONTENT_TYPES, HEADERS, SamovarError } from "@samovar/protocol";
+import { CONTENT_TYPES, HEADERS, SamovarError, type PutTaskResult } from "@samovar/protocol";
 import type { FunctionEntry, NewInput, TaskControl } from "@samovar/scheduler";
-import type { PutTaskResult } from "@samovar/protocol";
 import type { Delivery } from "./delivery.ts";
-import type { FlatHeaders } from "./problem.ts";
+import { asJson } from "./json-answer.ts";
+import { toSamovarError, type FlatHeaders } from "./problem.ts";
 import { dropRest, hasBody } from "./request-body.ts";
 import { CALLER_LEFT, ResponseSink, type SinkContext } from "./response-sink.ts";
 
@@ -14,6 +14,7 @@ export interface QueueContext extends SinkContext {
   readonly tasks: TaskControl;
   /** Calls that wait for their task. */
   readonly waiting: Set<WaitingCall>;
+  onInternalError(error: unknown): void;
 }
 
 export interface WaitingCall {
@@ -26,6 +27,7 @@ export interface QueuedCall {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly entry: FunctionEntry;
+  readonly reply: NewInput["reply"];
   readonly stream: NewInput["stream"];
   readonly delivery: Exclude<Delivery, { by: "call" }>;
   /** What was done of `Prefer`, as `preference-applied` tells it; null where nothing was asked. */
@@ -77,7 +79,12 @@ function waitForTask(context: QueueContext, call: QueuedCall, id: string, header
   const sink = new ResponseSink(context, { ...call, version: null, taskId: id, headers, over: () => waiting.delete(held) });
   waiting.add(held);
   if (waitMs !== Infinity) sink.limitWait(waitMs, accept);
-  const wait = context.tasks.answer(id, sink);
+  const fail = (thrown: unknown): void => {
+    const error = toSamovarError(thrown);
+    if (error.code === "internal") context.onInternalError(thrown);
+    sink.fail(error);
+  };
+  const wait = context.tasks.answer(id, call.reply === "value" ? sink : asJson(sink, context.tasks, id, fail));
   // The task is its own: a caller that leaves changes nothing for it.
   sink.attach({ cancel: () => wait.leave(), resume() {} });
 }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { ERROR_CATALOGUE, SamovarError } from "@samovar/protocol";
+import { ERROR_CATALOGUE, SamovarError, decodeValue, encodeValue } from "@samovar/protocol";
 import { FakeClock } from "@samovar/kit";
 import { ADMIN_TOKEN, DEPLOY_TOKEN, FakeFunction, JSON_HEAD, STARTED } from "./fakes.fixture.ts";
 import { RawClient, disposeGateways, startGateway } from "./gateway.fixture.ts";
@@ -382,6 +382,16 @@ describe("a call with an idempotency key", () => {
       const response = await request("/taskqueue/jobs", post("1", KEY));
       expect([response.status, await response.json(), response.headers.get("idempotency-replayed")]).toEqual([202, { taskId: "tk_1" }, replayed]);
     }
+  });
+
+  test("is answered with JSON also where a handle was the first", async () => {
+    const { request, control } = await startGateway([work()]);
+    const head = { status: 200, headers: [["content-type", "application/vnd.samovar.value"]] } as const;
+    control.tasks.onPut = ({ detail }) => control.tasks.end(detail.id, { head, body: encodeValue(new Date(0)) }, { result: "1970-01-01T00:00:00.000Z" });
+    const byHandle = await request("/function/work", post("1", { ...KEY, accept: "application/vnd.samovar.value" }));
+    expect(decodeValue(new Uint8Array(await byHandle.arrayBuffer()))).toEqual(new Date(0));
+    const response = await request("/function/work", post("1", { ...KEY, prefer: "wait=5" }));
+    expect([response.headers.get("content-type"), await response.json()]).toEqual(["application/json", "1970-01-01T00:00:00.000Z"]);
   });
 
   test("by a handle is answered with a value", async () => {

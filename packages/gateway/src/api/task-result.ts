@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { CONTENT_TYPES, isTaskOver, type AnswerHead, type TaskDetail } from "@samovar/protocol";
 import type { InputSink } from "@samovar/scheduler";
 import { hasScope, type Principal } from "../authenticator.ts";
+import { asJson } from "../json-answer.ts";
 import { toSamovarError } from "../problem.ts";
 import { wantedAnswer } from "../request-head.ts";
 import { ResponseSink } from "../response-sink.ts";
@@ -47,40 +48,13 @@ export async function sendResult(
       if (!isTaskOver(task.status))
         sink.accept(["content-type", CONTENT_TYPES.json, "cache-control", "no-store", "retry-after", 0], JSON.stringify(toTaskInfo(task)));
     }, fail);
-  const asJson = (): void => {
-    read().then((task) => {
-      const body = task.result === undefined ? null : Buffer.from(JSON.stringify(task.result));
-      sink.result(body ? JSON_HEAD : NO_CONTENT, body ?? Buffer.alloc(0));
-    }, fail);
-  };
   context.streams.add(held);
   if (waitMs > 0 && !context.isDraining()) sink.limitWait(waitMs, held.end);
-  const wait = context.control.tasks.answer(id, wanted.reply === "value" ? withoutCookies(sink) : jsonForValues(withoutCookies(sink), asJson));
+  const plain = wanted.reply === "value" ? sink : asJson(sink, context.control.tasks, id, fail);
+  const wait = context.control.tasks.answer(id, withoutCookies(plain));
   sink.attach({ cancel: () => wait.leave(), resume() {} });
   if (waitMs === 0 || context.isDraining()) void tellPending();
   return "streaming";
-}
-
-const JSON_HEAD: AnswerHead = { status: 200, headers: [["content-type", CONTENT_TYPES.json]] };
-const NO_CONTENT: AnswerHead = { status: 204, headers: [] };
-
-/** What was answered to a handle is JSON to whoever doesn't ask for values. */
-function jsonForValues(sink: InputSink, asJson: () => void): InputSink {
-  let isDropped = false;
-  const isForeign = (head: AnswerHead): boolean => {
-    const type = head.headers.find(([name]) => name.toLowerCase() === "content-type")?.[1] ?? "";
-    isDropped = type.startsWith(CONTENT_TYPES.value);
-    if (isDropped) asJson();
-    return isDropped;
-  };
-  return {
-    started: (info) => sink.started(info),
-    result: (head, body) => void (isForeign(head) || sink.result(head, body)),
-    head: (head) => void (isForeign(head) || sink.head(head)),
-    data: (chunk) => isDropped || sink.data(chunk),
-    end: () => void (isDropped || sink.end()),
-    error: (failure) => void (isDropped || sink.error(failure)),
-  };
 }
 
 /** Cookies were for whoever called the function, at its own path; here they would be the API's. */

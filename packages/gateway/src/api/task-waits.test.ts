@@ -301,10 +301,14 @@ describe("a task's result", () => {
     expect(Buffer.from(await asValue.arrayBuffer())).toEqual(encodeValue({ at: new Date(0) }));
   });
 
-  test("that is undefined is 204", async () => {
+  test("that is undefined is 204, and one that JSON can't show stays a value", async () => {
     const { get, tasks } = await open();
-    tasks.end("tk_a", value);
+    const head: AnswerHead = { status: 200, headers: [["content-type", VALUE]] };
+    tasks.end("tk_a", { head, body: encodeValue(undefined) });
     expect((await get("/tk_a/result")).status).toBe(204);
+    tasks.add({ id: "tk_large" });
+    tasks.end("tk_large", value);
+    expect((await get("/tk_large/result")).headers.get("content-type")).toBe(VALUE);
   });
 
   test.each([
