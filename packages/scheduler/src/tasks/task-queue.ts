@@ -1,5 +1,5 @@
 import type { Clock, Logger } from "@samovar/kit";
-import { SamovarError, type AnswerHead, type TaskStatus } from "@samovar/protocol";
+import { INLINE_BODY_BYTES, SamovarError, type AnswerHead, type TaskStatus } from "@samovar/protocol";
 import type { ChangedTask, InsertedTask, NewTask, QueuePosition, SettledTask, TaskSettlement, TaskStore, WaitingTask } from "@samovar/storage";
 import { afterAttempt, toKeptError } from "../decisions/after-attempt.ts";
 import type { FunctionRuntime } from "../function-runtime.ts";
@@ -137,7 +137,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     this.#pending += tasks.length;
     const inserting = this.#options.store.insert(tasks);
     // Behind the insert, so that the store hears of their starts after it.
-    const early = new Set(tasks.filter((task) => isPlain(task, nowMs) && this.#window.add(toWaiting(task))));
+    const early = new Set(tasks.every(isSmall) ? tasks.filter((task) => isPlain(task, nowMs) && this.#window.add(toWaiting(task))) : []);
     if (early.size > 0) this.wake();
     try {
       const inserted = await inserting;
@@ -366,6 +366,9 @@ const STATUS_AFTER: Readonly<Record<TaskSettlement["event"], TaskStatus>> = {
   retry: "RETRY",
   "give-back": "PENDING",
 };
+
+/** Larger ones the store may put elsewhere first, and so hear of their starts before it has them. */
+const isSmall = ({ input }: NewTask): boolean => input.length <= INLINE_BODY_BYTES;
 
 /** Whether it is ready whatever the store knows: it starts before its commit is done. */
 function isPlain(task: NewTask, nowMs: number): boolean {

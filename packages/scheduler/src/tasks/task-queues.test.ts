@@ -85,6 +85,16 @@ test("what has no room in memory while it is written is run all the same, also w
   expect(at.queues.pending("work")).toBe(0);
 });
 
+test("an input so large that the store puts it elsewhere begins when it is there, and its end is kept", async () => {
+  at = await createQueues();
+  const version = at.version(1, { slots: 2 });
+  at.queues.serve("work", version.runtime);
+  await at.queues.put([at.task("tk_1", { input: Buffer.alloc(2 * 1024 * 1024) }), at.task("tk_2")]);
+  await finishAll(version);
+  expect(version.begun.map(({ id }) => id)).toEqual(["tk_1", "tk_2"]);
+  expect([await status("tk_1"), await status("tk_2")]).toEqual(["COMPLETE", "COMPLETE"]);
+});
+
 test("what is not due waits for its time, and a restart doesn't forget it", async () => {
   at = await createQueues();
   const version = at.version(1);
