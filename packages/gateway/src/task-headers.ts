@@ -43,7 +43,7 @@ function readDuration(name: string, value: string | string[], minMs: number): nu
   }
   throw new SamovarError(
     "invalid_request",
-    `The header ${name} has ${show(value)}: give seconds, or a number with ms, s, m or h, such as 30 or 5m${minMs < 0 ? "" : minMs > 0 ? ", above 0" : ", not below 0"}, and at most 366 days`,
+    `The header ${name} has ${show(value)}: give seconds, or a number with ms, s, m, h or d, such as 30 or 5m${minMs < 0 ? "" : minMs > 0 ? ", above 0" : ", not below 0"}, and at most 366 days`,
   );
 }
 
