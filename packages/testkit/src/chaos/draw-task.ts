@@ -53,8 +53,7 @@ function draw(random: Random, name: Put["function"], seq: string, producer: stri
       behaviour,
       delayMs: isPlain ? delayMs : 0,
       ttlMs: isPlain ? ttlMs : null,
-      // A retried put keeps its place in the line of its key only if it is known to be the same one.
-      idempotencyKey: isKeyed || name === "keyed" ? `key of ${seq}` : null,
+      idempotencyKey: isKeyed ? `key of ${seq}` : null,
       concurrencyKey: name === "keyed" ? `${producer}/${key}` : null,
     },
     priorityMs: isPlain ? priorityMs : 0,
