@@ -269,7 +269,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     const { task, attempt, version } = running;
     running.startedAtMs = this.#options.clock.now();
     this.#options.store.started({ id: task.id, attempt, version, containerId: info.containerId, startedAtMs: running.startedAtMs });
-    this.#tell(task.id, "RUNNING", attempt, { started: info });
+    this.#tell(task.id, "RUNNING", attempt, { started: { ...info, version } });
   }
 
   succeeded(running: RunningTask, head: AnswerHead, body: Buffer): void {

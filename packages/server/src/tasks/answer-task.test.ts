@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { SamovarError, toSerializedError } from "@samovar/protocol";
-import { answerSink, outcomeOf } from "./answer-task.ts";
+import { answerSink, outcomeOf, startOf } from "./answer-task.ts";
 import { recordOf } from "./tasks.fixture.ts";
 
 const JSON_HEAD = '[200,[["content-type","application/json"]]]';
@@ -46,4 +46,11 @@ test("a result of items is told as a stream, any other in one piece", () => {
   answerSink(sink, { kind: "result", head, body: Buffer.from("whole") });
   answerSink(sink, { kind: "result", head: { ...head, items: true }, body: Buffer.from("1\n2\n") });
   expect(told).toEqual(["result", "head", "1\n2\n", "end"]);
+});
+
+test("the attempt that ended it is told as a call's start is; one that never had a container isn't", () => {
+  const attempt = { number: 2, version: 3, containerId: "ct_1", startedAtMs: 1_500, endedAtMs: 2_000, outcome: "complete", error: null } as const;
+  expect(startOf(recordOf({ status: "COMPLETE", attempts: [attempt] }))).toMatchObject({ containerId: "ct_1", version: 3, queuedMs: 500, coldStart: false });
+  expect(startOf(recordOf({ status: "ERROR", attempts: [{ ...attempt, containerId: "" }] }))).toBeNull();
+  expect(startOf(recordOf({ status: "EXPIRED" }))).toBeNull();
 });

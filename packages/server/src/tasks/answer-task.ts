@@ -1,5 +1,5 @@
 import { SamovarError, fromSerializedError, type AnswerHead, type SerializedError, type TaskStatus } from "@samovar/protocol";
-import { parseResultText, type InputFailure, type InputSink, type TaskEvent } from "@samovar/scheduler";
+import { parseResultText, type InputFailure, type InputSink, type StartedInfo, type TaskEvent } from "@samovar/scheduler";
 import type { TaskRecord } from "@samovar/storage";
 
 /** How a task ended, as its callers are answered. */
@@ -19,6 +19,13 @@ export function outcomeOf(record: TaskRecord): TaskOutcome | null {
   }
   const failure = failureAt(record.status, record.functionName, record.error);
   return failure && { kind: "failure", failure: { ...failure, ...at } };
+}
+
+/** Which attempt ended it, as a call's start is told; null where none began. How long it took is not known any more. */
+export function startOf(record: TaskRecord): StartedInfo | null {
+  const last = record.attempts.at(-1);
+  if (!last || last.containerId === "") return null;
+  return { containerId: last.containerId, version: last.version, coldStart: false, queuedMs: Math.max(0, last.startedAtMs - record.createdAtMs), phases: [] };
 }
 
 /** Of a change that was pushed. */

@@ -23,7 +23,7 @@ import {
 } from "@samovar/scheduler";
 import type { NewTask, TaskFilter, TaskRecord, TaskStore } from "@samovar/storage";
 import type { FunctionRegistry } from "../apps/function-registry.ts";
-import { answerSink, outcomeOf, outcomeOfEvent } from "./answer-task.ts";
+import { answerSink, outcomeOf, outcomeOfEvent, startOf } from "./answer-task.ts";
 import { toTaskDetail, toTaskInfo } from "./task-info.ts";
 import { versionQueue } from "./serving.ts";
 import { toNewTask, type TaskAddress } from "./task-request.ts";
@@ -149,7 +149,13 @@ export class Tasks implements TaskControl {
       finish({ kind: "failure", failure: { error: known, thrown: null, containerId: null, attempt: 0 } });
     };
     // Watched first: what ends meanwhile is heard of, whatever the store says.
-    this.#options.store.get(id).then((record) => (record ? finish(outcomeOf(record)) : fail(unknownTask(id))), fail);
+    this.#options.store.get(id).then((record) => {
+      if (!record) return fail(unknownTask(id));
+      const outcome = outcomeOf(record);
+      const started = outcome && !isOver ? startOf(record) : null;
+      if (started) sink.started(started);
+      finish(outcome);
+    }, fail);
     return {
       leave: () => {
         isOver = true;
