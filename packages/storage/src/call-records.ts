@@ -43,6 +43,11 @@ export class CallRecords {
     return this.#failure;
   }
 
+  /** Some wait that no batch has yet. */
+  get isGathering(): boolean {
+    return this.#gathered.length > 0;
+  }
+
   add(calls: readonly CallRecord[]): void {
     for (const call of calls) this.#gathered.push(call);
     if (this.#sent + this.#gathered.length > MAX_UNWRITTEN) this.#drop();

@@ -29,7 +29,9 @@ export class LargeTasks {
     insertWith: (inputs: readonly Uint8Array[], large: readonly (LargeInput | null)[]) => Promise<readonly InsertedTask[]>,
   ): Promise<readonly InsertedTask[]> {
     const work = async (): Promise<readonly InsertedTask[]> => {
-      const hashes = await Promise.all(tasks.map(({ input, idempotencyKey }) => (isLarge(input) && idempotencyKey !== null ? toHashAside(input) : null)));
+      const hashes = await Promise.all(
+        tasks.map(({ input, idempotencyKey }) => (isLarge(input) && idempotencyKey !== null ? toHashAside(input) : Promise.resolve(null))),
+      );
       const files = await this.#writeAll(tasks.map(({ input }) => (isLarge(input) ? input : null)));
       const large = files.map((file, index) => (file === null ? null : { file, hash: hashes[index]! }));
       const inputs = tasks.map(({ input }) => (isLarge(input) ? NO_BYTES : input));
@@ -86,7 +88,7 @@ export class LargeTasks {
 
   /** All of them or none. */
   async #writeAll(inputs: readonly (Uint8Array | null)[]): Promise<(string | null)[]> {
-    const written = await Promise.allSettled(inputs.map((input) => (input === null ? null : this.#files.write(input))));
+    const written = await Promise.allSettled(inputs.map((input) => (input === null ? Promise.resolve(null) : this.#files.write(input))));
     const failed = written.find((one) => one.status === "rejected");
     const files = written.map((one) => (one.status === "fulfilled" ? one.value : null));
     if (!failed) return files;

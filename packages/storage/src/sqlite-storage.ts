@@ -55,24 +55,21 @@ export function createThreadStorage(thread: StorageThread, files: LargeFiles, op
   const starts = new TaskStarts(thread, logger);
   const calls = new CallRecords(thread, logger, () => clock.now());
   const large = new LargeTasks(files, thread);
-  const sendAll = (): void => {
-    records.send();
-    starts.send();
-    calls.send();
-  };
   thread.onFailure = (error) => {
     logger.error({ err: error, file }, "The storage thread died");
     options.onFailure?.(error);
   };
 
-  /** In the order asked: a question sees every record made before it. */
+  /** In the order asked: a question sees every record made before it; those of calls are sent by the few questions that are about them. */
   const call: StorageThread["call"] = (operation) => {
-    sendAll();
+    records.send();
+    starts.send();
     return thread.call(operation);
   };
 
   const flush = async (): Promise<void> => {
     await large.settled();
+    calls.send();
     await call<"flush">({ kind: "flush" });
     const failure = records.failure ?? starts.failure ?? calls.failure;
     if (failure) throw failure;
@@ -80,7 +77,9 @@ export function createThreadStorage(thread: StorageThread, files: LargeFiles, op
 
   /** Calls and records that came while the flush waited are taken along. */
   const end = async (): Promise<void> => {
-    sendAll();
+    records.send();
+    starts.send();
+    calls.send();
     await thread.end();
     await large.settled();
   };

@@ -1,6 +1,7 @@
 import type { SerializedError } from "@samovar/protocol";
 import { isLarge, type LargeTasks } from "./large-tasks.ts";
 import type { InsertAnswer, LargeInput, ReadyRow, SettlementRow, StartRow, StoredTask, TaskRow } from "./task-operations.ts";
+import type { Answered } from "./operations.ts";
 import type { StorageThread } from "./storage-thread.ts";
 import { parseCursor, toCursor } from "./task-cursor.ts";
 import type { CallRecords } from "./call-records.ts";
@@ -57,6 +58,14 @@ export function createTaskStore({ ask, thread, starts, calls, large, now }: Task
     }
   };
 
+  /** A commit for each question would be what is saved by writing calls behind: they are sent where it may be about one of them. */
+  const find = async (id: string): Promise<Answered<"tasks.get">> => {
+    const stored = await ask<"tasks.get">({ kind: "tasks.get", id });
+    if (stored || !calls.isGathering) return stored;
+    calls.send();
+    return ask<"tasks.get">({ kind: "tasks.get", id });
+  };
+
   return {
     async insert(tasks) {
       if (tasks.length === 0) return [];
@@ -106,7 +115,7 @@ export function createTaskStore({ ask, thread, starts, calls, large, now }: Task
       return changed;
     },
     async get(id) {
-      const stored = await ask<"tasks.get">({ kind: "tasks.get", id });
+      const stored = await find(id);
       if (!stored) return undefined;
       const { inputFile, resultFile } = stored;
       const record = toTaskRecord(stored.task);
@@ -121,6 +130,7 @@ export function createTaskStore({ ask, thread, starts, calls, large, now }: Task
     },
     async list(filter, { limit, cursor }) {
       if (limit < 1) return { tasks: [], cursor };
+      calls.send();
       const tasks: TaskRecord[] = [];
       let from = cursor === null ? null : parseCursor(cursor);
       do {
