@@ -1,9 +1,10 @@
+import type { Moment } from "./moments.ts";
 import type { Random } from "./random.ts";
 
-/** What the killer does next. `pick` is in [0, 1): where in the list of those that there are. */
+/** What the killer does next. `pick` is in [0, 1): where in the list of those that there are. `at` null: whatever is just happening. */
 export type Action =
-  | { readonly kind: "kill-server"; readonly pauseMs: number; readonly againAfterMs: number | null }
-  | { readonly kind: "kill-everything"; readonly pauseMs: number }
+  | { readonly kind: "kill-server"; readonly at: Moment | null; readonly pauseMs: number; readonly againAfterMs: number | null }
+  | { readonly kind: "kill-everything"; readonly at: Moment | null; readonly pauseMs: number }
   | { readonly kind: "kill-container"; readonly pick: number }
   | { readonly kind: "kill-containers" }
   | { readonly kind: "restart" }
@@ -35,19 +36,30 @@ export function drawAction(random: Random): PlannedAction {
   const pick = random.next();
   const forMs = random.between(20, 800);
   const pauseMs = random.chance(0.6) ? 0 : random.between(1, 1_000);
+  const at = random.weighted<Moment | null>([
+    [40, null],
+    [25, "acknowledged"],
+    [15, "began"],
+    [20, "ended"],
+  ]);
   const againAfterMs = random.chance(0.2) ? random.between(1, 900) : null;
-  return { afterMs, action: toAction(kind, { pick, forMs, pauseMs, againAfterMs }) };
+  return { afterMs, action: toAction(kind, { pick, forMs, at, pauseMs, againAfterMs }) };
 }
 
-function toAction(
-  kind: Action["kind"],
-  { pick, forMs, pauseMs, againAfterMs }: { readonly pick: number; readonly forMs: number; readonly pauseMs: number; readonly againAfterMs: number | null },
-): Action {
+interface Drawn {
+  readonly pick: number;
+  readonly forMs: number;
+  readonly at: Moment | null;
+  readonly pauseMs: number;
+  readonly againAfterMs: number | null;
+}
+
+function toAction(kind: Action["kind"], { pick, forMs, at, pauseMs, againAfterMs }: Drawn): Action {
   switch (kind) {
     case "kill-server":
-      return { kind, pauseMs, againAfterMs };
+      return { kind, at, pauseMs, againAfterMs };
     case "kill-everything":
-      return { kind, pauseMs };
+      return { kind, at, pauseMs };
     case "kill-container":
       return { kind, pick };
     case "freeze-server":
@@ -64,9 +76,9 @@ function toAction(
 export function describeAction(action: Action): string {
   switch (action.kind) {
     case "kill-server":
-      return `SIGKILL of the server, up after ${action.pauseMs} ms${action.againAfterMs === null ? "" : `, killed again ${action.againAfterMs} ms into its start`}`;
+      return `SIGKILL of the server${describeMoment(action.at)}, up after ${action.pauseMs} ms${action.againAfterMs === null ? "" : `, killed again ${action.againAfterMs} ms into its start`}`;
     case "kill-everything":
-      return `SIGKILL of everything, up after ${action.pauseMs} ms`;
+      return `SIGKILL of everything${describeMoment(action.at)}, up after ${action.pauseMs} ms`;
     case "kill-container":
       return "SIGKILL of a container";
     case "kill-containers":
@@ -83,3 +95,11 @@ export function describeAction(action: Action): string {
       return action satisfies never;
   }
 }
+
+const WORDS: Readonly<Record<Moment, string>> = {
+  acknowledged: " when a put is answered",
+  began: " when a handler begins",
+  ended: " when a handler ends",
+};
+
+const describeMoment = (at: Moment | null): string => (at === null ? "" : WORDS[at]);

@@ -1,5 +1,5 @@
 import { isTaskOver } from "@samovar/protocol";
-import type { Execution, Put, Violation } from "./history.ts";
+import type { Execution, Put, Told, Violation } from "./history.ts";
 import { childOf, ofKilledLife, parentOf, type HistoryFacts } from "./history-facts.ts";
 
 /** What was acknowledged is there, once, and over; and nothing is there that nobody put. */
@@ -14,8 +14,17 @@ export function checkAcceptance(facts: HistoryFacts): Violation[] {
     ...[...facts.tasksOfSeq]
       .filter(([, tasks]) => tasks.length > 1)
       .map(([seq, tasks]) => ({ rule: "doubled", taskId: tasks[1]!.id, message: `${seq} was put once, and is ${tasks.map(({ id }) => id).join(", ")}` })),
+    ...facts.told.flatMap((told) => checkTold(facts, told)),
     ...facts.executions.flatMap((execution) => checkOwner(facts, execution)),
   ];
+}
+
+/** What was once told of an end is so for good. */
+function checkTold(facts: HistoryFacts, { taskId, status, nonce }: Told): Violation[] {
+  const task = facts.task.get(taskId);
+  if (task?.status === status && task.nonce === nonce) return [];
+  const now = task ? `it is ${task.status} with ${task.nonce}` : "it is not there";
+  return [{ rule: "taken-back", taskId, message: `Who waited for it was told ${status} with ${nonce}, and ${now}` }];
 }
 
 function checkOwner(facts: HistoryFacts, execution: Execution): Violation[] {

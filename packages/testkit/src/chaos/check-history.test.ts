@@ -40,7 +40,7 @@ const failed = (over: Partial<TaskAttempt> = {}): TaskAttempt =>
 function history(over: Partial<Made> = {}): History {
   return {
     queues: { work: { maxRetries: 2, hasCallback: false }, told: { maxRetries: 0, hasCallback: true }, tick: { maxRetries: 0, hasCallback: false } },
-    ...{ puts: [put()], cancels: [], executions: [execution()], lives: [LIFE], killedContainers: [], deliveries: [], tasks: [task()] },
+    ...{ puts: [put()], cancels: [], told: [], executions: [execution()], lives: [LIFE], killedContainers: [], deliveries: [], tasks: [task()] },
     ...over,
   };
 }
@@ -70,6 +70,7 @@ function keyed(second: Partial<Execution>, first: Partial<Execution> = {}, lives
 
 const good: readonly (readonly [name: string, over: Partial<Made>])[] = [
   ["a task that was put and completed", {}],
+  ["a task that was waited for", { told: [{ taskId: "ta_1", status: "COMPLETE", nonce: "n-1" }] }],
   ["a put that never got an answer, and left nothing", { puts: [put(), put({ seq: "p-2", answers: [], unanswered: true })] }],
   ["a put that was answered again, with the same task", { puts: [put({ unanswered: true, answers: [{ id: "ta_1", created: false, atMs: 30 }] })] }],
   [
@@ -152,6 +153,8 @@ const bad: readonly (readonly [rule: string, name: string, over: Partial<Made>])
   ["invented", "it was refused, and is there", { puts: [put({ answers: [] })] }],
   ["invented", "another input was executed", { executions: [execution({ seq: "p-9" })] }],
   ["invented", "a task that is not there was executed, and nobody was killed", { puts: [put({ answers: [], unanswered: true })], tasks: [] }],
+  ["taken-back", "it was told as complete, and is not", { told: [{ taskId: "tk_1", status: "COMPLETE", nonce: "n-1" }], tasks: [] }],
+  ["taken-back", "another result was told", { told: [{ taskId: "ta_1", status: "COMPLETE", nonce: "n-2" }] }],
   ["mixed-up", "it was acknowledged as another's", { puts: [put(), put({ seq: "p-2" })] }],
   ["lost", "a complete chain has not put its task", { puts: [put({ behaviour: { does: "chain" } })] }],
   ["attempt-numbers", "an attempt is missing in between", { tasks: [task({ attempts: [attempt({ number: 2 })] })] }],

@@ -49,6 +49,13 @@ export interface Cancel {
   readonly atMs: number;
 }
 
+/** An answer to who waited for a task, when it was over. */
+export interface Told {
+  readonly taskId: string;
+  readonly status: string;
+  readonly nonce: string | null;
+}
+
 /** A run of a handler, as the witness saw it: by a connection that the kernel closes with the process. */
 export interface Execution {
   /** Made by the handler itself; a completed task's result has it. */
@@ -102,6 +109,7 @@ export interface History {
   /** Of one producer in the order in which it put them; of one key there is one producer. */
   readonly puts: readonly Put[];
   readonly cancels: readonly Cancel[];
+  readonly told: readonly Told[];
   readonly executions: readonly Execution[];
   readonly lives: readonly ServerLife[];
   readonly killedContainers: readonly { readonly id: string; readonly atMs: number }[];

@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { ContainerInfo } from "@samovar/protocol";
 import { findProcesses } from "../leak-check.ts";
 import { describeAction, type Action } from "./actions.ts";
+import type { Moment, Moments } from "./moments.ts";
 import { signalAll, treeOf } from "./process-tree.ts";
 import type { ServerApi } from "./server-api.ts";
 import type { ServerUnderChaos } from "./server-under-chaos.ts";
@@ -11,10 +12,14 @@ export interface KillerOptions {
   readonly home: string;
   readonly server: ServerUnderChaos;
   readonly api: ServerApi;
+  readonly moments: Moments;
   /** Deploys the next version; resolves when that is done or has failed. */
   readonly deploy: () => Promise<void>;
   readonly tell: (line: string) => void;
 }
+
+/** How long a moment is waited for: with nothing to do none comes. */
+const MOMENT_MS = 1_000;
 
 /** Does to a server and its containers what power cuts, operators and other processes do. After each action the server is up. */
 export class Killer {
@@ -31,11 +36,12 @@ export class Killer {
     tell(describeAction(action));
     switch (action.kind) {
       case "kill-server":
+        await this.#at(action.at, () => void server.kill());
         await server.kill();
         await this.#upAgain(action.pauseMs, action.againAfterMs);
         break;
       case "kill-everything":
-        await this.#killEverything();
+        await this.#killEverything(action.at);
         await this.#upAgain(action.pauseMs, null);
         break;
       case "kill-container":
@@ -82,17 +88,22 @@ export class Killer {
     if (!server.isUp) await server.start();
   }
 
-  async #killEverything(): Promise<void> {
+  async #killEverything(at: Moment | null): Promise<void> {
     const { server, home } = this.#options;
     const containers = await this.#containers();
-    const processes = await findProcesses(home);
-    const dead = server.kill();
-    this.#killContainers(containers);
-    signalAll(
-      processes.map(({ pid }) => pid).filter((pid) => pid !== server.pid),
-      "SIGKILL",
-    );
-    await dead;
+    const processes = (await findProcesses(home)).map(({ pid }) => pid).filter((pid) => pid !== server.pid);
+    await this.#at(at, () => {
+      void server.kill();
+      this.#killContainers(containers);
+      signalAll(processes, "SIGKILL");
+    });
+    await server.kill();
+  }
+
+  /** In the very turn in which the moment is seen. */
+  async #at(moment: Moment | null, run: () => void): Promise<void> {
+    if (moment === null) run();
+    else await this.#options.moments.at(moment, MOMENT_MS, run);
   }
 
   #killContainers(containers: readonly Pick<ContainerInfo, "id" | "pid">[]): void {

@@ -1,13 +1,21 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { HEADERS, type PutTasksResponse } from "@samovar/protocol";
+import { HEADERS, isTaskOver, type PutTasksResponse, type TaskDetail } from "@samovar/protocol";
 import { drawTasks, toPutTask, type DrawnTask } from "./draw-task.ts";
-import type { Cancel, Put } from "./history.ts";
+import type { Cancel, Put, Told } from "./history.ts";
+import type { Moments } from "./moments.ts";
 import { createRandom, type Random } from "./random.ts";
 import { nextTry, type ApiAnswer, type ServerApi } from "./server-api.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 interface KeptPut extends Mutable<Omit<Put, "answers">> {
   readonly answers: { readonly id: string; readonly created: boolean; readonly atMs: number }[];
+}
+
+export interface ProducerOptions {
+  readonly api: ServerApi;
+  readonly moments: Moments;
+  /** Between two requests. */
+  readonly pauseMs: readonly [least: number, most: number];
 }
 
 /**
@@ -17,19 +25,22 @@ interface KeptPut extends Mutable<Omit<Put, "answers">> {
 export class Producer {
   readonly puts: KeptPut[] = [];
   readonly cancels: Cancel[] = [];
+  readonly told: Told[] = [];
   /** Answers that it should never get. */
   readonly surprises: string[] = [];
   readonly #name: string;
   readonly #api: ServerApi;
+  readonly #moments: Moments;
   readonly #random: Random;
   readonly #pauseMs: readonly [least: number, most: number];
   readonly #cancelling: Promise<void>[] = [];
   #count = 0;
   #isFinishing = false;
 
-  constructor(name: string, seed: number, api: ServerApi, pauseMs: readonly [least: number, most: number]) {
+  constructor(name: string, seed: number, { api, moments, pauseMs }: ProducerOptions) {
     this.#name = name;
     this.#api = api;
+    this.#moments = moments;
     this.#random = createRandom(seed, name);
     this.#pauseMs = pauseMs;
   }
@@ -43,10 +54,17 @@ export class Producer {
       const pauseMs = this.#random.between(...this.#pauseMs);
       await this.#put(tasks, overApi);
       const id = this.puts.at(-1)!.answers.at(-1)?.id;
-      if (waits && id !== undefined) await this.#api.once(`/api/v1/tasks/${id}?wait=2s`);
+      if (waits && id !== undefined) await this.#wait(id);
       await pause(pauseMs);
     }
     await Promise.all(this.#cancelling);
+  }
+
+  async #wait(taskId: string): Promise<void> {
+    const task = (await this.#api.once(`/api/v1/tasks/${taskId}?wait=2s`))?.json as TaskDetail | undefined;
+    // A server that was killed meanwhile answers nothing, and one that goes down a problem.
+    if (!task?.status || !isTaskOver(task.status)) return;
+    this.told.push({ taskId, status: task.status, nonce: (task.result as { readonly nonce?: string } | undefined)?.nonce ?? null });
   }
 
   finish(): void {
@@ -83,6 +101,7 @@ export class Producer {
     const results = "taskId" in json ? [{ id: String(json.taskId), created: headers.get("idempotency-replayed") === null }] : (json as PutTasksResponse).tasks;
     if (results.length !== kept.length) return void this.surprises.push(`${kept.length} tasks were put, and the answer has ${results.length}`);
     for (const [index, { id, created }] of results.entries()) kept[index]!.answers.push({ id, created, atMs });
+    this.#moments.tell("acknowledged");
   }
 
   #overApi(tasks: readonly DrawnTask[]): Promise<ApiAnswer | undefined> {

@@ -13,6 +13,7 @@ import { checkHistory } from "./check-history.ts";
 import { collectTasks, waitUntilOver } from "./collect-tasks.ts";
 import type { History, Violation } from "./history.ts";
 import { Killer } from "./killer.ts";
+import { Moments } from "./moments.ts";
 import { signalAll } from "./process-tree.ts";
 import { Producer } from "./producer.ts";
 import { createRandom } from "./random.ts";
@@ -50,7 +51,7 @@ const SAMOVAR = fileURLToPath(new URL("../../../../node_modules/.bin/samovar", i
 /** How long nothing may get done while tasks wait, and how long callbacks may take that were refused once. */
 const STALL_MS = 90_000;
 const CALLBACKS_MS = 60_000;
-const FIRST: Action = { kind: "kill-server", pauseMs: 0, againAfterMs: null };
+const FIRST: Action = { kind: "kill-server", at: "acknowledged", pauseMs: 0, againAfterMs: null };
 
 /** Puts load on a real server, kills it and its containers at random, and then checks the history of every task. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
@@ -74,7 +75,8 @@ async function runIn(
   options: ChaosOptions,
   cleanUp: AsyncDisposableStack,
 ): Promise<ChaosReport> {
-  const witness = cleanUp.adopt(await Witness.listen(), (each) => each.dispose());
+  const moments = new Moments();
+  const witness = cleanUp.adopt(await Witness.listen(moments), (each) => each.dispose());
   const receiver = cleanUp.adopt(await CallbackReceiver.listen(createRandom(options.seed, "receiver"), options.refusedCallbacks), (each) => each.dispose());
   const server = new ServerUnderChaos({ home, driver: options.driver });
   const api = new ServerApi(server);
@@ -92,8 +94,11 @@ async function runIn(
   await deploy();
   receiver.expect((await api.answered("/api/v1/callbacks/secret?app=chaos")).json.secret);
 
-  const killer = new Killer({ home, server, api, deploy, tell });
-  const producers = Array.from({ length: options.producers }, (_, index) => new Producer(`p${index + 1}`, options.seed, api, options.pauseMs));
+  const killer = new Killer({ home, server, api, moments, deploy, tell });
+  const producers = Array.from(
+    { length: options.producers },
+    (_, index) => new Producer(`p${index + 1}`, options.seed, { api, moments, pauseMs: options.pauseMs }),
+  );
   const producing = Promise.all(producers.map((producer) => producer.run()));
   const actions = await act(options, killer, startedAtMs + options.maxMs);
   tell("no more kills: what is left is done now");
@@ -111,6 +116,7 @@ async function runIn(
     queues: CHAOS_QUEUES,
     puts: producers.flatMap(({ puts }) => puts),
     cancels: producers.flatMap(({ cancels }) => cancels),
+    told: producers.flatMap(({ told }) => told),
     executions: witness.executions,
     lives: server.lives,
     killedContainers: killer.killedContainers,

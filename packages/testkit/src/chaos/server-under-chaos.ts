@@ -124,7 +124,7 @@ export class ServerUnderChaos {
   async #end(expected: "killed" | "stopped", signal: NodeJS.Signals): Promise<void> {
     const life = this.#lives.at(-1);
     if (!life || life.endedAtMs !== null) return;
-    life.expected = expected;
+    life.expected ??= expected;
     life.child.kill(signal);
     await life.ended;
   }

@@ -1,5 +1,6 @@
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import type { Execution } from "./history.ts";
+import type { Moments } from "./moments.ts";
 import { ServerUnderChaos } from "./server-under-chaos.ts";
 
 interface Seen {
@@ -18,18 +19,20 @@ type Said =
  */
 export class Witness {
   readonly #server: Server;
+  readonly #moments: Moments;
   readonly #seen = new Map<string, Seen>();
   readonly #sockets = new Set<Socket>();
 
-  private constructor(server: Server) {
+  private constructor(server: Server, moments: Moments) {
     this.#server = server;
+    this.#moments = moments;
     server.on("connection", (socket) => this.#follow(socket));
   }
 
-  static async listen(): Promise<Witness> {
+  static async listen(moments: Moments): Promise<Witness> {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    return new Witness(server);
+    return new Witness(server, moments);
   }
 
   get port(): number {
@@ -59,6 +62,7 @@ export class Witness {
         nonces.add(said.nonce);
         this.#hear(said);
         socket.write(`${said.nonce}\n`);
+        this.#moments.tell(said.says === "starts" ? "began" : "ended");
       }
     });
     // What comes first, the end of the stream or its reset: the process is gone now.
