@@ -61,9 +61,10 @@ export class Producer {
   }
 
   async #wait(taskId: string): Promise<void> {
-    const task = (await this.#api.once(`/api/v1/tasks/${taskId}?wait=2s`))?.json as TaskDetail | undefined;
-    // A server that was killed meanwhile answers nothing, and one that goes down a problem.
-    if (!task?.status || !isTaskOver(task.status)) return;
+    const answer = await this.#api.once(`/api/v1/tasks/${taskId}?wait=2s`);
+    if (answer?.status !== 200) return;
+    const task = answer.json as TaskDetail;
+    if (!isTaskOver(task.status)) return;
     this.told.push({ taskId, status: task.status, nonce: (task.result as { readonly nonce?: string } | undefined)?.nonce ?? null });
   }
 
