@@ -53,6 +53,7 @@ export const callbacksAndCalls = `
   CREATE INDEX callbacks_due ON callbacks (due_at_ms) WHERE state = 'pending';
   CREATE INDEX callbacks_of_task ON callbacks (task_id);
   CREATE INDEX callbacks_failed ON callbacks (ended_at_ms) WHERE state = 'failed';
+  CREATE INDEX callbacks_failed_newest ON callbacks (state, seq) WHERE state = 'failed';
 
   UPDATE versions SET details = json_insert(details, '$.manifest.schedule', NULL, '$.manifest.options.ttlMs', NULL,
     '$.manifest.options.keepResultsMs', 604800000, '$.manifest.options.callbackUrl', NULL);
