@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { describeCallbacks } from "./callback-conformance.ts";
-import { describeCalls } from "./call-conformance.ts";
+import { describeCallbacks } from "./conformance-callbacks.ts";
+import { describeCalls } from "./conformance-calls.ts";
 import { containerSample as container, NOW_MS, tokenSample as token } from "./samples.fixture.ts";
 import { describeDeployments } from "./conformance-deployments.ts";
-import { describeSchedules } from "./schedule-conformance.ts";
+import { describeSchedules } from "./conformance-schedules.ts";
 import type { Storage } from "./storage.ts";
 import { describeTasks } from "./task-conformance.ts";
 

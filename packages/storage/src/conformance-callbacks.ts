@@ -21,7 +21,7 @@ async function complete(tasks: TaskStore, id: string, attempt = 1, endedAtMs = N
 async function onlyOne(callbacks: CallbackStore): Promise<string> {
   const listed = await callbacks.list({ limit: 10 });
   expect(listed).toHaveLength(1);
-  return listed[0].id;
+  return listed[0]!.id;
 }
 
 /** The part of the suite that is about callbacks. */
@@ -140,18 +140,18 @@ export function describeCallbacks(open: () => Promise<Opened>): void {
         return Promise.all(["tk_1", "tk_2"].map(async (id) => (await tasks.get(id)) !== undefined));
       };
       expect(await kept(NOW_MS + 2 * HOUR_MS)).toEqual([true, true]);
-      await callbacks.settle(first, 1, { kind: "delivered", atMs: NOW_MS + HOUR_MS });
-      await callbacks.settle(second, 1, { kind: "failed", atMs: NOW_MS + HOUR_MS, error: "gone" });
-      await callbacks.revive(second, NOW_MS + HOUR_MS);
+      await callbacks.settle(first!, 1, { kind: "delivered", atMs: NOW_MS + HOUR_MS });
+      await callbacks.settle(second!, 1, { kind: "failed", atMs: NOW_MS + HOUR_MS, error: "gone" });
+      await callbacks.revive(second!, NOW_MS + HOUR_MS);
       expect(await kept(NOW_MS + 2 * HOUR_MS)).toEqual([false, true]);
-      expect(await callbacks.get(first)).toBeUndefined();
-      await callbacks.settle(second, 1, { kind: "failed", atMs: NOW_MS + HOUR_MS, error: "gone" });
+      expect(await callbacks.get(first!)).toBeUndefined();
+      await callbacks.settle(second!, 1, { kind: "failed", atMs: NOW_MS + HOUR_MS, error: "gone" });
       expect(await kept(NOW_MS + 2 * HOUR_MS)).toEqual([false, false]);
-      expect(await callbacks.revive(second, NOW_MS + 3 * HOUR_MS)).toBeUndefined();
+      expect(await callbacks.revive(second!, NOW_MS + 3 * HOUR_MS)).toBeUndefined();
       await kept(NOW_MS + HOUR_MS + 30 * DAY_MS);
-      expect(await callbacks.get(second)).toMatchObject({ state: "failed" });
+      expect(await callbacks.get(second!)).toMatchObject({ state: "failed" });
       await kept(NOW_MS + HOUR_MS + 30 * DAY_MS + 1);
-      expect(await callbacks.get(second)).toBeUndefined();
+      expect(await callbacks.get(second!)).toBeUndefined();
     });
 
     test("lists are newest first, of a state, an app, a task, up to the limit", async () => {
@@ -160,7 +160,7 @@ export function describeCallbacks(open: () => Promise<Opened>): void {
       await tasks.insert(["tk_1", "tk_2", "tk_3"].map((id, i) => withUrl(id, { app: i === 2 ? "text" : "images" })));
       for (const id of ["tk_1", "tk_2", "tk_3"]) await complete(tasks, id);
       const [third] = await callbacks.list({ limit: 1 });
-      await callbacks.settle(third.id, 1, { kind: "failed", atMs: NOW_MS, error: "no" });
+      await callbacks.settle(third!.id, 1, { kind: "failed", atMs: NOW_MS, error: "no" });
       const found = async (filter: Omit<Parameters<CallbackStore["list"]>[0], "limit">, limit = 10) =>
         (await callbacks.list({ ...filter, limit })).map(({ taskId }) => taskId);
       expect(await found({}, 2)).toEqual(["tk_3", "tk_2"]);
