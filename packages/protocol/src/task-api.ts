@@ -1,3 +1,4 @@
+import { encodeValue } from "./values.ts";
 import type { TaskAttempt, TaskStatus } from "./tasks.ts";
 import type { SerializedError } from "./errors.ts";
 
@@ -11,6 +12,8 @@ export const MAX_TASK_WAIT_MS = 300_000;
 export interface PutTask {
   /** JSON, where the request is JSON; in a value request the input itself. Absent: none. */
   readonly input?: unknown;
+  /** Of a value request, in place of `input`: the input as one encoded value, which nobody reads but the worker. What handles send. */
+  readonly encodedInput?: Uint8Array;
   /** Not before so many milliseconds. */
   readonly delayMs?: number;
   /** A head start over others, in milliseconds of waiting: nothing waits for ever. May be negative. */
@@ -172,4 +175,15 @@ export interface CallbackInfo {
   readonly endedAtMs: number | null;
   /** What the last attempt met: `503`, or what the connection said. Null: none yet, or it arrived. */
   readonly lastError: string | null;
+}
+
+/** With its input encoded by itself, as a value request carries it. Throws `unserializable_input`. */
+export function toEncodedTask({ input, ...task }: PutTask): PutTask {
+  return input === undefined ? task : { ...task, encodedInput: encodeValue(input, "unserializable_input") };
+}
+
+/** Of a value request, as the worker will read it; null for none. */
+export function toValueBody({ input, encodedInput }: PutTask): Buffer | null {
+  if (encodedInput) return Buffer.from(encodedInput.buffer, encodedInput.byteOffset, encodedInput.byteLength);
+  return input === undefined ? null : encodeValue(input, "unserializable_input");
 }

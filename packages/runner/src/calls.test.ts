@@ -79,7 +79,7 @@ test("inputs are put the same way, and answered with their tasks", async () => {
   });
   const call = await takeCall(peer);
   expect(call.head).toEqual({ kind: "put", functionName: "other", functionId: "fn_other", method: "m", parameters: [1], streaming: false });
-  expect(call.input).toEqual({ tasks: [{ input: new Map([[1, 2]]), delayMs: 5 }, {}] });
+  expect(call.input).toEqual({ tasks: [{ encodedInput: Uint8Array.from(encodeValue(new Map([[1, 2]]))), delayMs: 5 }, {}] });
   const tasks = [
     { id: "tk_1", created: true },
     { id: "tk_2", created: false },

@@ -8,6 +8,7 @@ import {
   SamovarError,
   decodeValue,
   encodeValue,
+  toEncodedTask,
   fromSerializedError,
   splitHeadBody,
   type AnswerHead,
@@ -91,7 +92,7 @@ export class Calls implements CallTransport {
   }
 
   async put(target: CallTarget, tasks: readonly PutTask[], options: { readonly signal?: AbortSignal }): Promise<readonly PutTaskResult[]> {
-    const answer = await this.#ask({ kind: "put", ...toCallHead(target, false) }, { tasks }, options.signal);
+    const answer = await this.#ask({ kind: "put", ...toCallHead(target, false) }, { tasks: tasks.map(toEncodedTask) }, options.signal);
     return (answer as PutTasksResponse).tasks;
   }
 

@@ -1,4 +1,4 @@
-import { KIND_SEGMENTS, SamovarError, encodeValue, show, type FunctionKind, type PutTask, type PutTasksResponse } from "@samovar/protocol";
+import { KIND_SEGMENTS, SamovarError, show, toValueBody, type FunctionKind, type PutTask, type PutTasksResponse } from "@samovar/protocol";
 import { describeNear } from "@samovar/kit";
 import type { FunctionEntry, FunctionTable, NewInput } from "@samovar/scheduler";
 import { assertApp, mayTouch, type Principal } from "../authenticator.ts";
@@ -55,7 +55,7 @@ function jsonInput(task: PutTask, method: string | null, index: number): NewInpu
 }
 
 function valueInput(task: PutTask, method: string | null, index: number): NewInput {
-  const body = task.input === undefined ? null : encodeValue(task.input, "unserializable_input");
+  const body = toValueBody(task);
   return toInput(task, method, index, { encoding: body ? "value" : "none", reply: "value", stream: "values", body });
 }
 

@@ -10,7 +10,7 @@ import { logLine } from "./schemas.ts";
 import { toTaskInfo } from "./task-info.ts";
 import { sendTaskLogs } from "./task-logs.ts";
 import { sendResult } from "./task-result.ts";
-import { putTasksBody, putTasksRequest, putTasksResponse, taskChange, taskDetail, taskInfo, taskPage, taskSelection } from "./task-schemas.ts";
+import { putTasksBody, putTasksResponse, putTasksValue, taskChange, taskDetail, taskInfo, taskPage, taskSelection } from "./task-schemas.ts";
 import { awaitTask, findTask, followTask, followTasks } from "./task-watch.ts";
 
 const name = z.string().min(1).max(100);
@@ -63,7 +63,7 @@ export const TASK_ROUTES: readonly ApiRoute[] = [
       with: z.string().optional().describe("Constructor arguments of a class, a JSON array"),
     }),
     body: putTasksBody,
-    valueBody: putTasksRequest,
+    valueBody: putTasksValue,
     maxBodyBytes: "call",
     answer: { status: 202, description: "What became of each, in order", schema: putTasksResponse },
     async handle(context, { principal, params, query, body, req }) {

@@ -128,8 +128,25 @@ const priorityMs = z.number().min(-MAX_TERM_MS).max(MAX_TERM_MS).exactOptional()
 const ttlMs = z.number().min(1).max(MAX_TERM_MS).exactOptional();
 const putTask = { input: z.unknown().exactOptional(), delayMs, priorityMs, ttlMs, idempotencyKey: key, concurrencyKey: key };
 
-/** As a value: what handles send. */
+/** As a value: what people may write. */
 export const putTasksRequest = schemaOf<PutTasksRequest>()(z.strictObject({ tasks: z.array(z.strictObject(putTask)).min(1).max(MAX_PUT_TASKS) }));
+
+/** Unknown first: bytes have no schema in JSON. */
+const encodedInput = z
+  .unknown()
+  .refine((input) => input instanceof Uint8Array, "must be bytes")
+  .transform((input) => input as Uint8Array)
+  .exactOptional();
+
+/** What handles send. */
+export const putTasksValue = schemaOf<PutTasksRequest>()(
+  z.strictObject({
+    tasks: z
+      .array(z.strictObject({ ...putTask, encodedInput }))
+      .min(1)
+      .max(MAX_PUT_TASKS),
+  }),
+);
 
 /** Read below: a union would be tried, and its issues worded, for each that isn't there. */
 const duration = z

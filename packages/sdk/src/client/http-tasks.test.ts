@@ -80,7 +80,7 @@ describe("putting", () => {
       "POST /api/v1/functions/fn_1/tasks",
     ]);
     expect(seen[0]!.headers).toMatchObject({ "content-type": CONTENT_TYPES.value, authorization: "Bearer t" });
-    expect(decodeValue(seen[0]!.body)).toEqual({ tasks: [{ input, delayMs: 5 }, {}] });
+    expect(decodeValue(seen[0]!.body)).toEqual({ tasks: [{ encodedInput: Uint8Array.from(encodeValue(input)), delayMs: 5 }, {}] });
   });
 
   test("throws what the server refuses", async () => {
@@ -235,7 +235,7 @@ describe("a client", () => {
     await client.function("fn_3").submit();
     expect(seen.filter(({ method }) => method === "POST").map((request) => request.url)).toContain("/api/v1/functions/fn_3/tasks");
     expect(decodeValue(seen.findLast(({ url: path }) => path.startsWith("/api/v1/functions/orders"))!.body)).toEqual({
-      tasks: [{ input: { id: 2 }, delayMs: 3_000 }],
+      tasks: [{ encodedInput: Uint8Array.from(encodeValue({ id: 2 })), delayMs: 3_000 }],
     });
     await expect(client.deployment("nope").request(1)).rejects.toMatchObject({ code: "not_found" });
     await expect(client.deployment("orders").submit(1, { dely: 1 } as never)).rejects.toThrow('did you mean "delay"?');

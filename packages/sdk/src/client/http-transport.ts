@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import {
   CONTENT_TYPES,
   encodeValue,
+  toEncodedTask,
   ItemDecoder,
   KIND_SEGMENTS,
   MAX_BODY_BYTES,
@@ -94,7 +95,7 @@ function createTransport(server: Server, functionIds: Readonly<Record<string, st
       await readAnswer(response, target.name);
     },
     async put(target, tasks, { signal }) {
-      const body = encodeValue({ tasks }, "unserializable_input");
+      const body = encodeValue({ tasks: tasks.map(toEncodedTask) });
       if (body.length > MAX_BODY_BYTES)
         throw new SamovarError("payload_too_large", `${tasks.length} inputs for ${describeTarget(target)} take ${body.length} bytes. Put fewer at a time`);
       const path = `/api/v1/functions/${toSegment(target, functionIds)}/tasks${toQuery({ method: target.method, with: toWith(target) })}`;

@@ -1,4 +1,4 @@
-import { MAX_PUT_TASKS, SamovarError, decodeValue, encodeValue, type PutTask, type PutTasksRequest, type TaskInfo, type TaskQuestion } from "@samovar/protocol";
+import { MAX_PUT_TASKS, SamovarError, decodeValue, toValueBody, type PutTask, type PutTasksRequest, type TaskInfo, type TaskQuestion } from "@samovar/protocol";
 import type { Clock } from "@samovar/kit";
 import type { CallControl, CallReply, NewInput, TaskControl, TaskWait } from "@samovar/scheduler";
 import { NO_CONTROL, answerWith, describe, refuse, toSink } from "../container-reply.ts";
@@ -9,19 +9,23 @@ export function readPuts(body: Buffer, method: string | null): NewInput[] {
   const { tasks } = decodeValue(body) as Partial<PutTasksRequest>;
   if (!Array.isArray(tasks) || tasks.length > MAX_PUT_TASKS)
     throw new SamovarError("invalid_request", `One request queues a list of at most ${MAX_PUT_TASKS} tasks`);
-  return (tasks as PutTask[]).map((task) => ({
+  return (tasks as PutTask[]).map((task) => toNewInput(task, toValueBody(task), method));
+}
+
+function toNewInput(task: PutTask, body: Buffer | null, method: string | null): NewInput {
+  return {
     method,
-    encoding: task.input === undefined ? "none" : "value",
+    encoding: body ? "value" : "none",
     reply: "value",
     stream: "values",
     request: null,
-    body: task.input === undefined ? null : encodeValue(task.input, "unserializable_input"),
+    body,
     delayMs: task.delayMs ?? 0,
     priorityMs: task.priorityMs ?? 0,
     ttlMs: task.ttlMs ?? null,
     idempotencyKey: task.idempotencyKey ?? null,
     concurrencyKey: task.concurrencyKey ?? null,
-  }));
+  };
 }
 
 /** Tasks of other apps are as good as none. */
