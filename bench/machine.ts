@@ -1,14 +1,16 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, release, totalmem, type } from "node:os";
+import { readPackageVersion } from "./package-version.ts";
 
 /** What the figures were measured on and of: without it they mean nothing. */
 export interface Setting {
   readonly machine: { readonly cpu: string; readonly cores: number; readonly memoryGib: number; readonly kernel: string };
   /** Load of the machine before the run: above about 0.3 something else was running. */
   readonly loadBefore: number;
-  readonly versions: { readonly commit: string; readonly node: string; readonly v8: string; readonly functionsFramework: string };
+  readonly versions: { readonly commit: string; readonly node: string; readonly v8: string; readonly peers: Readonly<Record<string, string>> };
 }
+
+const PEERS = ["@google-cloud/functions-framework", "bullmq", "graphile-worker", "pg-boss"];
 
 export function describeSetting(): Setting {
   return {
@@ -19,7 +21,12 @@ export function describeSetting(): Setting {
       kernel: `${type()} ${release()}`,
     },
     loadBefore: Math.round(loadavg()[0]! * 100) / 100,
-    versions: { commit: readCommit(), node: process.versions.node, v8: process.versions.v8, functionsFramework: readFrameworkVersion() },
+    versions: {
+      commit: readCommit(),
+      node: process.versions.node,
+      v8: process.versions.v8,
+      peers: Object.fromEntries(PEERS.map((name) => [name, readPackageVersion(name)])),
+    },
   };
 }
 
@@ -33,11 +40,4 @@ function readCommit(): string {
     // Not a checkout, or no git.
     return "unknown";
   }
-}
-
-/** Its exports don't offer its package.json. */
-function readFrameworkVersion(): string {
-  const main = import.meta.resolve("@google-cloud/functions-framework");
-  const manifest = new URL(`${main.slice(0, main.lastIndexOf("/functions-framework/"))}/functions-framework/package.json`);
-  return (JSON.parse(readFileSync(manifest, "utf8")) as { version: string }).version;
 }

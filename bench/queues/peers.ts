@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import { Queue } from "bullmq";
 import { makeWorkerUtils } from "graphile-worker";
 import { PgBoss } from "pg-boss";
+import { readPackageVersion } from "../package-version.ts";
 import { PostgresServer, whyNoPostgres } from "../targets/postgres-server.ts";
 import { RedisServer, whyNoRedis } from "../targets/redis-server.ts";
 import type { SystemName } from "./client.ts";
@@ -28,7 +28,7 @@ async function startBullmq(): Promise<PeerSystem> {
   const queues = new Map(QUEUES.map((name) => [name, new Queue(name, { connection: { url: redis.url } })]));
   return new PeerSystem({
     address: { system: "bullmq", url: redis.url },
-    version: readVersion("bullmq"),
+    version: readPackageVersion("bullmq"),
     durability: "acknowledged from memory; the log is synced each second (appendfsync everysec): a crash of the machine may lose the last second",
     pid: redis.pid,
     async hasOpenJobs(queue) {
@@ -54,7 +54,7 @@ async function startGraphile(): Promise<PeerSystem> {
   }
   return new PeerSystem({
     address: { system: "graphile", url: postgres.url },
-    version: readVersion("graphile-worker"),
+    version: readPackageVersion("graphile-worker"),
     durability: "acknowledged after fsync of the commit; done jobs are deleted, no results",
     pid: postgres.pid,
     hasOpenJobs: (queue) =>
@@ -73,7 +73,7 @@ async function startPgboss(): Promise<PeerSystem> {
   for (const name of QUEUES) await boss.createQueue(name, { notify: true });
   return new PeerSystem({
     address: { system: "pgboss", url: postgres.url },
-    version: readVersion("pg-boss"),
+    version: readPackageVersion("pg-boss"),
     durability: "acknowledged after fsync of the commit",
     pid: postgres.pid,
     async hasOpenJobs(queue) {
@@ -85,11 +85,4 @@ async function startPgboss(): Promise<PeerSystem> {
       await postgres.stop();
     },
   });
-}
-
-/** Not all offer their package.json among their exports. */
-function readVersion(name: string): string {
-  const main = import.meta.resolve(name);
-  const manifest = new URL(`${main.slice(0, main.lastIndexOf(`/${name}/`))}/${name}/package.json`);
-  return (JSON.parse(readFileSync(manifest, "utf8")) as { version: string }).version;
 }
