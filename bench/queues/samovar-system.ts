@@ -70,7 +70,10 @@ export class SamovarSystem implements QueueSystem {
     return cpuMicroseconds(this.#server.pid) + treeCpuMicroseconds(this.#containerPid);
   }
 
+  /** What holds slots would hold up the end of the server, too. */
   async stop(): Promise<void> {
+    const cancelled = await this.#server.request("/api/v1/tasks/cancel", {}, { app: "app", statuses: ["RUNNING"] });
+    if (!cancelled.ok) throw new Error(`What runs was not cancelled: ${cancelled.status} ${await cancelled.text()}`);
     await this.#server.stop();
   }
 }
