@@ -88,7 +88,7 @@ function checkExecutions(facts: HistoryFacts, task: KeptTask, fail: Fail): void 
     if (isRecorded(task, execution)) continue;
     // A start is written behind: of a server that was killed the last one may be missing, and no other.
     const laterOfThatLife = executions.some((each) => each.life === execution.life && each.attempt > execution.attempt && isRecorded(task, each));
-    if (!ofKilledLife(facts, execution) || laterOfThatLife) {
+    if ((!ofKilledLife(facts, execution) || laterOfThatLife) && !wasOvertaken(facts, task, execution)) {
       fail(
         "unrecorded",
         `Its execution as attempt ${execution.attempt} in ${execution.containerId} (life ${execution.life} of the server) is not in its record`,
@@ -112,10 +112,15 @@ function checkCompletion(facts: HistoryFacts, task: KeptTask, executions: readon
     if (execution === winner || execution.end !== "returned") continue;
     const outcome = isRecorded(task, execution) ? task.attempts[execution.attempt - 1]!.outcome : null;
     const wasLost = ofKilledLife(facts, execution) || facts.killedContainers.some(({ id }) => id === execution.containerId);
-    if (!wasLost && outcome !== "cancelled" && outcome !== "timeout" && outcome !== "given-back") {
+    if (!wasLost && !wasOvertaken(facts, task, execution) && outcome !== "cancelled" && outcome !== "timeout" && outcome !== "given-back") {
       fail("result-dropped", `Attempt ${execution.attempt} returned, nobody was killed, and its outcome is ${outcome}`);
     }
   }
+}
+
+/** It began while its task was being cancelled, before anybody was told that it is. */
+function wasOvertaken(facts: HistoryFacts, task: KeptTask, { startedAtMs }: Execution): boolean {
+  return task.status === "CANCELLED" && (facts.cancelsOf.get(task.id) ?? []).some(({ changed, atMs }) => changed && startedAtMs <= atMs);
 }
 
 function behaviourOf(facts: HistoryFacts, task: KeptTask): Behaviour | undefined {

@@ -119,6 +119,10 @@ const good: readonly (readonly [name: string, over: Partial<Made>])[] = [
       tasks: [task({ status: "CANCELLED", nonce: null, endedAtMs: 149, attempts: [attempt({ outcome: "cancelled", endedAtMs: 149 })] })],
     },
   ],
+  [
+    "a task that began while it was being cancelled",
+    { cancels: [{ taskId: "ta_1", changed: true, atMs: 150 }], tasks: [task({ status: "CANCELLED", nonce: null, endedAtMs: 99, attempts: [] })] },
+  ],
   ["a task that expired", { puts: [put({ ttlMs: 50 })], executions: [], tasks: [task({ status: "EXPIRED", nonce: null, attempts: [] })] }],
   [
     "a callback that came twice, under one id",
@@ -199,6 +203,11 @@ const bad: readonly (readonly [rule: string, name: string, over: Partial<Made>])
       cancels: [{ taskId: "ta_1", changed: true, atMs: 50 }],
       tasks: [task({ status: "CANCELLED", nonce: null, attempts: [attempt({ outcome: "cancelled" })] })],
     },
+  ],
+  [
+    "unrecorded",
+    "it was executed after its cancel was acknowledged",
+    { cancels: [{ taskId: "ta_1", changed: true, atMs: 90 }], tasks: [task({ status: "CANCELLED", nonce: null, endedAtMs: 89, attempts: [] })] },
   ],
   ["executed-twice", "one attempt ran twice in one life", { executions: [execution(), execution({ nonce: "n-2", startedAtMs: 150 })] }],
   [
