@@ -1,6 +1,7 @@
 import { Client } from "samovar";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TASKS_APP } from "./tasks.app.fixture.ts";
+import { processEnded } from "./test-home.fixture.ts";
 import { TestTasks } from "./test-tasks.fixture.ts";
 
 // One server and one deploy for all: what each test queues has a function, or inputs, of its own.
@@ -9,7 +10,14 @@ beforeAll(async () => {
   tasks = await TestTasks.create();
   await tasks.deploy(TASKS_APP);
 }, 60_000);
-afterAll(() => tasks.home.endServer());
+// Not `endServer`: folders of containers that were killed with their server are cleared when the next one has been up for a while.
+afterAll(async () => {
+  const { home } = tasks;
+  const { pid } = home.server;
+  await home.ok(["down"]);
+  await processEnded(pid);
+  await home.dispose();
+});
 
 test("a task is put by HTTP, the API, a client and code in a container, and done", async () => {
   const { home } = tasks;
