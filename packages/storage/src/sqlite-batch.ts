@@ -48,8 +48,8 @@ const WRITES: Readonly<Record<OperationKind, boolean>> = {
 
 /**
  * Runs a batch in one transaction, so that one fsync serves all of it. An operation that fails alone (a name that is
- * taken) fails alone; a commit that fails (a full disk) fails the whole batch, its reads too, because they may have
- * seen what was not kept.
+ * taken) fails alone; a commit that fails (a full disk) fails all writes of the batch, and its reads are
+ * asked again, because they may have seen what was not kept.
  *
  * Nearly always none fails: the batch is tried without savepoints, which would be half its work, and only where one
  * did fail it is begun anew, with one around each.
@@ -63,7 +63,10 @@ export function runBatch(database: DatabaseSync, tables: SqliteTables, file: str
   } catch (error) {
     rollBack(database, tables);
     const failure = toFailure(file, error);
-    return { outcomes: batch.map(() => ({ ok: false, failure: { code: "storage_failed", message: failure.message } })), committed: false };
+    const failed: Outcome = { ok: false, failure: { code: "storage_failed", message: failure.message } };
+    // After the rollback reads see what is kept, and no more.
+    const outcomes = batch.map((request) => (WRITES[request.operation.kind] ? failed : attempt(file, () => tables.apply(request))));
+    return { outcomes, committed: false };
   }
 }
 

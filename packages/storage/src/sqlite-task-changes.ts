@@ -47,7 +47,7 @@ export function createTaskChanges(database: DatabaseSync, search: TaskSearch, { 
     WHERE seq = ? AND attempt = ? AND status = ?`);
   const promote = database.prepare(`
     UPDATE tasks SET wait = 'ready' WHERE seq IN
-      (SELECT seq FROM tasks WHERE wait = 'time' AND due_at_ms <= ? ORDER BY due_at_ms LIMIT ?) RETURNING queue`);
+      (SELECT seq FROM tasks WHERE wait = 'time' AND due_at_ms <= ? ORDER BY due_at_ms LIMIT ?) RETURNING queue, rank`);
   const nextDue = database.prepare("SELECT min(due_at_ms) AS atMs FROM tasks WHERE wait = 'time'");
   const nextExpiry = database.prepare("SELECT min(expiry_at_ms) AS atMs FROM tasks WHERE expiry_at_ms IS NOT NULL");
 
@@ -110,10 +110,12 @@ export function createTaskChanges(database: DatabaseSync, search: TaskSearch, { 
     },
 
     promote(nowMs: number, limit: number) {
-      const queues = promote.all(nowMs, limit).map((row) => String(row["queue"]));
+      const promoted = promote.all(nowMs, limit) as unknown as readonly { readonly queue: string; readonly rank: number }[];
+      const queues = new Map<string, number>();
+      for (const { queue, rank } of promoted) queues.set(queue, Math.min(rank, queues.get(queue) ?? rank));
       const nextDueAtMs = nextDue.get()!["atMs"] as number | null;
       const nextExpiryAtMs = nextExpiry.get()!["atMs"] as number | null;
-      return { queues: [...new Set(queues)], nextDueAtMs, nextExpiryAtMs, more: queues.length === limit };
+      return { queues: [...queues], nextDueAtMs, nextExpiryAtMs, more: promoted.length === limit };
     },
   };
 }

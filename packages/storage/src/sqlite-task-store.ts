@@ -51,7 +51,8 @@ export function createTaskStore({ ask, thread, starts, calls, large, now }: Task
     const blobs = settlement.result ? [file === undefined ? settlement.result.bytes : NO_BYTES] : [];
     try {
       const answer = await thread.call<"tasks.settle">({ kind: "tasks.settle", row }, blobs);
-      return { applied: answer !== 0, moreReady: answer === 2 };
+      if (typeof answer === "number") return { applied: answer !== 0, moreReady: answer === 2 };
+      return { applied: true, moreReady: true, next: { rank: answer[0], id: answer[1] } };
     } catch (error) {
       if (withStart) starts.giveBack(settlement);
       throw error;
@@ -92,11 +93,13 @@ export function createTaskStore({ ask, thread, starts, calls, large, now }: Task
       }
     },
     async promote(nowMs) {
-      const queues = new Set<string>();
+      const queues = new Map<string, number>();
       for (;;) {
         const piece = await ask<"tasks.promote">({ kind: "tasks.promote", nowMs, limit: PIECE });
-        for (const queue of piece.queues) queues.add(queue);
-        if (!piece.more) return { queues: [...queues], nextDueAtMs: piece.nextDueAtMs, nextExpiryAtMs: piece.nextExpiryAtMs };
+        for (const [queue, rank] of piece.queues) queues.set(queue, Math.min(rank, queues.get(queue) ?? rank));
+        if (piece.more) continue;
+        const { nextDueAtMs, nextExpiryAtMs } = piece;
+        return { queues: [...queues].map(([queue, fromRank]) => ({ queue, fromRank })), nextDueAtMs, nextExpiryAtMs };
       }
     },
     started: (start) => starts.add(start),

@@ -3,8 +3,8 @@ import type { DatabaseSync } from "node:sqlite";
 export interface TaskTurns {
   /** A place at the end of the line of a concurrency key; 1 is its head. */
   next(queue: string, key: string): { readonly turn: number; readonly isHead: boolean };
-  /** After one has left the line: its head is no longer held back by it. True when that is ready now. */
-  release(queue: string, key: string, nowMs: number): boolean;
+  /** After one has left the line: its head is no longer held back by it. Where that stands, when it is ready now. */
+  release(queue: string, key: string, nowMs: number): readonly [rank: number, id: string] | undefined;
 }
 
 /**
@@ -14,7 +14,7 @@ export interface TaskTurns {
 export function createTaskTurns(database: DatabaseSync): TaskTurns {
   const last = database.prepare("SELECT turn FROM tasks WHERE queue = ? AND concurrency_key = ? AND turn IS NOT NULL ORDER BY turn DESC LIMIT 1");
   const head = database.prepare(`
-    SELECT seq, wait, due_at_ms FROM tasks WHERE queue = ? AND concurrency_key = ? AND turn IS NOT NULL ORDER BY turn LIMIT 1`);
+    SELECT seq, wait, due_at_ms, rank, id FROM tasks WHERE queue = ? AND concurrency_key = ? AND turn IS NOT NULL ORDER BY turn LIMIT 1`);
   const setWait = database.prepare("UPDATE tasks SET wait = ? WHERE seq = ? AND wait = 'turn'");
   return {
     next(queue, key) {
@@ -23,10 +23,10 @@ export function createTaskTurns(database: DatabaseSync): TaskTurns {
     },
     release(queue, key, nowMs) {
       const row = head.get(queue, key);
-      if (row?.["wait"] !== "turn") return false;
+      if (row?.["wait"] !== "turn") return undefined;
       const isDue = Number(row["due_at_ms"]) <= nowMs;
       setWait.run(isDue ? "ready" : "time", row["seq"]!);
-      return isDue;
+      return isDue ? [Number(row["rank"]), String(row["id"])] : undefined;
     },
   };
 }

@@ -97,16 +97,24 @@ export function describeTasks(open: () => Promise<Opened>): void {
         ]);
         expect(await readyIds(storage.tasks)).toEqual([]);
         expect(await storage.tasks.promote(NOW_MS + 99)).toEqual({ queues: [], nextDueAtMs: NOW_MS + 100, nextExpiryAtMs: null });
-        expect(await storage.tasks.promote(NOW_MS + 100)).toEqual({ queues: ["resize"], nextDueAtMs: NOW_MS + 101, nextExpiryAtMs: null });
+        expect(await storage.tasks.promote(NOW_MS + 100)).toEqual({
+          queues: [{ queue: "resize", fromRank: NOW_MS + 100 }],
+          nextDueAtMs: NOW_MS + 101,
+          nextExpiryAtMs: null,
+        });
         expect(await readyIds(storage.tasks)).toEqual(["tk_1"]);
         const both = await storage.tasks.promote(NOW_MS + 900);
-        expect([both.queues.toSorted(), both.nextDueAtMs]).toEqual([["other", "resize"], null]);
+        expect([both.queues.map(({ queue }) => queue).toSorted(), both.nextDueAtMs]).toEqual([["other", "resize"], null]);
       });
 
       test("thousands that are due at once are all promoted", async () => {
         const { storage } = await open();
         await storage.tasks.insert(Array.from({ length: 2_500 }, (_, i) => task(`tk_${i}`, { dueAtMs: NOW_MS + 1, input: new Uint8Array() })));
-        expect(await storage.tasks.promote(NOW_MS + 1)).toEqual({ queues: ["resize"], nextDueAtMs: null, nextExpiryAtMs: null });
+        expect(await storage.tasks.promote(NOW_MS + 1)).toEqual({
+          queues: [{ queue: "resize", fromRank: NOW_MS + 1 }],
+          nextDueAtMs: null,
+          nextExpiryAtMs: null,
+        });
         expect(await storage.tasks.ready("resize", null, 5_000)).toHaveLength(2_500);
       });
     });
@@ -128,7 +136,11 @@ export function describeTasks(open: () => Promise<Opened>): void {
         expect(await readyIds(tasks)).toEqual(["tk_1", "tk_5"]);
         tasks.started(start("tk_1", 1));
         expect(await readyIds(tasks)).toEqual(["tk_5"]);
-        expect(await tasks.settle(settlement(start("tk_1", 1), { event: "fail" }))).toEqual({ applied: true, moreReady: true });
+        expect(await tasks.settle(settlement(start("tk_1", 1), { event: "fail" }))).toEqual({
+          applied: true,
+          moreReady: true,
+          next: { rank: NOW_MS, id: "tk_2" },
+        });
         expect(await readyIds(tasks)).toEqual(["tk_2", "tk_5"]);
       });
 
@@ -149,7 +161,7 @@ export function describeTasks(open: () => Promise<Opened>): void {
         await tasks.insert([keyed("tk_1"), keyed("tk_2", { dueAtMs: NOW_MS + 500 })]);
         tasks.started(start("tk_1", 1));
         expect(await tasks.settle(settlement(start("tk_1", 1)))).toEqual({ applied: true, moreReady: false });
-        expect(await tasks.promote(NOW_MS + 500)).toEqual({ queues: ["resize"], nextDueAtMs: null, nextExpiryAtMs: null });
+        expect(await tasks.promote(NOW_MS + 500)).toEqual({ queues: [{ queue: "resize", fromRank: NOW_MS + 500 }], nextDueAtMs: null, nextExpiryAtMs: null });
         expect(await readyIds(tasks)).toEqual(["tk_2"]);
       });
 

@@ -92,7 +92,9 @@ export class TaskModel {
     const later = waiting.filter((each) => !due.includes(each)).map((each) => each.dueAtMs);
     const expiries = this.#tasks.map((each) => each.mortalUntilMs).filter((atMs) => atMs !== null);
     return {
-      queues: [...new Set(due.map((each) => each.task.queue))].toSorted(),
+      queues: [...new Set(due.map((each) => each.task.queue))]
+        .toSorted()
+        .map((queue) => ({ queue, fromRank: Math.min(...due.filter((each) => each.task.queue === queue).map(rankOf)) })),
       nextDueAtMs: toEarliest(later),
       nextExpiryAtMs: toEarliest(expiries),
     };
@@ -119,7 +121,8 @@ export class TaskModel {
     if (event !== "succeed" && event !== "give-back") each.failures += 1;
     if (isTaskOver(status)) {
       each.result = settlement.result;
-      return { applied: true, moreReady: this.#end(each, endedAtMs) };
+      const head = this.#end(each, endedAtMs);
+      return { applied: true, moreReady: head !== null, ...(head && { next: { rank: rankOf(head), id: head.task.id } }) };
     }
     if (event === "retry") {
       each.dueAtMs = settlement.dueAtMs ?? endedAtMs;
@@ -230,20 +233,20 @@ export class TaskModel {
     return (each.status === "PENDING" || each.status === "RETRY") && each.isPromoted && this.#isHead(each);
   }
 
-  /** True when another of its key is ready by that. */
-  #end(each: Modelled, nowMs: number): boolean {
+  /** Another of its key that is ready by that. */
+  #end(each: Modelled, nowMs: number): Modelled | null {
     each.endedAtMs = nowMs;
     each.mortalUntilMs = null;
     if (each.task.callbackUrl !== null)
       this.#callbacks.push({ taskId: each.task.id, createdAtMs: nowMs, state: "pending", attempts: 0, dueAtMs: nowMs, endedAtMs: null });
     const line = this.#line(each.task);
-    if (!line) return false;
+    if (!line) return null;
     const wasHead = line[0] === each;
     line.splice(line.indexOf(each), 1);
     const [head] = line;
-    if (!wasHead || !head) return false;
+    if (!wasHead || !head) return null;
     head.isPromoted = head.dueAtMs <= nowMs;
-    return head.isPromoted;
+    return head.isPromoted ? head : null;
   }
 
   #matching(filter: TaskFilter): Modelled[] {

@@ -20,7 +20,7 @@ export interface TaskOperations {
   "tasks.promote": {
     readonly asked: { readonly nowMs: number; readonly limit: number };
     readonly answered: {
-      readonly queues: readonly string[];
+      readonly queues: readonly (readonly [queue: string, fromRank: number])[];
       readonly nextDueAtMs: number | null;
       readonly nextExpiryAtMs: number | null;
       readonly more: boolean;
@@ -132,7 +132,7 @@ export interface SettlementRow {
 }
 
 /** Too late; applied; applied, and the queue has another ready task. */
-export type SettleAnswer = 0 | 1 | 2;
+export type SettleAnswer = 0 | 1 | 2 | readonly [nextRank: number, nextId: string];
 
 export type ChangedRow = readonly [id: string, queue: string, functionName: string, app: string, status: TaskStatus, attempt: number | null];
 

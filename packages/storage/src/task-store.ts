@@ -24,7 +24,7 @@ export interface TaskStore {
    */
   ready(queue: string, after: QueuePosition | null, limit: number): Promise<readonly WaitingTask[]>;
   /** Makes ready whatever is due by now; resolves to the queues that got some, when the next one is due, and when the next one expires. */
-  promote(nowMs: number): Promise<{ readonly queues: readonly string[]; readonly nextDueAtMs: number | null; readonly nextExpiryAtMs: number | null }>;
+  promote(nowMs: number): Promise<{ readonly queues: readonly PromotedQueue[]; readonly nextDueAtMs: number | null; readonly nextExpiryAtMs: number | null }>;
   /**
    * An attempt began, of a task that `ready` gave out. Written behind, at the latest before the next question or with its
    * settlement: after a crash the task waits again, as it would anyway.
@@ -139,11 +139,19 @@ export interface TaskSettlement extends TaskStart {
   readonly dueAtMs: number | null;
 }
 
+export interface PromotedQueue {
+  readonly queue: string;
+  /** The lowest rank among those that became ready. */
+  readonly fromRank: number;
+}
+
 export interface SettledTask {
   /** False: it came too late, and changed nothing. */
   readonly applied: boolean;
   /** The queue has another ready task: the next one of its concurrency key, or itself again. */
   readonly moreReady: boolean;
+  /** Where the next one of its concurrency key stands, if that is what became ready. */
+  readonly next?: QueuePosition;
 }
 
 export interface TaskFilter {

@@ -154,7 +154,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     for (const [i, { inserted: isNew, ready }] of inserted.entries()) {
       const task = tasks[i]!;
       if (!isNew) {
-        this.#pending--;
+        if (!this.#drop(task.id)) this.#pending--;
         continue;
       }
       // One that began beside its commit has been told as running.
@@ -219,6 +219,22 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
         this.#options.clock.after(SETTLE_AGAIN_MS.first, () => this.wake());
       },
     );
+  }
+
+  /** Reads the one that has become ready at this position, where it belongs into the window: the next of a concurrency key. */
+  #fetch(position: QueuePosition): void {
+    if (!this.#window.knows(position) || this.holds(position.id)) return;
+    const before = { rank: position.rank, id: position.id.slice(0, -1) };
+    const giveUp = (): void => {
+      this.knowOnlyTo(before);
+      this.wake();
+    };
+    this.#options.store.ready(this.key, before, 1).then((tasks) => {
+      const task = tasks.find(({ id }) => id === position.id);
+      if (!task) return giveUp();
+      if (!this.#running.has(task.id)) this.#window.add(task);
+      this.wake();
+    }, giveUp);
   }
 
   // --- its pool takes them (InputSource)
@@ -307,7 +323,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   #settled(
     running: RunningTask,
     { event, dueAtMs, startedAtMs, endedAtMs }: TaskSettlement,
-    { applied, moreReady }: SettledTask,
+    { applied, moreReady, next }: SettledTask,
     told: Partial<TaskEvent>,
   ): void {
     const { task, attempt } = running;
@@ -322,6 +338,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     this.#options.observer.attemptEnded({ app, function: name, status, waitedMs, ranMs: endedAtMs - startedAtMs });
     if (event === "retry") this.#options.alarm(dueAtMs!);
     if (event === "give-back") this.#window.add({ ...task, attempt, expiresAtMs: null });
+    else if (next) this.#fetch(next);
     else if (moreReady) this.knowOnlyTo(null);
     this.#tell(task.id, status, attempt, told);
     this.wake();

@@ -138,9 +138,9 @@ export class TaskQueues {
     const { store, clock, logger } = this.#options;
     try {
       const { queues, nextDueAtMs, nextExpiryAtMs } = await store.promote(clock.now());
-      for (const key of queues) {
+      for (const { queue: key, fromRank } of queues) {
         const queue = this.#queue(key, false);
-        queue.knowOnlyTo(null);
+        queue.knowOnlyTo({ rank: fromRank, id: "" });
         queue.wake();
       }
       if (nextExpiryAtMs !== null && nextExpiryAtMs <= clock.now()) {
