@@ -92,6 +92,7 @@ test.skipIf(!canMount)(
     });
     // What ends meanwhile is written when there is room.
     handler.go();
+    expect(await tasks.get(before!)).toMatchObject({ status: "COMPLETE", result: "before" });
     expect((await home.call("/livez", undefined, { method: "GET" })).status).toBe(200);
     rmSync(ballast);
     const [after] = await tasks.put("echo", { input: "after" });
