@@ -276,6 +276,7 @@ export class Deployments implements DeploymentControl {
       this.#byName.delete(deployment.name.toLowerCase());
       this.#options.registry.unroute(deployment.name);
       await this.#options.serving.ended(deployment.active.runtime);
+      for (const { runtime } of deployment.versions.values()) await this.#options.serving.versionEnded(runtime);
       for (const live of deployment.versions.values()) void this.#close(live, "stop", null);
     });
   }
