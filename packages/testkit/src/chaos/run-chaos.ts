@@ -50,7 +50,7 @@ export interface ChaosReport {
 const SAMOVAR = fileURLToPath(new URL("../../../../node_modules/.bin/samovar", import.meta.url));
 /** How long nothing may get done while tasks wait, and how long callbacks may take that were refused once. */
 const STALL_MS = 90_000;
-const CALLBACKS_MS = 60_000;
+const CALLBACKS_MS = 150_000;
 const FIRST: Action = { kind: "kill-server", at: "acknowledged", pauseMs: 0, againAfterMs: null };
 
 /** Puts load on a real server, kills it and its containers at random, and then checks the history of every task. */
