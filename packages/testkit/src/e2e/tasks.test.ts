@@ -1,15 +1,18 @@
 import { Client } from "samovar";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { TASKS_APP } from "./tasks.app.fixture.ts";
 import { processEnded } from "./test-home.fixture.ts";
 import { TestTasks } from "./test-tasks.fixture.ts";
+
+// Commands, and a server that is killed, take their time on a machine that is busy.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 // One server and one deploy for all: what each test queues has a function, or inputs, of its own.
 let tasks: TestTasks;
 beforeAll(async () => {
   tasks = await TestTasks.create();
   await tasks.deploy(TASKS_APP);
-}, 60_000);
+});
 // Not `endServer`: folders of containers that were killed with their server are cleared when the next one has been up for a while.
 afterAll(async () => {
   const { home } = tasks;
