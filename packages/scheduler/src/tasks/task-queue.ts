@@ -346,6 +346,17 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
 
   // --- and are changed from outside
 
+  /** It must not begin until the store has decided about it. True where it waited here. */
+  setAside(id: string): boolean {
+    return this.#window.remove(id);
+  }
+
+  /** What was set aside may be ready all the same. */
+  lookAgain(): void {
+    this.knowOnlyTo(null);
+    this.wake();
+  }
+
   /** It was cancelled, expired or revived in the store. */
   changed({ id, status, attempt, functionName, app }: ChangedTask): void {
     if (status === "PENDING") this.#pending++;

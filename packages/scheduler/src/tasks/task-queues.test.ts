@@ -189,6 +189,26 @@ test("a task is cancelled where it is: waiting, running (whose late result is dr
   expect(at.queues.pending("work")).toBe(0);
 });
 
+test("a task whose end is being decided doesn't begin meanwhile; where that can't be decided it goes on", async () => {
+  let fails = true;
+  at = await createQueues((store) => ({
+    ...store,
+    change: (...args) => (fails ? Promise.reject(new SamovarError("storage_failed", "full")) : store.change(...args)),
+  }));
+  const version = at.version(1);
+  at.queues.serve("work", version.runtime);
+  await at.queues.put([at.task("tk_1"), at.task("tk_2"), at.task("tk_3")]);
+  await expect(at.queues.change("cancel", { ids: ["tk_2"] })).rejects.toThrow("full");
+  fails = false;
+  const cancelled = at.queues.change("cancel", { ids: ["tk_3"] });
+  version.running[0]!.succeed();
+  await cancelled;
+  await finishAll(version);
+  expect(version.begun.map(({ id }) => id)).toEqual(["tk_1", "tk_2"]);
+  expect(await status("tk_3")).toBe("CANCELLED");
+  expect(at.queues.pending("work")).toBe(0);
+});
+
 test("what was cancelled or failed runs again from the beginning when it is revived", async () => {
   at = await createQueues();
   const version = at.version(1);

@@ -88,12 +88,24 @@ export class TaskQueues {
   /** Cancels, expires or revives in the store, and in memory what that means. */
   async change(event: "cancel" | "expire" | "revive", which: TaskFilter): Promise<readonly ChangedTask[]> {
     const { store, clock } = this.#options;
-    const changed = await store.change(event, which, clock.now());
+    const setAside = event === "cancel" ? this.#setAside(which.ids ?? []) : [];
+    const giveBack = (): void => setAside.forEach((queue) => queue.lookAgain());
+    const changed = await store.change(event, which, clock.now()).catch((error: unknown) => {
+      giveBack();
+      throw error;
+    });
+    if (changed.length < setAside.length) giveBack();
     for (const task of changed) this.#queue(task.queue, false).changed(task);
     if (event !== "revive" && changed.length > 0) this.#options.observer.callbackDue();
     // What was revived may expire.
     if (event === "revive" && changed.length > 0) this.#alarm(clock.now());
     return changed;
+  }
+
+  /** None of these begins while its end is being decided. One queue for each that waited in memory. */
+  #setAside(ids: readonly string[]): TaskQueue[] {
+    const queues = [...this.#queues.values()];
+    return ids.flatMap((id) => queues.find((queue) => queue.setAside(id)) ?? []);
   }
 
   find(key: string): TaskQueue | undefined {
