@@ -136,8 +136,12 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     const nowMs = this.#options.clock.now();
     this.#pending += tasks.length;
     const inserting = this.#options.store.insert(tasks);
-    // Behind the insert, so that the store hears of their starts after it.
-    const early = new Set(tasks.every(isSmall) ? tasks.filter((task) => isPlain(task, nowMs) && this.#window.add(toWaiting(task))) : []);
+    // Behind the insert, so that the store hears of their starts after it. A key may have a conflict, and then none of them is queued.
+    const early = new Set(
+      tasks.every((task) => isSmall(task) && task.idempotencyKey === null)
+        ? tasks.filter((task) => isPlain(task, nowMs) && this.#window.add(toWaiting(task)))
+        : [],
+    );
     if (early.size > 0) this.wake();
     try {
       const inserted = await inserting;

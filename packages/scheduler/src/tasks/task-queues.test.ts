@@ -313,6 +313,22 @@ test("the same idempotency key is one task, also when both are put at once", asy
   expect(at.queues.pending("work")).toBe(0);
 });
 
+test("where one of a put has a conflict, those beside it don't begin, and begin once when they are put again", async () => {
+  at = await createQueues();
+  const version = at.version(1, { slots: 4 });
+  at.queues.serve("work", version.runtime);
+  await at.queues.put([at.task("tk_1", { idempotencyKey: "k" })]);
+  await finishAll(version);
+  const inserted = await at.queues.put([at.task("tk_2"), at.task("tk_3", { idempotencyKey: "k", input: Buffer.from("another") })]);
+  expect(inserted.map((one) => one.inserted)).toEqual([false, false]);
+  await finishAll(version);
+  expect(version.begun.map(({ id }) => id)).toEqual(["tk_1"]);
+  await at.queues.put([at.task("tk_4")]);
+  await finishAll(version);
+  expect(version.begun.map(({ id }) => id)).toEqual(["tk_1", "tk_4"]);
+  expect(at.queues.pending("work")).toBe(0);
+});
+
 test.for([1, 2, 3, 4])("whatever comes in whatever order, each task is done once (seed %i)", async (seed) => {
   at = await createQueues();
   const random = createRandom(seed);
