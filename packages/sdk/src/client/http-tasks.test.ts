@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { CONTENT_TYPES, decodeValue, encodeValue, SamovarError, toSerializedError, type PutTasksRequest } from "@samovar/protocol";
+import { CONTENT_TYPES, decodeValue, encodeValue, SamovarError, toSerializedError, type CallTarget, type PutTasksRequest } from "@samovar/protocol";
 import { afterEach, describe, expect, test } from "vitest";
 import { Client } from "./client.ts";
 import { createHttpTransport } from "./http-transport.ts";
@@ -65,6 +65,13 @@ const sendProblem = (response: ServerResponse, status: number, problem: object):
     .writeHead(status, { "content-type": CONTENT_TYPES.problem })
     .end(JSON.stringify({ type: "about:blank", title: "t", status, detail: "d", ...problem }));
 
+const inputsOf = (body: Buffer): unknown[] =>
+  (decodeValue(body) as PutTasksRequest).tasks.map(({ encodedInput }) => encodedInput && decodeValue(Buffer.from(encodedInput)));
+
+/** Ids are of the inputs. */
+const putAnswer: Answer = ({ body }, response) =>
+  sendValue(response, { tasks: inputsOf(body).map((input) => ({ id: `tk_${typeof input === "number" ? input : "x"}`, created: true })) }, 202);
+
 describe("putting", () => {
   test("sends all inputs as values in one request, to the function's name or the session's id", async () => {
     const { url, seen } = await listen((request, response) => {
@@ -89,6 +96,80 @@ describe("putting", () => {
       code: "idempotency_conflict",
       message: "another input",
     });
+  });
+
+  test("shares a request with what is put meanwhile, and with nothing of another function, method or other arguments", async () => {
+    const { url, seen } = await listen(putAnswer);
+    const transport = connect(url);
+    const model = { kind: "cls", name: "model", method: "run" } as const;
+    const targets: CallTarget[] = [{ kind: "taskqueue", name: "q" }, model, { ...model, method: "stop" }, { ...model, parameters: [1] }];
+    const results = await Promise.all([...targets, ...targets].map((target, input) => transport.put(target, [{ input }], {})));
+    expect(results.map(([one]) => one!.id)).toEqual([0, 1, 2, 3, 4, 5, 6, 7].map((input) => `tk_${input}`));
+    expect(new Map(seen.map(({ url: path, body }) => [path, inputsOf(body)]))).toEqual(
+      new Map([
+        ["/api/v1/functions/q/tasks", [0, 4]],
+        ["/api/v1/functions/model/tasks?method=run", [1, 5]],
+        ["/api/v1/functions/model/tasks?method=stop", [2, 6]],
+        ["/api/v1/functions/model/tasks?method=run&with=%5B1%5D", [3, 7]],
+      ]),
+    );
+    expect(seen).toHaveLength(4);
+  });
+
+  test("goes by itself with a signal, with many inputs, and with a large one", async () => {
+    const { url, seen } = await listen(putAnswer);
+    const transport = connect(url);
+    const abort = new AbortController();
+    const q = { kind: "taskqueue", name: "q" } as const;
+    const large = new Uint8Array(65 * 1024);
+    await Promise.all([
+      transport.put(q, [{ input: 1 }], {}),
+      transport.put(q, [{ input: 2 }], { signal: abort.signal }),
+      transport.put(q, [{ input: 3 }], {}),
+      transport.put(q, [{ input: 4 }, { input: 5 }], {}),
+      transport.put(q, [{ input: large }], {}),
+    ]);
+    const inputs = seen.map(({ body }) => inputsOf(body));
+    expect(inputs).toHaveLength(4);
+    expect(inputs).toEqual(expect.arrayContaining([[1, 3], [2], [4, 5], [large]]));
+  });
+
+  test("refuses to the one that can't be sent, and queues those beside it", async () => {
+    const { url, seen } = await listen(putAnswer);
+    const transport = connect(url);
+    const q = { kind: "taskqueue", name: "q" } as const;
+    const ends = await Promise.allSettled([1, () => 2, 3].map((input) => transport.put(q, [{ input }], {})));
+    expect(ends.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    expect(ends[1]).toMatchObject({ reason: { code: "unserializable_input" } });
+    expect(seen.map(({ body }) => inputsOf(body))).toEqual([[1, 3]]);
+  });
+
+  test("fails where the transport is closed meanwhile, whether it was sent or waited, and works again after it", async () => {
+    const arrived = Promise.withResolvers<void>();
+    let isAway = true;
+    const { url } = await listen((request, response) => (isAway ? arrived.resolve() : putAnswer(request, response)));
+    const transport = connect(url);
+    const q = { kind: "taskqueue", name: "q" } as const;
+    const sent = transport.put(q, [{ input: 1 }], {}).catch((error: unknown) => error);
+    await arrived.promise;
+    const waiting = transport.put(q, [{ input: 2 }], {}).catch((error: unknown) => error);
+    transport.close();
+    expect(await waiting).toMatchObject({ code: "cancelled" });
+    expect(await sent).toMatchObject({ code: "server_unreachable" });
+    isAway = false;
+    expect(await transport.put(q, [{ input: 3 }], {})).toEqual([{ id: "tk_3", created: true }]);
+  });
+
+  test("fails for all of a request whose connection is lost", async () => {
+    let requests = 0;
+    const { url } = await listen((_, response) => {
+      requests++;
+      response.destroy();
+    });
+    const transport = connect(url);
+    const ends = await Promise.allSettled([1, 2].map((input) => transport.put({ kind: "taskqueue", name: "q" }, [{ input }], {})));
+    expect(ends.map((end) => (end as PromiseRejectedResult).reason.code)).toEqual(["server_unreachable", "server_unreachable"]);
+    expect(requests).toBe(1);
   });
 });
 

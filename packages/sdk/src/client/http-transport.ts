@@ -11,12 +11,15 @@ import {
   type CallTransport,
   type FunctionInfo,
   type FunctionKind,
+  type PutTask,
+  type PutTaskResult,
   type PutTasksResponse,
   type TaskChange,
 } from "@samovar/protocol";
 import { contentTypeOf, decodeBody, readAnswer, toBreak } from "./http-answer.ts";
 import { HttpConnection } from "./http-connection.ts";
 import { createHttpTasks } from "./http-tasks.ts";
+import { isForLane, PutLane } from "./put-lane.ts";
 
 export interface HttpTransportOptions {
   /** The server, such as `http://127.0.0.1:8700`. */
@@ -40,10 +43,16 @@ export interface HttpTransport extends CallTransport {
 /** How handles outside of a container call: values over the same HTTP routes that everyone uses. */
 export function createHttpTransport({ url, token, functionIds }: HttpTransportOptions): HttpTransport {
   let connection: HttpConnection | undefined;
+  const lanes = new Map<string, PutLane>();
   return createTransport(
     {
       open: () => (connection ??= new HttpConnection(url)),
-      close: () => connection?.close(),
+      close() {
+        for (const lane of lanes.values()) lane.close();
+        lanes.clear();
+        connection?.close();
+      },
+      lanes,
       authorization: token ? { authorization: `Bearer ${token}` } : {},
     },
     functionIds,
@@ -53,15 +62,25 @@ export function createHttpTransport({ url, token, functionIds }: HttpTransportOp
 interface Server {
   readonly open: () => HttpConnection;
   readonly close: () => void;
+  /** Those in use, by the path to which they put. */
+  readonly lanes: Map<string, PutLane>;
   readonly authorization: Readonly<Record<string, string>>;
 }
 
 function createTransport(server: Server, functionIds: Readonly<Record<string, string>> | undefined): HttpTransport {
-  const { open, authorization } = server;
+  const { open, lanes, authorization } = server;
   const post = (target: CallTarget, input: unknown, accept: string, signal: AbortSignal | undefined): Promise<IncomingMessage> => {
     const headers = { "content-type": CONTENT_TYPES.value, accept, ...authorization };
     const body = encodeValue(input, "unserializable_input");
     return open().send({ method: "POST", path: toPath(target, functionIds), headers, body, signal });
+  };
+  const putAt = async (path: string, label: string, tasks: readonly PutTask[], signal: AbortSignal | undefined): Promise<readonly PutTaskResult[]> => {
+    const body = encodeValue({ tasks });
+    if (body.length > MAX_BODY_BYTES)
+      throw new SamovarError("payload_too_large", `${tasks.length} inputs for ${label} take ${body.length} bytes. Put fewer at a time`);
+    const headers = { "content-type": CONTENT_TYPES.value, accept: CONTENT_TYPES.value, ...authorization };
+    const response = await open().send({ method: "POST", path, headers, body, signal });
+    return (decodeBody(response, await readAnswer(response, label, signal)) as PutTasksResponse).tasks;
   };
   return {
     async call(target, input, { signal }) {
@@ -95,13 +114,17 @@ function createTransport(server: Server, functionIds: Readonly<Record<string, st
       await readAnswer(response, target.name);
     },
     async put(target, tasks, { signal }) {
-      const body = encodeValue({ tasks: tasks.map(toEncodedTask) });
-      if (body.length > MAX_BODY_BYTES)
-        throw new SamovarError("payload_too_large", `${tasks.length} inputs for ${describeTarget(target)} take ${body.length} bytes. Put fewer at a time`);
       const path = `/api/v1/functions/${toSegment(target, functionIds)}/tasks${toQuery({ method: target.method, with: toWith(target) })}`;
-      const headers = { "content-type": CONTENT_TYPES.value, accept: CONTENT_TYPES.value, ...authorization };
-      const response = await open().send({ method: "POST", path, headers, body, signal });
-      return (decodeBody(response, await readAnswer(response, describeTarget(target), signal)) as PutTasksResponse).tasks;
+      const encoded = tasks.map(toEncodedTask);
+      // What is many is queued together or not at all, and what has a signal is given up by itself.
+      if (signal || encoded.length !== 1 || !isForLane(encoded[0]!)) return putAt(path, describeTarget(target), encoded, signal);
+      let lane = lanes.get(path);
+      if (!lane) {
+        const forget = (): boolean => lanes.get(path) === lane && lanes.delete(path);
+        lane = new PutLane((together) => putAt(path, describeTarget(target), together, undefined), forget);
+        lanes.set(path, lane);
+      }
+      return [await lane.put(encoded[0]!)];
     },
     ...createHttpTasks(open, authorization),
     kindOf: (idOrName) =>
