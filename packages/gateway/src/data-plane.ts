@@ -132,6 +132,7 @@ function submit(context: DataPlaneContext, call: Call, req: IncomingMessage, res
   const choose = ({ manifest }: FunctionEntry): Delivery => {
     const delivery = chooseDelivery(manifest.kind, wanted.reply, prefer, terms !== null && terms.idempotencyKey !== null);
     if (terms && delivery.by === "call") assertNoQueueHeader(req);
+    if (terms && !call.principal) assertOwnQueue(req);
     return delivery;
   };
   // Before the body: what is wrong so far needs none.
@@ -173,7 +174,7 @@ function submit(context: DataPlaneContext, call: Call, req: IncomingMessage, res
       return sink.attach(entry.submit(aim.parameters, input, sink));
     }
     const queue = async (content: Buffer | null): Promise<void> => {
-      const input = { method: aim.method, encoding: as, reply, stream, request, body: content, ...(terms ?? NO_TERMS) };
+      const input = { method: aim.method, encoding: as, reply, stream, request, body: content, anonymous: principal === undefined, ...(terms ?? NO_TERMS) };
       const result = await put(context, call, aim, input);
       answerQueued(context, { ...answered, delivery, applied: appliedOf(prefer, delivery) }, result);
     };
@@ -219,6 +220,12 @@ async function put(context: DataPlaneContext, { route }: Call, { entry, paramete
   const isPlain = input.idempotencyKey === null && input.concurrencyKey === null && input.ttlMs === null && input.delayMs === 0 && input.priorityMs === 0;
   if (isPlain && !entry.development && route.by !== "id" && route.version === undefined) return { id: await context.schedules.run(entry.name), created: true };
   return (await context.tasks.put(entry, parameters, [{ ...input, encoding: "none", request: null, body: null }]))[0]!;
+}
+
+/** Anybody may add to the queue of a public function; who goes first, and for how long, is its owner's to say. */
+function assertOwnQueue(req: IncomingMessage): void {
+  const header = queueHeader(req.headers);
+  if (header !== undefined) throw new SamovarError("unauthorized", `The header ${header} needs a token: without one, send the request alone`);
 }
 
 function limitCall(sink: ResponseSink, waitMs: number): void {

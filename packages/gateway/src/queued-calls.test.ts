@@ -159,6 +159,18 @@ describe("a queued call", () => {
     expect(await problemOf(await request("/taskqueue/jobs", post("1")))).toMatchObject({ status: ERROR_CATALOGUE[code].status, code });
   });
 
+  test("of a caller without a token says so, and may not say who goes first or for how long", async () => {
+    const open = new FakeFunction({ kind: "taskqueue", name: "open", options: { authorized: false } });
+    const { request, control } = await startGateway([open]);
+    const stranger = (headers: Record<string, string>): RequestInit => post("1", { authorization: "", ...headers });
+    expect((await request("/taskqueue/open", stranger({ "idempotency-key": "k" }))).status).toBe(202);
+    expect(control.tasks.all.get("tk_1")!.input).toMatchObject({ anonymous: true, idempotencyKey: "k" });
+    for (const header of ["x-samovar-delay", "x-samovar-priority", "x-samovar-ttl", "x-samovar-concurrency-key"])
+      expect(await problemOf(await request("/taskqueue/open", stranger({ [header]: "1" })))).toMatchObject({ status: 401, code: "unauthorized" });
+    expect((await request("/taskqueue/open", post("1", { "x-samovar-delay": "1" }))).status).toBe(202);
+    expect(control.tasks.all.get("tk_2")!.input).toMatchObject({ anonymous: false, delayMs: 1_000 });
+  });
+
   test("needs the scope invoke, unless the function is public", async () => {
     const open = new FakeFunction({ kind: "taskqueue", name: "open", options: { authorized: false } });
     const { request } = await startGateway([jobs(), open]);

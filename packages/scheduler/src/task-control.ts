@@ -38,6 +38,8 @@ export interface TaskWait {
 
 export interface NewInput extends Pick<InputRequest, "method" | "encoding" | "reply" | "stream"> {
   readonly request: RequestHead | null;
+  /** Its caller has no token: of a public function. */
+  readonly anonymous?: boolean;
   readonly body: Buffer | null;
   readonly delayMs: number;
   readonly priorityMs: number;

@@ -23,6 +23,8 @@ export class RunningTask implements SourcedInput, InputSink {
   readonly attempt: number;
   readonly version: number;
   startedAtMs = 0;
+  /** Once a worker has it. */
+  start: StartedInfo | null = null;
   containerId = "";
   readonly #owner: RunningTaskOwner;
   #ticket: InputTicket | null = null;

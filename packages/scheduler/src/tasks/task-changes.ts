@@ -4,7 +4,7 @@ import type { TaskWatch } from "../task-control.ts";
 
 /** A change as the server sees it: with what it came with, so that whoever waits needs not ask the store. */
 export interface TaskEvent extends TaskChange {
-  /** At RUNNING. */
+  /** At RUNNING, and at what an attempt came to. */
   readonly started?: StartedInfo;
   /** At COMPLETE. */
   readonly answer?: { readonly head: AnswerHead; readonly body: Buffer };

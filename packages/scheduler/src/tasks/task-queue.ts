@@ -289,7 +289,8 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     const { task, attempt, version } = running;
     running.startedAtMs = this.#options.clock.now();
     this.#options.store.started({ id: task.id, attempt, version, containerId: info.containerId, startedAtMs: running.startedAtMs });
-    this.#tell(task.id, "RUNNING", attempt, { started: { ...info, version } });
+    running.start = { ...info, version };
+    this.#tell(task.id, "RUNNING", attempt, { started: running.start });
   }
 
   succeeded(running: RunningTask, head: AnswerHead, body: Buffer): void {
@@ -344,7 +345,8 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     if (event === "give-back") this.#window.add({ ...task, attempt, expiresAtMs: null });
     else if (next) this.#fetch(next);
     else if (moreReady) this.knowOnlyTo(null);
-    this.#tell(task.id, status, attempt, told);
+    // Who began to listen after its start hears of that now.
+    this.#tell(task.id, status, attempt, running.start ? { ...told, started: running.start } : told);
     this.wake();
   }
 

@@ -1,5 +1,7 @@
 import {
+  DEFAULT_OPTIONS,
   SamovarError,
+  isTaskOver,
   type CallbackInfo,
   type IdSource,
   type PutTaskResult,
@@ -8,7 +10,6 @@ import {
   type TaskPage,
   type TaskSelection,
 } from "@samovar/protocol";
-import { isTaskOver } from "@samovar/protocol";
 import type { Clock } from "@samovar/kit";
 import {
   canonicalJson,
@@ -39,6 +40,9 @@ export interface TasksOptions {
 
 const MAX_SHOWN_RESULT_BYTES = 16 * 1024 * 1024;
 
+/** What callers without a token may have waiting at one function, and each of it. */
+const STRANGERS = Object.freeze({ tasks: DEFAULT_OPTIONS.maxPendingTasks ?? 1_000, bytes: 1024 * 1024 });
+
 /** Tasks, as the control API and containers ask for them. */
 export class Tasks implements TaskControl {
   readonly #options: TasksOptions;
@@ -53,6 +57,7 @@ export class Tasks implements TaskControl {
     const runtime = this.#runtimeOf(entry);
     const to = this.#address(runtime, parameters);
     this.#assertRoom(to, inputs.length);
+    if (inputs.some(({ anonymous }) => anonymous)) this.#assertStranger(to, inputs);
     const nowMs = clock.now();
     return this.#insert(inputs.map((input) => toNewTask(to, input, ids("task"), nowMs)));
   }
@@ -123,6 +128,22 @@ export class Tasks implements TaskControl {
     );
   }
 
+  /** What anybody may call, anybody may queue: so much of it, and no more, as calls without a queue. */
+  #assertStranger({ queue, functionName }: TaskAddress, inputs: readonly NewInput[]): void {
+    const pending = this.#options.queues.find(queue)?.pending ?? 0;
+    if (pending + inputs.length > STRANGERS.tasks)
+      throw new SamovarError(
+        "too_many_pending",
+        `${pending} tasks of ${functionName} are waiting already, and callers without a token may not add to that; try again in a moment`,
+      );
+    const large = inputs.find(({ body }) => body && body.length > STRANGERS.bytes);
+    if (large)
+      throw new SamovarError(
+        "payload_too_large",
+        `The input of a task of ${functionName} has ${large.body!.length} bytes, and may have ${STRANGERS.bytes} from a caller without a token`,
+      );
+  }
+
   #runtimeOf(entry: FunctionEntry): FunctionRuntime {
     const runtime = this.#options.registry.byId(entry.functionId);
     if (!runtime) throw new SamovarError("not_found", `${entry.name} was removed meanwhile`);
@@ -141,7 +162,8 @@ export class Tasks implements TaskControl {
       answerSink(sink, outcome);
     };
     const stop = this.#options.queues.changes.watch({ id }, (event) => {
-      if (!isOver && event.started && event.started.containerId !== "") sink.started(event.started);
+      const tellsStart = event.status === "RUNNING" || isTaskOver(event.status);
+      if (!isOver && tellsStart && event.started && event.started.containerId !== "") sink.started(event.started);
       finish(outcomeOfEvent(event));
     });
     const fail = (error: unknown): void => {

@@ -1,0 +1,126 @@
+import { expect, test } from "vitest";
+import { FakeClock } from "@samovar/kit";
+import { SamovarError, createCountingIds, type FunctionKind } from "@samovar/protocol";
+import type { InputSink, NewInput, TaskEvent, TaskQueues } from "@samovar/scheduler";
+import type { NewTask, TaskRecord, TaskStore } from "@samovar/storage";
+import { FunctionRegistry } from "../apps/function-registry.ts";
+import { functionOf } from "../testing/app.fixture.ts";
+import { recordOf } from "./tasks.fixture.ts";
+import { Tasks } from "./tasks.ts";
+
+const INPUT: NewInput = {
+  method: null,
+  encoding: "json",
+  reply: "http",
+  stream: "ndjson",
+  request: null,
+  body: Buffer.from("1"),
+  delayMs: 0,
+  priorityMs: 0,
+  ttlMs: null,
+  idempotencyKey: null,
+  concurrencyKey: null,
+};
+
+interface Under {
+  readonly tasks: Tasks;
+  readonly put: NewTask[];
+  tell(event: Partial<TaskEvent>): void;
+}
+
+/** Tasks of a function `work`, of which so many wait; `record` is the one that the store has. */
+function open(
+  options: { readonly pending?: number; readonly kind?: FunctionKind; readonly record?: TaskRecord } = {},
+): Under & { entry: ReturnType<typeof functionOf> } {
+  const registry = new FunctionRegistry();
+  const entry = functionOf("work", { kind: options.kind ?? "endpoint" });
+  registry.replace([], [entry], true);
+  const put: NewTask[] = [];
+  let listener: (event: TaskEvent) => void = () => {};
+  const queues = {
+    find: () => ({ pending: options.pending ?? 0 }),
+    serve() {},
+    put: async (tasks: readonly NewTask[]) => {
+      put.push(...tasks);
+      return tasks.map(({ id }) => ({ id, inserted: true, conflict: false, ready: true }));
+    },
+    changes: {
+      watch: (_which: unknown, listen: typeof listener) => {
+        listener = listen;
+        return () => void (listener = () => {});
+      },
+    },
+  } as unknown as TaskQueues;
+  const store = { get: async () => options.record } as unknown as TaskStore;
+  const tasks = new Tasks({ store, queues, registry, callbackOf: async () => null, ids: createCountingIds(), clock: new FakeClock() });
+  return { tasks, put, entry, tell: (event) => listener({ id: "tk_1", function: "work", app: "app", attempt: 1, atMs: 0, status: "PENDING", ...event }) };
+}
+
+function listen(): { sink: InputSink; heard: unknown[] } {
+  const heard: unknown[] = [];
+  return {
+    heard,
+    sink: {
+      started: ({ containerId, version }) => void heard.push(["started", containerId, version]),
+      result: (_head, body) => void heard.push(["result", body.toString()]),
+      head() {},
+      data: () => true,
+      end() {},
+      error: ({ error }) => void heard.push(["error", error.code]),
+    },
+  };
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const START = { containerId: "ct_1", version: 3, coldStart: false, queuedMs: 1, phases: [] };
+const HEAD = { status: 200, headers: [] };
+
+test("callers without a token add so many tasks to a queue and no more, and none that is large; others do", async () => {
+  const full = open({ pending: 1_000 });
+  await expect(full.tasks.put(full.entry, [], [{ ...INPUT, anonymous: true }])).rejects.toMatchObject({ code: "too_many_pending" });
+  await expect(full.tasks.put(full.entry, [], [INPUT])).resolves.toHaveLength(1);
+  const empty = open();
+  const large = { ...INPUT, body: Buffer.alloc(1024 * 1024 + 1) };
+  await expect(empty.tasks.put(empty.entry, [], [{ ...large, anonymous: true }])).rejects.toMatchObject({ code: "payload_too_large" });
+  await expect(empty.tasks.put(empty.entry, [], [large])).resolves.toHaveLength(1);
+});
+
+test("who began to wait after the task began hears of its start with its end", async () => {
+  const { tasks, tell } = open({ record: recordOf({ status: "RUNNING" }) });
+  const { sink, heard } = listen();
+  tasks.answer("tk_1", sink);
+  await turn();
+  tell({ status: "COMPLETE", started: START, answer: { head: HEAD, body: Buffer.from("42") } });
+  tell({ status: "COMPLETE", started: START, answer: { head: HEAD, body: Buffer.from("again") } });
+  expect(heard).toEqual([
+    ["started", "ct_1", 3],
+    ["result", "42"],
+  ]);
+});
+
+test("a task that ends while it is looked up is answered once", async () => {
+  const head = "[200,[]]";
+  const attempt = { number: 1, version: 2, containerId: "ct_2", startedAtMs: 1, endedAtMs: 2, outcome: "complete", error: null } as const;
+  const { tasks, tell } = open({ record: recordOf({ status: "COMPLETE", attempts: [attempt], result: { encoding: head, bytes: Buffer.from("7") } }) });
+  const { sink, heard } = listen();
+  tasks.answer("tk_1", sink);
+  tell({ status: "COMPLETE", started: START, answer: { head: HEAD, body: Buffer.from("7") } });
+  await turn();
+  expect(heard).toEqual([
+    ["started", "ct_1", 3],
+    ["result", "7"],
+  ]);
+});
+
+test("a task that isn't there, one that was left, and a selection of everything", async () => {
+  const { tasks } = open();
+  const unknown = listen();
+  tasks.answer("tk_9", unknown.sink);
+  const left = listen();
+  tasks.answer("tk_9", left.sink).leave();
+  await turn();
+  expect(unknown.heard).toEqual([["error", "not_found"]]);
+  expect(left.heard).toEqual([]);
+  await expect(tasks.cancel({})).rejects.toBeInstanceOf(SamovarError);
+  await expect(tasks.retry({})).rejects.toMatchObject({ code: "invalid_request" });
+});
