@@ -9,6 +9,8 @@ export interface RoomUser {
   readonly containers: ReadonlySet<Container>;
   /** Inputs that wait. */
   readonly queued: number;
+  /** More come in a moment: containers that hold nothing are not to spare. */
+  readonly expectsMore: boolean;
   /** As many are kept, whoever finds no room. */
   readonly roomFloor: number;
   readonly isClosed: boolean;
@@ -65,7 +67,7 @@ export class FleetRoom implements RoomClient {
   /** An input of this container ended while somebody waits for room. */
   inputEnded(container: Container): void {
     if (container.state !== "ready") return;
-    if (this.#user.queued === 0) {
+    if (this.#user.queued === 0 && !this.#user.expectsMore) {
       if (container.heldCount === 0) this.#tenant.idleChanged();
     } else if (this.#wanted === "turn" && this.#activeCount() > this.#user.roomFloor && this.#tenant.mustYield()) this.#giveWay(container);
   }
@@ -93,7 +95,7 @@ export class FleetRoom implements RoomClient {
   // --- the host's capacity asks (RoomClient)
 
   offers(): readonly IdleOffer[] {
-    if (this.#user.queued > 0 || this.#user.isClosed) return [];
+    if (this.#user.queued > 0 || this.#user.expectsMore || this.#user.isClosed) return [];
     const active = [...this.#user.containers].filter((container) => container.isActive);
     const idle = active.filter((container) => container.state === "ready" && container.heldCount === 0).sort((a, b) => a.idleSinceMs - b.idleSinceMs);
     return idle.slice(0, Math.max(0, active.length - this.#user.roomFloor)).map((container) => ({

@@ -20,6 +20,8 @@ import type { Worker } from "./worker.ts";
 export interface FleetClient {
   /** Inputs that wait. */
   readonly queued: number;
+  /** More come in a moment. */
+  readonly expectsMore: boolean;
   /** Since when the first of them does; only where there is one. */
   readonly waitsSinceMs: number;
   /** A worker can take inputs. */
@@ -376,6 +378,10 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
 
   get queued(): number {
     return this.#client.queued;
+  }
+
+  get expectsMore(): boolean {
+    return this.#client.expectsMore;
   }
 
   get isClosed(): boolean {

@@ -5,6 +5,8 @@ import type { InputRequest, InputSink, InputTicket } from "./input.ts";
 export interface InputSource {
   /** How many could be taken, as far as that is known. */
   readonly waiting: number;
+  /** Others become ready in a moment, by the end of what has just run. */
+  readonly expectsMore: boolean;
   /** On the monotonic clock: since when the next one could be taken. Only where there is one. */
   readonly waitsSinceMs: number;
   /** The next one; null when there is none after all. */

@@ -153,3 +153,21 @@ test("containers that are ready go on serving while further ones fail to start",
   await at.settle();
   expect(calls.map(({ state }) => state)).toEqual(["done", "done"]);
 });
+
+test("a container whose pool's next task is about to be ready does not give way; when none comes it does", async () => {
+  at = createPools(ONE);
+  const keyed = at.pool("keyed", { timeoutMs: null });
+  at.call(keyed);
+  await at.settle();
+  const source = { waiting: 0, expectsMore: true, waitsSinceMs: 0, take: () => null, startFailed() {}, detached() {} };
+  keyed.attach(source);
+  const other = at.pool("other", { timeoutMs: null });
+  const waiting = at.call(other);
+  at.containersOf("keyed")[0]!.finish();
+  await at.settle();
+  expect([keyed.readyContainers, waiting.state]).toEqual([1, "waiting"]);
+  source.expectsMore = false;
+  keyed.sourceChanged();
+  await at.settle();
+  expect([keyed.readyContainers, waiting.state]).toEqual([0, "running"]);
+});

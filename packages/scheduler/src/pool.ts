@@ -60,6 +60,11 @@ export class Pool implements FleetClient {
     return queued;
   }
 
+  get expectsMore(): boolean {
+    for (const source of this.#sources) if (source.expectsMore) return true;
+    return false;
+  }
+
   /** Callers wait here, who go with the pool. */
   get holdsInputs(): boolean {
     return this.#queue.length > 0;
@@ -137,8 +142,9 @@ export class Pool implements FleetClient {
 
   /** Something waits in its source, or no longer does. */
   sourceChanged(): void {
-    if (this.#sourced) this.#pump();
-    else this.#fleet.reconcile();
+    if (this.#sourced) return this.#pump();
+    this.#fleet.reconcile();
+    this.#fleet.room.idleChanged();
   }
 
   #take(sourced: SourcedInput, worker: Worker): void {

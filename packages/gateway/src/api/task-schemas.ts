@@ -134,8 +134,11 @@ export const putTasksRequest = schemaOf<PutTasksRequest>()(z.strictObject({ task
 /** Unknown first: bytes have no schema in JSON. */
 const encodedInput = z
   .unknown()
-  .refine((input) => input instanceof Uint8Array, "must be bytes")
-  .transform((input) => input as Uint8Array)
+  .transform((input, context) => {
+    if (input instanceof Uint8Array) return input;
+    context.addIssue({ code: "custom", message: "must be bytes" });
+    return z.NEVER;
+  })
   .exactOptional();
 
 /** What handles send. */

@@ -67,6 +67,8 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   #pool: Pool | null = null;
   /** Not over and not running, as far as it is known: what `maxPendingTasks` bounds. */
   #pending = 0;
+  /** Ends of tasks that others of their key wait for, until it is known which are ready by them. */
+  #unfolding = 0;
   #reading = false;
   /** While a read is under way, less than it knew is known. */
   #lowered: { readonly to: QueuePosition | null } | null = null;
@@ -216,6 +218,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
         this.#window.fill(tasks, (id) => this.#running.has(id));
         if (this.#lowered) this.#window.knowOnlyTo(this.#lowered.to);
         this.wake();
+        if (this.#window.size === 0) this.#pool?.sourceChanged();
       },
       (error: unknown) => {
         this.#reading = false;
@@ -228,23 +231,37 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   /** Reads the one that has become ready at this position, where it belongs into the window: the next of a concurrency key. */
   #fetch(position: QueuePosition): void {
     if (!this.#window.knows(position) || this.holds(position.id)) return;
+    this.#unfolding++;
     const before = { rank: position.rank, id: position.id.slice(0, -1) };
     const giveUp = (): void => {
       this.knowOnlyTo(before);
       this.wake();
     };
-    this.#options.store.ready(this.key, before, 1).then((tasks) => {
-      const task = tasks.find(({ id }) => id === position.id);
-      if (!task) return giveUp();
-      if (!this.#running.has(task.id)) this.#window.add(task);
-      this.wake();
-    }, giveUp);
+    this.#options.store
+      .ready(this.key, before, 1)
+      .then((tasks) => {
+        const task = tasks.find(({ id }) => id === position.id);
+        if (!task) return giveUp();
+        if (!this.#running.has(task.id)) this.#window.add(task);
+        this.wake();
+      }, giveUp)
+      .finally(() => this.#unfolded());
+  }
+
+  /** When that was the last, containers that wait for nothing else are free for others. */
+  #unfolded(): void {
+    this.#unfolding--;
+    if (this.#unfolding === 0) queueMicrotask(() => this.#pool?.sourceChanged());
   }
 
   // --- its pool takes them (InputSource)
 
   get waiting(): number {
     return this.#window.size;
+  }
+
+  get expectsMore(): boolean {
+    return this.#unfolding > 0 || (this.#reading && this.#pending > 0);
   }
 
   get waitsSinceMs(): number {
@@ -310,6 +327,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
 
   #settle(running: RunningTask, outcome: Pick<TaskSettlement, "event" | "result" | "error" | "dueAtMs">, told: Partial<TaskEvent>): void {
     const { task, attempt, version, containerId, startedAtMs } = running;
+    if (task.concurrencyKey !== null) this.#unfolding++;
     const settlement: TaskSettlement = { id: task.id, attempt, version, containerId, startedAtMs, endedAtMs: this.#options.clock.now(), ...outcome };
     this.#write(running, settlement, told, SETTLE_AGAIN_MS.first);
   }
@@ -333,6 +351,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   ): void {
     const { task, attempt } = running;
     if (this.#running.get(task.id) === running) this.#running.delete(task.id);
+    if (task.concurrencyKey !== null) this.#unfolded();
     // Cancelled meanwhile, which has been told.
     if (!applied) return this.wake();
     const status = STATUS_AFTER[event];
