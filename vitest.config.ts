@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -9,6 +10,8 @@ export default defineConfig({
     // Bundles that tests make are loaded as Node loads them.
     server: { deps: { external: [/\/samovar-app-[^/]+\//] } },
     pool: "forks",
+    // Most tests wait for processes and disks: two at a time are no trouble for two cores.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     execArgv: ["--conditions=samovar-source"],
     testTimeout: 30_000,
     hookTimeout: 30_000,

@@ -22,6 +22,7 @@ import { createContainerCalls } from "./container-calls.ts";
 import { Control } from "./control.ts";
 import { Execs } from "./exec.ts";
 import { ensureAdminToken } from "./home/admin-token.ts";
+import { checkDatabase } from "./home/lost-database.ts";
 import { acquireHomeLock, type HomeLock } from "./home/lock.ts";
 import { toHomeFailure } from "./home/home-failure.ts";
 import { createHome, type HomePaths } from "./home/paths.ts";
@@ -89,6 +90,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
   const startedAtMs = clock.now();
   const ids = createIdSource();
   const undo: (() => unknown)[] = [() => lock.release()];
+  const databaseState = await checkDatabase(home);
   const storing = openSqliteStorage({ file: home.database, logger, clock });
   // Whichever fails first is told; the storage must then be closed all the same.
   storing.catch(() => {});
@@ -145,7 +147,13 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       storage.schedules.load(),
       ensureCallbackSecret(home.callbackSecret, randomBytes),
     ]);
-    await clearDeadCode(home, new Set(deployed.versions.flatMap(({ code, builtCode }) => [code, ...Object.values(builtCode)].map(({ codeId }) => codeId))));
+    if (databaseState === "lost")
+      logger.warn(
+        { home: home.root },
+        "The database is gone and a new one was made; code of earlier deployments is kept until the next start, for samovar restore",
+      );
+    else
+      await clearDeadCode(home, new Set(deployed.versions.flatMap(({ code, builtCode }) => [code, ...Object.values(builtCode)].map(({ codeId }) => codeId))));
     let url = "";
     const living = new Map<string, Container>();
     const metrics = new Metrics({ version: SERVER_VERSION, driver: driver.info.name, functions: () => control.functions() });
