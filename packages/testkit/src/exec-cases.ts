@@ -162,7 +162,8 @@ export function describeExec({ driver, start }: ExecSetting): void {
     expect(await Promise.all(all.map(({ stdout }) => text(stdout)))).toEqual(["1\n", "2\n", "3\n", "4\n", "5\n"]);
   });
 
-  test("exec: a terminal is one, of the size that was asked for, and carries both streams", async (context) => {
+  // runc copies from one terminal to another, and on a very busy machine it can end before it has: seen once in some hundred runs.
+  test("exec: a terminal is one, of the size that was asked for, and carries both streams", { retry: 2 }, async (context) => {
     need(context);
     const container = await start();
     const exec = await container.exec(
