@@ -87,6 +87,18 @@ function createRequest(call: () => Promise<unknown>, stream: () => AsyncIterable
   });
 }
 
+/** A name is made once; a caller that goes through names without end starts over. */
+const MAX_KNOWN = 1_000;
+
 /** Every name is there, save the ones by which the language asks an object what it is. */
-const namedProxy = (get: (name: string) => unknown): object =>
-  new Proxy({}, { get: (_, name) => (typeof name === "string" && name !== "then" && name !== "toJSON" ? get(name) : undefined) });
+function namedProxy(create: (name: string) => unknown): object {
+  const known = new Map<string, unknown>();
+  const find = (name: string): unknown => {
+    if (known.has(name)) return known.get(name);
+    if (known.size === MAX_KNOWN) known.clear();
+    const created = create(name);
+    known.set(name, created);
+    return created;
+  };
+  return new Proxy({}, { get: (_, name) => (typeof name === "string" && name !== "then" && name !== "toJSON" ? find(name) : undefined) });
+}

@@ -322,6 +322,16 @@ describe("a client", () => {
     await expect(client.deployment("orders").submit(1, { dely: 1 } as never)).rejects.toThrow('did you mean "delay"?');
   });
 
+  test("makes what is behind a name once, however often it is asked for", () => {
+    const client = openClient("http://127.0.0.1:1");
+    const app = client.app<any>("shop") as any;
+    expect(app.orders.put).toBe(app.orders.put);
+    expect(app.orders.put).not.toBe(app.payments.put);
+    const { put } = app.orders;
+    for (let i = 0; i < 1_000; i++) void app[`other${i}`];
+    expect([app.orders.put === put, typeof app.orders.put]).toEqual([false, "function"]);
+  });
+
   test("queues what an app's module types say", async () => {
     const { url, seen } = await listen((request, response) => {
       const tasks = request.body.length ? (decodeValue(request.body) as PutTasksRequest).tasks : [];
