@@ -174,7 +174,17 @@ function submit(context: DataPlaneContext, call: Call, req: IncomingMessage, res
       return sink.attach(entry.submit(aim.parameters, input, sink));
     }
     const queue = async (content: Buffer | null): Promise<void> => {
-      const input = { method: aim.method, encoding: as, reply, stream, request, body: content, anonymous: principal === undefined, ...(terms ?? NO_TERMS) };
+      const input = {
+        method: aim.method,
+        encoding: as,
+        reply,
+        stream,
+        request,
+        body: content,
+        pinned: isPinned(call.route),
+        anonymous: principal === undefined,
+        ...(terms ?? NO_TERMS),
+      };
       const result = await put(context, call, aim, input);
       answerQueued(context, { ...answered, delivery, applied: appliedOf(prefer, delivery) }, result);
     };
@@ -221,6 +231,9 @@ async function put(context: DataPlaneContext, { route }: Call, { entry, paramete
   if (isPlain && !entry.development && route.by !== "id" && route.version === undefined) return { id: await context.schedules.run(entry.name), created: true };
   return (await context.tasks.put(entry, parameters, [{ ...input, encoding: "none", request: null, body: null }]))[0]!;
 }
+
+/** A version was named, by its number or as the one that has this id. */
+const isPinned = (route: Route): boolean => route.by === "id" || route.version !== undefined;
 
 /** Anybody may add to the queue of a public function; who goes first, and for how long, is its owner's to say. */
 function assertOwnQueue(req: IncomingMessage): void {

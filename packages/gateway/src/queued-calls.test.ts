@@ -159,6 +159,12 @@ describe("a queued call", () => {
     expect(await problemOf(await request("/taskqueue/jobs", post("1")))).toMatchObject({ status: ERROR_CATALOGUE[code].status, code });
   });
 
+  test("that names a version or an id is for that version alone", async () => {
+    const { request, control } = await startGateway([jobs()]);
+    for (const path of ["/taskqueue/jobs", "/taskqueue/jobs@1", "/taskqueue/id/fn_jobs_1"]) await request(path, post("1"));
+    expect([...control.tasks.all.values()].map(({ input }) => input.pinned)).toEqual([false, true, true]);
+  });
+
   test("of a caller without a token says so, and may not say who goes first or for how long", async () => {
     const open = new FakeFunction({ kind: "taskqueue", name: "open", options: { authorized: false } });
     const { request, control } = await startGateway([open]);

@@ -38,6 +38,8 @@ export interface TaskWait {
 
 export interface NewInput extends Pick<InputRequest, "method" | "encoding" | "reply" | "stream"> {
   readonly request: RequestHead | null;
+  /** Its caller named this version, by number or id: it is run by no other. */
+  readonly pinned?: boolean;
   /** Its caller has no token: of a public function. */
   readonly anonymous?: boolean;
   readonly body: Buffer | null;

@@ -25,11 +25,11 @@ export async function putTasks(
   asValue: boolean,
 ): Promise<PutTasksResponse> {
   if (isDraining()) throw new SamovarError("shutting_down", "The server is shutting down: queue it again when it is back");
-  const entry = findFunction(functions, principal, target.idOrName);
+  const { entry, pinned } = findFunction(functions, principal, target.idOrName);
   assertApp(principal, entry.app, `The function "${entry.name}"`);
   const method = findMethod(entry, target.method ?? "");
   const toInput = asValue ? valueInput : jsonInput;
-  const inputs = tasks.map((task, index) => toInput(task, method, index));
+  const inputs = tasks.map((task, index) => ({ ...toInput(task, method, index), ...(pinned && { pinned }) }));
   return { tasks: await control.tasks.put(entry, readParameters(entry, target.query), inputs) };
 }
 
@@ -37,13 +37,13 @@ const KINDS = Object.keys(KIND_SEGMENTS) as FunctionKind[];
 const NAMED = /^(.+?)(?:@([1-9]\d{0,8}))?$/;
 
 /** By id, by name, or by name and version. */
-function findFunction(functions: FunctionTable, principal: Principal, idOrName: string): FunctionEntry {
+function findFunction(functions: FunctionTable, principal: Principal, idOrName: string): { readonly entry: FunctionEntry; readonly pinned: boolean } {
   const byId = functions.byId(idOrName);
-  if (byId) return byId;
+  if (byId) return { entry: byId, pinned: true };
   const [, name = "", version] = NAMED.exec(idOrName) ?? [];
   for (const kind of KINDS) {
     const entry = functions.byName(kind, name, version === undefined ? undefined : Number(version));
-    if (entry) return entry;
+    if (entry) return { entry, pinned: version !== undefined };
   }
   const names = functions.list().flatMap((entry) => (mayTouch(principal, entry.app) ? [entry.name] : []));
   throw new SamovarError("not_found", `No function has the name or id ${show(idOrName)}${describeNear(name, [...new Set(names)], "functions")}`);

@@ -60,6 +60,11 @@ export class TaskQueues {
     for (const queue of this.#of(base)) queue.rest();
   }
 
+  /** What waits for one version of this name alone may go on: it takes work again. */
+  wakeVersions(base: string): void {
+    for (const queue of this.#queues.values()) if (queue.key.startsWith(`${base}@`)) queue.wake();
+  }
+
   isServed(base: string): boolean {
     return this.#targets.has(base);
   }

@@ -50,6 +50,7 @@ export function createServing({ queues, tasks, schedules, logger }: ServingOptio
   return {
     began(runtime, { ticks }) {
       queues.serve(runtime.queue, runtime);
+      queues.wakeVersions(runtime.queue);
       if (ticks) setSchedule(runtime, false);
     },
     rests(runtime) {

@@ -124,3 +124,10 @@ test("a task that isn't there, one that was left, and a selection of everything"
   await expect(tasks.cancel({})).rejects.toBeInstanceOf(SamovarError);
   await expect(tasks.retry({})).rejects.toMatchObject({ code: "invalid_request" });
 });
+
+test("what is for one version has a queue of its own, also while that version is the active one", async () => {
+  const { tasks, put, entry } = open();
+  await tasks.put(entry, [], [INPUT]);
+  await tasks.put(entry, [], [{ ...INPUT, pinned: true }]);
+  expect(put.map(({ queue }) => queue)).toEqual(["work", "work@1"]);
+});

@@ -55,7 +55,7 @@ export class Tasks implements TaskControl {
     if (inputs.length === 0) return [];
     const { ids, clock } = this.#options;
     const runtime = this.#runtimeOf(entry);
-    const to = this.#address(runtime, parameters);
+    const to = this.#address(runtime, parameters, inputs[0]!.pinned);
     this.#assertRoom(to, inputs.length);
     if (inputs.some(({ anonymous }) => anonymous)) this.#assertStranger(to, inputs);
     const nowMs = clock.now();
@@ -102,17 +102,17 @@ export class Tasks implements TaskControl {
     return inserted.map((one) => ({ id: one.id, created: one.inserted }));
   }
 
-  /** Deployed functions have one queue for all versions; one that is called as `@n` beside the active one has its own. */
-  #address(runtime: FunctionRuntime, parameters: readonly unknown[]): TaskAddress {
+  /** Deployed functions have one queue for all versions; what is for one version, or for one beside the active one, has its own. */
+  #address(runtime: FunctionRuntime, parameters: readonly unknown[], isPinned = false): TaskAddress {
     const { manifest, name, app } = runtime;
     if (manifest.requiresParameters && parameters.length === 0)
       throw new SamovarError("invalid_request", `${name} needs constructor arguments: call it through .with(…), or give ?with=[…]`);
     if (parameters.length > 0 && manifest.kind !== "cls")
       throw new SamovarError("invalid_request", `${name} is not a class: it takes no constructor arguments`);
     const { registry, queues } = this.#options;
-    const isActive = runtime.spec.session !== null || registry.holder(name) === runtime;
-    const base = isActive ? runtime.queue : versionQueue(runtime);
-    if (!isActive) queues.serve(base, runtime);
+    const isShared = runtime.spec.session !== null || (!isPinned && registry.holder(name) === runtime);
+    const base = isShared ? runtime.queue : versionQueue(runtime);
+    if (!isShared) queues.serve(base, runtime);
     return { queue: parameters.length === 0 ? base : base + canonicalJson(parameters), functionName: name, app, parameters, manifest };
   }
 
