@@ -14,5 +14,7 @@ setInterval(() => {}, 2 ** 30);
 
 const io = createProcessIo();
 const exitCode = await runCli(process.argv.slice(2), io);
+// A pipe takes what was written when its reader comes to it; one that has left takes nothing.
+await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((resolve) => (stream.writable ? stream.write("", resolve) : resolve(null)))));
 // Not left to the event loop: whatever a command failed to close must not keep a finished command alive.
 process.exit(exitCode);

@@ -157,6 +157,8 @@ export interface InputHead {
   /** Items of a generator: as NDJSON lines, as server-sent events, or as length-prefixed values. */
   readonly stream: "ndjson" | "sse" | "values";
   readonly streamed?: boolean;
+  /** The answer is kept and may be read by others: with `reply: "http"`, what JSON has no form for is sent as a value in its place. */
+  readonly kept?: boolean;
   readonly timeoutMs: number | null;
   /** Milliseconds since the epoch; null without a timeout. */
   readonly deadlineMs: number | null;

@@ -11,8 +11,11 @@ const TEXT_HEAD = toHead(200, "text/plain; charset=utf-8");
 const BYTES_HEAD = toHead(200, "application/octet-stream");
 const EMPTY_HEAD = toHead(204, null);
 
-/** Answers an HTTP caller: a string, bytes or a Response as they are, nothing as 204, all else as JSON. */
-export function answerHttp(reply: ReplyStream, result: unknown): Promise<void> | void {
+/**
+ * Answers an HTTP caller: a string, bytes or a Response as they are, nothing as 204, all else as JSON. What JSON would change is
+ * refused, or where the answer is `kept` sent as a value: its work is done, and whoever reads it gets the view they ask for.
+ */
+export function answerHttp(reply: ReplyStream, result: unknown, kept: boolean): Promise<void> | void {
   if (result === undefined) return reply.result(EMPTY_HEAD, null);
   if (typeof result === "string") return reply.result(TEXT_HEAD, result);
   if (typeof result === "object" && result !== null) {
@@ -22,7 +25,14 @@ export function answerHttp(reply: ReplyStream, result: unknown): Promise<void> |
     if (isResponse(result)) return answerResponse(reply, result);
     if (isReadableStream(result)) return answerResponse(reply, new Response(result, { headers: { "content-type": "application/octet-stream" } }));
   }
-  return reply.result(JSON_HEAD, encodeJson(result));
+  let json: string;
+  try {
+    json = encodeJson(result);
+  } catch (error) {
+    if (!kept) throw error;
+    return answerValue(reply, result);
+  }
+  return reply.result(JSON_HEAD, json);
 }
 
 /** Answers a handle: one value, whatever it is. */

@@ -117,6 +117,13 @@ test("a body that is not JSON, an input that fails its schema and a result that 
   expect(text(await peer.call(4))).toBe("5");
 });
 
+test("what JSON has no form for is a value where the answer is kept, so that work that was done is not lost", async () => {
+  const { peer } = await readyWorker(moduleOf(callable(() => new Map([["at", new Date(0)]]))));
+  const { head, body } = await peer.call(null, { kept: true });
+  expect(head).toMatchObject({ status: 200, headers: [["content-type", "application/vnd.samovar.value"]] });
+  expect(decodeValue(body)).toEqual(new Map([["at", new Date(0)]]));
+});
+
 test("what a handler throws crosses with name, message, stack and cause, and is marked as the handler's", async () => {
   class Mine extends Error {
     override name = "Mine";

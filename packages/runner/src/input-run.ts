@@ -184,7 +184,7 @@ export class InputRun implements Scope, ContextSource {
   readonly #answer = (result: unknown): void => {
     try {
       this.#host.log.endScope(this);
-      const sent = this.head.reply === "value" ? answerValue(this.reply, result) : answerHttp(this.reply, result);
+      const sent = this.head.reply === "value" ? answerValue(this.reply, result) : answerHttp(this.reply, result, this.head.kept === true);
       if (sent) sent.then(this.#end, this.#broke);
       else this.#end();
     } catch (error) {

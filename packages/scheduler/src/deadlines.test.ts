@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { FakeClock } from "@samovar/kit";
+import { FakeClock, type Clock } from "@samovar/kit";
 import { Deadlines } from "./deadlines.ts";
 
 function setUp(): { clock: FakeClock; deadlines: Deadlines; fired: string[]; add(name: string, inMs: number): ReturnType<Deadlines["add"]> } {
@@ -47,4 +47,19 @@ test("a deadline set while others fire is honoured", () => {
   deadlines.add(clock.monotonic() + 10, () => add("second", 10));
   clock.advance(20);
   expect(fired).toEqual(["second"]);
+});
+
+test("a timer that fires a little early, as real ones do, fires nothing before its time, and forgets nothing", () => {
+  const clock = new FakeClock();
+  // Rounds down to whole milliseconds, and stands at fractions.
+  const coarse: Clock = { now: () => clock.now(), monotonic: () => clock.monotonic() + 0.4, after: (ms, run) => clock.after(Math.max(1, Math.floor(ms)), run) };
+  const deadlines = new Deadlines(coarse);
+  const fired: number[] = [];
+  const dueAtMs = coarse.monotonic() + 100.3;
+  deadlines.add(dueAtMs, () => fired.push(coarse.monotonic()));
+  clock.advance(100);
+  expect(fired).toEqual([]);
+  clock.advance(1);
+  expect(fired).toHaveLength(1);
+  expect(fired[0]).toBeGreaterThanOrEqual(dueAtMs);
 });

@@ -51,8 +51,9 @@ export class Deadlines {
   readonly #fire = (): void => {
     this.#armedForMs = Infinity;
     const nowMs = this.#clock.monotonic();
-    // What falls due is taken out first: a callback may add and delete others.
-    const due = [...this.#set].filter((deadline) => deadline.dueAtMs <= nowMs + 0.5);
+    // What falls due is taken out first: a callback may add and delete others. Timers may fire a fraction of a millisecond early,
+    // and who asks the clock then finds that its time has not come: never before it, but once more.
+    const due = [...this.#set].filter((deadline) => deadline.dueAtMs <= nowMs);
     for (const deadline of due) this.#set.delete(deadline);
     for (const deadline of due) deadline.onDue();
     let earliestMs = Infinity;

@@ -1,4 +1,12 @@
-import { SamovarError, type FunctionInfo, type FunctionOptions, type InputHead, type ScalingPatch, type StopReason } from "@samovar/protocol";
+import {
+  SamovarError,
+  type FunctionInfo,
+  type FunctionKind,
+  type FunctionOptions,
+  type InputHead,
+  type ScalingPatch,
+  type StopReason,
+} from "@samovar/protocol";
 import { retryDelayMs } from "@samovar/kit";
 import { Attempt } from "./attempt.ts";
 import type { Container } from "./container.ts";
@@ -231,6 +239,7 @@ export class Pool implements FleetClient {
       stream: request.stream,
       timeoutMs,
       deadlineMs: timeoutMs === null ? null : clock.now() + timeoutMs,
+      ...(input.isTask && !HTTP_KINDS.has(this.spec.manifest.kind) ? { kept: true } : {}),
       ...(request.request ? { request: request.request } : {}),
     };
     const coldStart = container.readyAtMs === null || container.readyAtMs >= input.arrivedEpochMs;
@@ -466,6 +475,9 @@ export class Pool implements FleetClient {
     this.finish(input, failure)?.error(failure);
   }
 }
+
+/** What they answer is made for HTTP, whoever calls them. */
+const HTTP_KINDS: ReadonlySet<FunctionKind> = new Set<FunctionKind>(["endpoint", "cls"]);
 
 /** What the start was made of, for `server-timing`. */
 function startPhases(container: Container): { name: string; durationMs: number }[] {

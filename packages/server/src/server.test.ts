@@ -33,6 +33,9 @@ async function start(): Promise<SamovarServer> {
 const get = (path: string): Promise<Response> => fetch(server!.url + path, { headers: { authorization: `Bearer ${server!.adminToken}` } });
 
 test("a server begins without the code of an earlier one, and leaves neither its address nor its socket", async () => {
+  await start();
+  server!.shutdown("done");
+  await server!.closed;
   await mkdir(join(home, "code/old"), { recursive: true });
   await writeFile(join(home, "code/old/app.mjs"), "");
   await start();
@@ -41,6 +44,19 @@ test("a server begins without the code of an earlier one, and leaves neither its
   await server!.closed;
   const left = await readdir(home);
   expect([left.includes("server.json"), await readdir(join(home, "run"))]).toEqual([false, []]);
+});
+
+test("code outlives its database: it stays at the start that finds none, and is refused beside an empty one", async () => {
+  await mkdir(join(home, "code/old"), { recursive: true });
+  await start();
+  expect(await readdir(join(home, "code"))).toEqual(["old"]);
+  server!.shutdown("done");
+  await server!.closed;
+  for (const suffix of ["", "-wal", "-shm"]) await rm(join(home, `samovar.db${suffix}`), { force: true });
+  await writeFile(join(home, "samovar.db"), "");
+  await expect(start()).rejects.toMatchObject({ code: "storage_failed", message: expect.stringContaining("is empty") });
+  expect(await readdir(join(home, "code"))).toEqual(["old"]);
+  server = null;
 });
 
 test("a second server on the home is refused, and the first goes on", async () => {

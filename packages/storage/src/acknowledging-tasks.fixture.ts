@@ -1,5 +1,4 @@
 /** Puts tasks in and does them without end, and prints every insert and every end once it is acknowledged: for the test that kills it. */
-import { writeSync } from "node:fs";
 import { silentLogger, systemClock } from "@samovar/kit";
 import { openSqliteStorage } from "./sqlite-storage.ts";
 import { settlementSample, startSample, taskSample } from "./task-samples.fixture.ts";
@@ -24,13 +23,13 @@ await Promise.all(
       await tasks.insert([
         taskSample(id, { concurrencyKey: i % 3 === 0 ? "k" : null, callbackUrl: i % 2 === 0 ? "https://example.com/done" : null, createdAtMs: Date.now() }),
       ]);
-      writeSync(1, `inserted ${id}\n`);
+      process.stdout.write(`inserted ${id}\n`);
       const next = await takeNext();
       if (!next) continue;
       const start = startSample(next.id, next.attempt + 1, Date.now());
       tasks.started(start);
       const { applied } = await tasks.settle(settlementSample(start, { result: { encoding: "json", bytes: Buffer.from(next.id) } }));
-      if (applied) writeSync(1, `settled ${next.id}\n`);
+      if (applied) process.stdout.write(`settled ${next.id}\n`);
     }
   }),
 );

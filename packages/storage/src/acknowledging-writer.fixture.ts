@@ -1,5 +1,4 @@
 /** Inserts without end and prints the id of every insert once it is acknowledged: for the test that kills it. */
-import { writeSync } from "node:fs";
 import { silentLogger, systemClock } from "@samovar/kit";
 import { openSqliteStorage } from "./sqlite-storage.ts";
 
@@ -10,7 +9,7 @@ await Promise.all(
     for (let i = 0; ; i++) {
       const id = `to_${writer}_${i}`;
       await storage.tokens.insert({ id, hash: id, name: "n", scopes: ["invoke"], app: null, expiresAtMs: null, createdAtMs: i });
-      writeSync(1, `${id}\n`);
+      process.stdout.write(`${id}\n`);
     }
   }),
 );

@@ -131,3 +131,13 @@ test("what is for one version has a queue of its own, also while that version is
   await tasks.put(entry, [], [{ ...INPUT, pinned: true }]);
   expect(put.map(({ queue }) => queue)).toEqual(["work", "work@1"]);
 });
+
+test("a generator is not queued for a handle, which could not read its items; over HTTP its answer is kept whole", async () => {
+  const { tasks, entry } = open();
+  Object.assign(entry.manifest, { handler: { streaming: true, batch: null, inputSchema: null, outputSchema: null } });
+  await expect(tasks.put(entry, [], [{ ...INPUT, reply: "value", stream: "values" }])).rejects.toMatchObject({
+    code: "invalid_request",
+    message: expect.stringContaining("is a generator"),
+  });
+  await expect(tasks.put(entry, [], [INPUT])).resolves.toHaveLength(1);
+});

@@ -58,6 +58,7 @@ export class Tasks implements TaskControl {
     const to = this.#address(runtime, parameters, inputs[0]!.pinned);
     this.#assertRoom(to, inputs.length);
     if (inputs.some(({ anonymous }) => anonymous)) this.#assertStranger(to, inputs);
+    assertNoStream(runtime, inputs);
     const nowMs = clock.now();
     return this.#insert(inputs.map((input) => toNewTask(to, input, ids("task"), nowMs)));
   }
@@ -222,6 +223,13 @@ export class Tasks implements TaskControl {
   watch(which: TaskWatch, listener: (change: TaskChange) => void): () => void {
     return this.#options.queues.changes.watch(which, ({ started: _started, answer: _answer, ...change }) => listener(change));
   }
+}
+
+/** A handle would get the bytes of a stream of items, of which it knows nothing. */
+function assertNoStream({ manifest, name }: FunctionRuntime, inputs: readonly NewInput[]): void {
+  const streams = ({ method, reply }: NewInput): boolean =>
+    reply === "value" && ((method === null ? manifest.handler : manifest.methods[method])?.streaming ?? false);
+  if (inputs.some(streams)) throw new SamovarError("invalid_request", `${name} is a generator, whose items nobody would read: call it with .stream(input)`);
 }
 
 function toFilter({ function: functionName, ...rest }: TaskSelection): TaskFilter {
