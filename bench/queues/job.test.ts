@@ -21,6 +21,7 @@ test("who waits for a number of runs is told when they have been done", async ()
   await runner.run(toJob(2));
   await told;
   await runner.untilRun(1);
+  expect(runner.report().runs).toBe(2);
 });
 
 test("what ran before jobs held the slots isn't counted, and those that held them are", async () => {

@@ -1,9 +1,9 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { verifyCallback, type CallbackBody } from "samovar";
 
 /** Takes what Samovar posts when a task is over; anybody else's is refused. */
 export function createReceiver(secret: string, take: (event: CallbackBody) => void): Server {
-  return createServer(async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     try {
       const body = Buffer.concat(await Array.fromAsync(request));
       take(verifyCallback({ body, headers: request.headers, secret }));
@@ -11,7 +11,8 @@ export function createReceiver(secret: string, take: (event: CallbackBody) => vo
     } catch (error) {
       response.writeHead(401).end((error as Error).message);
     }
-  });
+  };
+  return createServer((request, response) => void answer(request, response));
 }
 
 if (import.meta.main) {

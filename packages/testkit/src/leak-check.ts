@@ -36,7 +36,7 @@ export function failOnLeaks(options: { readonly empty?: readonly string[]; reado
       ...(options.empty ? { empty: options.empty } : {}),
       ...(options.serverPids ? { serverPids: options.serverPids() } : {}),
     });
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
     if (leaks.length > 0) throw new Error(`The test left behind:\n${leaks.map((leak) => `- ${leak}`).join("\n")}`);
   });
   return () => folder;

@@ -93,7 +93,12 @@ test.concurrent("metrics and the description of a deployment tell what was done"
   expect(described.json).toMatchObject({
     openapi: expect.stringMatching(/^3\.1\./),
     servers: [{ url: home.server.url }],
-    paths: { "/endpoint/shop": { get: { parameters: expect.arrayContaining([expect.objectContaining({ name: "text", in: "query" })]) }, post: { requestBody: { required: true } } } },
+    paths: {
+      "/endpoint/shop": {
+        get: { parameters: expect.arrayContaining([expect.objectContaining({ name: "text", in: "query" })]) },
+        post: { requestBody: { required: true } },
+      },
+    },
   });
   await home.endServer();
 });
