@@ -1,5 +1,6 @@
 import { SamovarError, type AnswerHead, type TaskId } from "@samovar/protocol";
 import type { WaitingTask } from "@samovar/storage";
+import type { FunctionRuntime } from "../function-runtime.ts";
 import type { InputFailure, InputRequest, InputSink, InputTicket, StartedInfo } from "../input.ts";
 import type { SourcedInput } from "../input-source.ts";
 import { parseReplyText } from "./reply-text.ts";
@@ -21,11 +22,11 @@ export interface RunningTaskOwner {
 export class RunningTask implements SourcedInput, InputSink {
   readonly task: WaitingTask;
   readonly attempt: number;
-  readonly version: number;
+  /** Whose it is, also when another version has its queue by now, or none. */
+  readonly by: FunctionRuntime;
   startedAtMs = 0;
   /** Once a worker has it. */
   start: StartedInfo | null = null;
-  containerId = "";
   readonly #owner: RunningTaskOwner;
   #ticket: InputTicket | null = null;
   #isOver = false;
@@ -33,11 +34,15 @@ export class RunningTask implements SourcedInput, InputSink {
   #chunks: Buffer[] = [];
   #size = 0;
 
-  constructor(owner: RunningTaskOwner, task: WaitingTask, version: number) {
+  constructor(owner: RunningTaskOwner, task: WaitingTask, by: FunctionRuntime) {
     this.#owner = owner;
     this.task = task;
     this.attempt = task.attempt + 1;
-    this.version = version;
+    this.by = by;
+  }
+
+  get containerId(): string {
+    return this.start?.containerId ?? "";
   }
 
   get request(): InputRequest {
@@ -73,8 +78,8 @@ export class RunningTask implements SourcedInput, InputSink {
   // --- its pool tells (InputSink)
 
   started(info: StartedInfo): void {
-    this.containerId = info.containerId;
-    this.#owner.began(this, info);
+    this.start = { ...info, version: this.by.version };
+    this.#owner.began(this, this.start);
   }
 
   result(head: AnswerHead, body: Buffer): void {

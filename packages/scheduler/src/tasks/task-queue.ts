@@ -164,7 +164,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
         continue;
       }
       // One that began beside its commit has been told as running.
-      if (!early.has(task) || this.#window.has(task.id)) this.#tell(task.id, "PENDING", 0);
+      if (!early.has(task) || this.#window.has(task.id)) this.#tell(task.id, { name: task.functionName, app: task.app }, "PENDING", 0);
       if (!ready) this.#options.alarm(task.dueAtMs);
       if (task.expiresAtMs !== null) this.#options.alarm(task.expiresAtMs);
       if (!ready) continue;
@@ -270,6 +270,8 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   }
 
   take(): SourcedInput | null {
+    const by = this.#target;
+    if (!by) return null;
     const nowMs = this.#options.clock.now();
     for (let task = this.#window.take(); task; task = this.#window.take()) {
       if (this.#window.size < LOW) this.#refill();
@@ -277,7 +279,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
         this.#options.alarm(task.expiresAtMs);
         continue;
       }
-      const running = new RunningTask(this, task, this.#target?.version ?? 0);
+      const running = new RunningTask(this, task, by);
       this.#running.set(task.id, running);
       this.#pending--;
       return running;
@@ -289,7 +291,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     const failure: InputFailure = { error, thrown: null, containerId: null, attempt: 0, retryable: false };
     for (let next = this.take(); next; next = this.take()) {
       const running = next as RunningTask;
-      this.began(running, { containerId: "", coldStart: true, queuedMs: 0, phases: [] });
+      running.started({ containerId: "", coldStart: true, queuedMs: 0, phases: [] });
       running.error(failure);
     }
   }
@@ -302,12 +304,12 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
 
   // --- attempts begin and end (RunningTaskOwner)
 
-  began(running: RunningTask, info: StartedInfo): void {
-    const { task, attempt, version } = running;
+  began(running: RunningTask, started: StartedInfo): void {
+    const { task, attempt, by } = running;
     running.startedAtMs = this.#options.clock.now();
-    this.#options.store.started({ id: task.id, attempt, version, containerId: info.containerId, startedAtMs: running.startedAtMs });
-    running.start = { ...info, version };
-    this.#tell(task.id, "RUNNING", attempt, { started: running.start });
+    const { containerId } = started;
+    this.#options.store.started({ id: task.id, attempt, version: by.version, containerId, startedAtMs: running.startedAtMs });
+    this.#tell(task.id, by, "RUNNING", attempt, { started });
   }
 
   succeeded(running: RunningTask, head: AnswerHead, body: Buffer): void {
@@ -316,19 +318,26 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   }
 
   failed(running: RunningTask, failure: InputFailure): void {
-    const { task } = running;
+    const { task, by } = running;
     const { random, clock } = this.#options;
-    const policy = this.#target?.manifest.options.retries;
-    const next = afterAttempt(failure, task.failures + 1, policy ?? NO_RETRIES, random());
+    const next = afterAttempt(failure, task.failures + 1, by.manifest.options.retries, random());
     const error = toKeptError(failure);
     const dueAtMs = next.event === "retry" ? clock.now() + next.delayMs : null;
     this.#settle(running, { event: next.event, result: null, error, dueAtMs }, { error });
   }
 
   #settle(running: RunningTask, outcome: Pick<TaskSettlement, "event" | "result" | "error" | "dueAtMs">, told: Partial<TaskEvent>): void {
-    const { task, attempt, version, containerId, startedAtMs } = running;
+    const { task, attempt, by, containerId, startedAtMs } = running;
     if (task.concurrencyKey !== null) this.#unfolding++;
-    const settlement: TaskSettlement = { id: task.id, attempt, version, containerId, startedAtMs, endedAtMs: this.#options.clock.now(), ...outcome };
+    const settlement: TaskSettlement = {
+      id: task.id,
+      attempt,
+      version: by.version,
+      containerId,
+      startedAtMs,
+      endedAtMs: this.#options.clock.now(),
+      ...outcome,
+    };
     this.#write(running, settlement, told, SETTLE_AGAIN_MS.first);
   }
 
@@ -349,7 +358,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     { applied, moreReady, next }: SettledTask,
     told: Partial<TaskEvent>,
   ): void {
-    const { task, attempt } = running;
+    const { task, attempt, by } = running;
     if (this.#running.get(task.id) === running) this.#running.delete(task.id);
     if (task.concurrencyKey !== null) this.#unfolded();
     // Cancelled meanwhile, which has been told.
@@ -358,14 +367,13 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     if (event === "retry" || event === "give-back") this.#pending++;
     else if (task.callbackUrl !== null) this.#options.observer.callbackDue();
     const waitedMs = attempt === 1 ? startedAtMs - task.createdAtMs : null;
-    const { app = "", name = "" } = this.#target ?? {};
-    this.#options.observer.attemptEnded({ app, function: name, status, waitedMs, ranMs: endedAtMs - startedAtMs });
+    this.#options.observer.attemptEnded({ app: by.app, function: by.name, status, waitedMs, ranMs: endedAtMs - startedAtMs });
     if (event === "retry") this.#options.alarm(dueAtMs!);
     if (event === "give-back") this.#window.add({ ...task, attempt, expiresAtMs: null });
     else if (next) this.#fetch(next);
     else if (moreReady) this.knowOnlyTo(null);
     // Who began to listen after its start hears of that now.
-    this.#tell(task.id, status, attempt, running.start ? { ...told, started: running.start } : told);
+    this.#tell(task.id, by, status, attempt, running.start ? { ...told, started: running.start } : told);
     this.wake();
   }
 
@@ -402,15 +410,11 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     return true;
   }
 
-  #tell(id: string, status: TaskStatus, attempt: number, more: Partial<TaskEvent> = {}): void {
+  #tell(id: string, of: Pick<FunctionRuntime, "name" | "app">, status: TaskStatus, attempt: number, more: Partial<TaskEvent> = {}): void {
     const { changes, clock } = this.#options;
-    const target = this.#target;
-    if (!target || !changes.isWatched(id)) return;
-    changes.tell({ id, function: target.name, app: target.app, status, attempt, atMs: clock.now(), ...more });
+    if (changes.isWatched(id)) changes.tell({ id, function: of.name, app: of.app, status, attempt, atMs: clock.now(), ...more });
   }
 }
-
-const NO_RETRIES = Object.freeze({ maxRetries: 0, initialDelayMs: 0, backoff: 1, maxDelayMs: 0, jitter: false });
 
 const STATUS_AFTER: Readonly<Record<TaskSettlement["event"], TaskStatus>> = {
   succeed: "COMPLETE",

@@ -276,6 +276,21 @@ test("the next version takes what waits; while nobody serves the queue it waits"
   expect(await at.storage.tasks.get("tk_3")).toMatchObject({ status: "COMPLETE", attempts: [{ version: 3 }] });
 });
 
+test("a task that runs while its function is stopped is told when it is over, and keeps its retries", async () => {
+  at = await createQueues();
+  const version = at.version(1, { slots: 2, retries: { maxRetries: 1 } });
+  at.queues.serve("work", version.runtime);
+  await at.queues.put([at.task("tk_1"), at.task("tk_2")]);
+  const told: string[] = [];
+  for (const id of ["tk_1", "tk_2"]) at.queues.changes.watch({ id }, (event: TaskEvent) => void told.push(`${event.function} ${event.id} ${event.status}`));
+  at.queues.rest("work");
+  const [first, second] = [...version.running];
+  first!.succeed();
+  second!.fail("once");
+  await at.settle();
+  expect(told).toEqual(["work tk_1 COMPLETE", "work tk_2 RETRY"]);
+});
+
 test("an end that can't be written is written later, and told only then", async () => {
   let failures = 2;
   at = await createQueues((store) => ({
