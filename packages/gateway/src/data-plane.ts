@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { SamovarError, show, type FunctionKind, type IdSource, type PutTaskResult } from "@samovar/protocol";
+import { MAX_TASK_BYTES, SamovarError, show, type FunctionKind, type IdSource, type PutTaskResult } from "@samovar/protocol";
 import type { FunctionEntry, FunctionTable, InputRequest, NewInput, ScheduleControl } from "@samovar/scheduler";
 import { assertApp, hasScope, mayTouch, unauthorized, type Authenticator, type Principal } from "./authenticator.ts";
 import { chooseDelivery, type Delivery } from "./delivery.ts";
@@ -9,7 +9,7 @@ import { sendProblem, toSamovarError, type FlatHeaders } from "./problem.ts";
 import { parseQuery, readParameters } from "./query.ts";
 import type { BodyLimits } from "./body-limits.ts";
 import type { ByteBudget } from "./byte-budget.ts";
-import { MAX_TASK_BYTES, answerQueued, type QueueContext } from "./queued-call.ts";
+import { answerQueued, type QueueContext } from "./queued-call.ts";
 import { collectBody, dropRest, receiveBody } from "./request-body.ts";
 import { assertPlainBody, bodyEncoding, toRequestHead, wantedAnswer, wholeEncoding } from "./request-head.ts";
 import { ResponseSink, type SinkContext } from "./response-sink.ts";

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { MAX_BODY_BYTES, SamovarError, show, type IdSource } from "@samovar/protocol";
+import { MAX_TASK_BYTES, MAX_BODY_BYTES, SamovarError, show, type IdSource } from "@samovar/protocol";
 import { systemClock, type Clock, type Logger } from "@samovar/kit";
 import type { ControlPlane, FunctionEntry, FunctionTable } from "@samovar/scheduler";
 import type { ControlApi } from "./api/control-api.ts";
@@ -8,7 +8,6 @@ import type { Authenticator } from "./authenticator.ts";
 import { handleCall, refuse, type DataPlaneContext } from "./data-plane.ts";
 import { answerHealth } from "./health.ts";
 import { Hosts, withoutHost } from "./host.ts";
-import { MAX_TASK_BYTES } from "./queued-call.ts";
 import { createHttpServer } from "./http-server.ts";
 import { assertMayReadMetrics, sendMetrics, type MetricsAnswer } from "./metrics-route.ts";
 import { toSamovarError } from "./problem.ts";

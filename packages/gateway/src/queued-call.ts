@@ -7,9 +7,6 @@ import { toSamovarError, type FlatHeaders } from "./problem.ts";
 import { dropRest, hasBody } from "./request-body.ts";
 import { CALLER_LEFT, ResponseSink, type SinkContext } from "./response-sink.ts";
 
-/** The largest input of a task: it is kept in the database, and in memory while it waits. */
-export const MAX_TASK_BYTES = 16 * 1024 * 1024;
-
 export interface QueueContext extends SinkContext {
   readonly tasks: TaskControl;
   /** Calls that wait for their task. */

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { HEADERS, SamovarError, parseDuration, show } from "@samovar/protocol";
+import { HEADERS, MAX_TASK_KEY_LENGTH, MAX_TASK_TERM_MS, SamovarError, parseDuration, show } from "@samovar/protocol";
 import type { NewInput } from "@samovar/scheduler";
 
 /** What a request says about its task. */
@@ -7,9 +7,6 @@ export type TaskTerms = Pick<NewInput, "delayMs" | "priorityMs" | "ttlMs" | "ide
 
 export const NO_TERMS: TaskTerms = Object.freeze({ delayMs: 0, priorityMs: 0, ttlMs: null, idempotencyKey: null, concurrencyKey: null });
 
-/** A year: what is later than that is a mistake in the unit. */
-export const MAX_TERM_MS = 366 * 86_400_000;
-export const MAX_KEY_LENGTH = 255;
 const PRINTABLE = /^[\x20-\x7e]+$/;
 
 /** Reads the headers of a task. Null where there are none. What can't be read is refused, its header named. */
@@ -22,7 +19,7 @@ export function readTerms(headers: IncomingHttpHeaders): TaskTerms | null {
   if (key === undefined && delay === undefined && priority === undefined && ttl === undefined && concurrency === undefined) return null;
   return {
     delayMs: delay === undefined ? 0 : readDuration(HEADERS.delay, delay, 0),
-    priorityMs: priority === undefined ? 0 : readDuration(HEADERS.priority, priority, -MAX_TERM_MS),
+    priorityMs: priority === undefined ? 0 : readDuration(HEADERS.priority, priority, -MAX_TASK_TERM_MS),
     ttlMs: ttl === undefined ? null : readDuration(HEADERS.ttl, ttl, 1),
     idempotencyKey: key === undefined ? null : readKey(HEADERS.idempotencyKey, key),
     concurrencyKey: concurrency === undefined ? null : readKey(HEADERS.concurrencyKey, concurrency),
@@ -37,7 +34,7 @@ export function queueHeader(headers: IncomingHttpHeaders): string | undefined {
 function readDuration(name: string, value: string | string[], minMs: number): number {
   try {
     const ms = parseDuration(value, name);
-    if (ms >= minMs && ms <= MAX_TERM_MS) return ms;
+    if (ms >= minMs && ms <= MAX_TASK_TERM_MS) return ms;
   } catch {
     // The message below says it in the header's own terms.
   }
@@ -48,7 +45,7 @@ function readDuration(name: string, value: string | string[], minMs: number): nu
 }
 
 function readKey(name: string, value: string | string[]): string {
-  if (typeof value === "string" && value.length <= MAX_KEY_LENGTH && PRINTABLE.test(value)) return value;
-  const size = typeof value === "string" && value.length > MAX_KEY_LENGTH ? `${value.length} characters` : show(value);
-  throw new SamovarError("invalid_request", `The header ${name} has ${size}: give 1 to ${MAX_KEY_LENGTH} printable ASCII characters`);
+  if (typeof value === "string" && value.length <= MAX_TASK_KEY_LENGTH && PRINTABLE.test(value)) return value;
+  const size = typeof value === "string" && value.length > MAX_TASK_KEY_LENGTH ? `${value.length} characters` : show(value);
+  throw new SamovarError("invalid_request", `The header ${name} has ${size}: give 1 to ${MAX_TASK_KEY_LENGTH} printable ASCII characters`);
 }

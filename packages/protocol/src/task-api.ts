@@ -5,6 +5,15 @@ import type { SerializedError } from "./errors.ts";
 /** How many tasks one request may queue. */
 export const MAX_PUT_TASKS = 1_000;
 
+/** The largest input of a task: it is kept, and held in memory while it waits. */
+export const MAX_TASK_BYTES = 16 * 1024 * 1024;
+
+/** Delay, head start and time to live: what is more than a year is a mistake in the unit. */
+export const MAX_TASK_TERM_MS = 366 * 86_400_000;
+
+/** Of an idempotency key, and of a concurrency key. */
+export const MAX_TASK_KEY_LENGTH = 255;
+
 /** How long one request may wait for a task: `?wait=`, `Prefer: wait`. */
 export const MAX_TASK_WAIT_MS = 300_000;
 

@@ -1,9 +1,8 @@
-import { KIND_SEGMENTS, SamovarError, show, toValueBody, type FunctionKind, type PutTask, type PutTasksResponse } from "@samovar/protocol";
+import { KIND_SEGMENTS, MAX_TASK_BYTES, SamovarError, show, toValueBody, type FunctionKind, type PutTask, type PutTasksResponse } from "@samovar/protocol";
 import { describeNear } from "@samovar/kit";
 import type { FunctionEntry, FunctionTable, NewInput } from "@samovar/scheduler";
 import { assertApp, mayTouch, type Principal } from "../authenticator.ts";
 import { tooLarge } from "../body-limits.ts";
-import { MAX_TASK_BYTES } from "../queued-call.ts";
 import { readParameters } from "../query.ts";
 import { findMethod } from "../route.ts";
 import type { ApiContext } from "./api-route.ts";

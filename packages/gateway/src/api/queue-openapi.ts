@@ -1,5 +1,5 @@
 import { CONTENT_TYPES, HEADERS, type FunctionKind } from "@samovar/protocol";
-import { MAX_KEY_LENGTH } from "../task-headers.ts";
+import { MAX_TASK_KEY_LENGTH } from "@samovar/protocol";
 import type { JsonSchema } from "./embedded-schemas.ts";
 
 /** How the calls of a kind are queued, in the words of OpenAPI: components, and what operations take of them. */
@@ -24,7 +24,7 @@ function header(name: string, description: string, schema: JsonSchema): JsonSche
 }
 
 export function createQueueOpenApi(kind: FunctionKind): QueueOpenApi {
-  const key = { type: "string", minLength: 1, maxLength: MAX_KEY_LENGTH };
+  const key = { type: "string", minLength: 1, maxLength: MAX_TASK_KEY_LENGTH };
   const parameters = {
     Prefer: header("Prefer", PREFER[kind], { type: "string", examples: ["wait", "wait=30", "respond-async"] }),
     IdempotencyKey: header(

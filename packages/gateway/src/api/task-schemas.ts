@@ -1,6 +1,8 @@
 import { z } from "zod";
 import {
   MAX_PUT_TASKS,
+  MAX_TASK_KEY_LENGTH,
+  MAX_TASK_TERM_MS,
   TASK_STATUSES,
   parseDuration,
   type CallbackInfo,
@@ -17,7 +19,6 @@ import {
   type TaskSelection,
   type TaskStatus,
 } from "@samovar/protocol";
-import { MAX_KEY_LENGTH, MAX_TERM_MS } from "../task-headers.ts";
 import { count, schemaOf } from "./schema-of.ts";
 
 const MAX_SELECTED = 1_000;
@@ -122,10 +123,10 @@ export const taskSelection = schemaOf<TaskSelection>()(
   z.strictObject(selection).refine((given) => Object.keys(given).length > 0, "must say which tasks: by ids, function, app, statuses or time"),
 );
 
-const key = z.string().min(1).max(MAX_KEY_LENGTH).exactOptional();
-const delayMs = z.number().min(0).max(MAX_TERM_MS).exactOptional();
-const priorityMs = z.number().min(-MAX_TERM_MS).max(MAX_TERM_MS).exactOptional();
-const ttlMs = z.number().min(1).max(MAX_TERM_MS).exactOptional();
+const key = z.string().min(1).max(MAX_TASK_KEY_LENGTH).exactOptional();
+const delayMs = z.number().min(0).max(MAX_TASK_TERM_MS).exactOptional();
+const priorityMs = z.number().min(-MAX_TASK_TERM_MS).max(MAX_TASK_TERM_MS).exactOptional();
+const ttlMs = z.number().min(1).max(MAX_TASK_TERM_MS).exactOptional();
 const putTask = { input: z.unknown().exactOptional(), delayMs, priorityMs, ttlMs, idempotencyKey: key, concurrencyKey: key };
 
 /** As a value: what people may write. */

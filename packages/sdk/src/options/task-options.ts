@@ -1,4 +1,4 @@
-import { parseDuration, show, type Duration, type PutTask } from "@samovar/protocol";
+import { MAX_TASK_KEY_LENGTH, parseDuration, show, type Duration, type PutTask } from "@samovar/protocol";
 import { throwMistakes, type CodeShape, type RawOptions } from "./mistakes.ts";
 import type { Draft, OptionReader } from "./option-table.ts";
 import { durationIn, isPlainObject, parseOr, SECOND_MS, WrongValue, YEAR_MS } from "./parse-values.ts";
@@ -28,8 +28,6 @@ export interface PutOptions {
 
 /** For many at once: the same for all, or by input. A key for all of them would make them one task. */
 export type PutManyOptions<I> = Omit<PutOptions, "idempotencyKey"> | ((input: I, index: number) => PutOptions | undefined);
-
-export const MAX_KEY_LENGTH = 255;
 
 type TaskFields = { -readonly [K in keyof Omit<PutTask, "input">]: PutTask[K] };
 
@@ -68,7 +66,8 @@ function readPriority(value: unknown, name: string): number {
 }
 
 function readKey(value: unknown, name: string): string {
-  if (typeof value === "string" && value.length > 0 && value.length <= MAX_KEY_LENGTH && value.isWellFormed()) return value;
-  const instead = typeof value === "number" || (typeof value === "string" && value !== "") ? String(value).slice(0, MAX_KEY_LENGTH).toWellFormed() : undefined;
-  throw new WrongValue(`${name} is ${show(value)}, but it takes a string of 1 to ${MAX_KEY_LENGTH} characters`, instead);
+  if (typeof value === "string" && value.length > 0 && value.length <= MAX_TASK_KEY_LENGTH && value.isWellFormed()) return value;
+  const instead =
+    typeof value === "number" || (typeof value === "string" && value !== "") ? String(value).slice(0, MAX_TASK_KEY_LENGTH).toWellFormed() : undefined;
+  throw new WrongValue(`${name} is ${show(value)}, but it takes a string of 1 to ${MAX_TASK_KEY_LENGTH} characters`, instead);
 }

@@ -1,14 +1,10 @@
-import { SamovarError, type FunctionManifest, type TaskId } from "@samovar/protocol";
+import { MAX_TASK_BYTES, MAX_TASK_KEY_LENGTH, MAX_TASK_TERM_MS, SamovarError, type FunctionManifest, type TaskId } from "@samovar/protocol";
 import { canonicalJson, toReplyText, type NewInput } from "@samovar/scheduler";
 import type { NewTask } from "@samovar/storage";
 
 /** A key stands for its task for so long, whatever became of it. */
 export const IDEMPOTENCY_MS = 86_400_000;
-/** Inputs are kept whole. */
-export const MAX_TASK_INPUT_BYTES = 16 * 1024 * 1024;
 
-const MAX_KEY_CHARS = 255;
-const MAX_DELAY_MS = 366 * 86_400_000;
 const NO_INPUT = new Uint8Array(0);
 
 /** Where a task goes, and of whom it is. */
@@ -50,22 +46,23 @@ export function toNewTask(to: TaskAddress, input: NewInput, id: TaskId, nowMs: n
 }
 
 function assertInput({ body, delayMs, priorityMs, ttlMs, idempotencyKey, concurrencyKey }: NewInput, name: string): void {
-  if (body && body.length > MAX_TASK_INPUT_BYTES) {
+  if (body && body.length > MAX_TASK_BYTES) {
     throw new SamovarError(
       "payload_too_large",
-      `The input of a task of ${name} has ${body.length} bytes, and may have ${MAX_TASK_INPUT_BYTES}: put what is larger into a file or a store, and queue where it is`,
+      `The input of a task of ${name} has ${body.length} bytes, and may have ${MAX_TASK_BYTES}: put what is larger into a file or a store, and queue where it is`,
     );
   }
   const wrong = (what: string): never => {
     throw new SamovarError("invalid_request", what);
   };
-  if (!(delayMs >= 0 && delayMs <= MAX_DELAY_MS)) wrong(`delay is ${delayMs} ms, but it is 0 to 366 days`);
-  if (!(Math.abs(priorityMs) <= MAX_DELAY_MS)) wrong(`priority is ${priorityMs} ms, but it is at most 366 days, forward or back`);
-  if (ttlMs !== null && !(ttlMs > 0 && ttlMs <= MAX_DELAY_MS)) wrong(`ttl is ${ttlMs} ms, but it is more than 0 and at most 366 days`);
+  if (!(delayMs >= 0 && delayMs <= MAX_TASK_TERM_MS)) wrong(`delay is ${delayMs} ms, but it is 0 to 366 days`);
+  if (!(Math.abs(priorityMs) <= MAX_TASK_TERM_MS)) wrong(`priority is ${priorityMs} ms, but it is at most 366 days, forward or back`);
+  if (ttlMs !== null && !(ttlMs > 0 && ttlMs <= MAX_TASK_TERM_MS)) wrong(`ttl is ${ttlMs} ms, but it is more than 0 and at most 366 days`);
   for (const [what, key] of [
     ["idempotencyKey", idempotencyKey],
     ["concurrencyKey", concurrencyKey],
   ] as const) {
-    if (key !== null && (key.length === 0 || key.length > MAX_KEY_CHARS)) wrong(`${what} has ${key.length} characters, but it has 1 to ${MAX_KEY_CHARS}`);
+    if (key !== null && (key.length === 0 || key.length > MAX_TASK_KEY_LENGTH))
+      wrong(`${what} has ${key.length} characters, but it has 1 to ${MAX_TASK_KEY_LENGTH}`);
   }
 }
