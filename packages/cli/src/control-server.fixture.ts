@@ -166,6 +166,7 @@ export function serverInfo(url: string, embedded = false): ServerInfo {
         diskLimit: "none",
         userNamespace: false,
         exec: false,
+        takeBack: false,
       },
       missing: ["Memory is measured, not limited by the kernel: run as root for control groups"],
       gpus: [],

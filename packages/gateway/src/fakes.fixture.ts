@@ -232,6 +232,7 @@ const SERVER: ServerInfo = {
       diskLimit: "none",
       userNamespace: false,
       exec: false,
+      takeBack: false,
     },
     missing: [],
     gpus: [],

@@ -84,6 +84,8 @@ export interface DriverCapabilities {
   /** Root in the container is nobody on the host. */
   readonly userNamespace: boolean;
   readonly exec: boolean;
+  /** Containers outlive a server that died, and the next one may go on with them. */
+  readonly takeBack: boolean;
 }
 
 export interface GpuDevice {

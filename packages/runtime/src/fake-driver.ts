@@ -54,6 +54,7 @@ const CAPABILITIES: DriverCapabilities = {
   diskLimit: "none",
   userNamespace: false,
   exec: false,
+  takeBack: false,
 };
 /** Above what Linux hands out, so that a pid that leaks into a real `kill` hits nothing. */
 const FIRST_PID = 2 ** 22 + 1;
@@ -110,6 +111,10 @@ class ScriptedDriver implements FakeDriver {
     if (bootDelayMs === 0) queueMicrotask(() => container.boot());
     else if (bootDelayMs !== Infinity) void this.#delay(bootDelayMs).then(() => container.boot());
     return this.#toRunning(container);
+  }
+
+  takeBack(): Promise<RunningContainer> {
+    return Promise.reject(new SamovarError("unsupported", "The fake driver's containers end with the process that plays them"));
   }
 
   async dispose(): Promise<void> {

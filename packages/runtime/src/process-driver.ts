@@ -65,6 +65,10 @@ class ProcessDriver implements RuntimeDriver {
     return this.#ledger.begin(spec, () => this.#start(spec, events));
   }
 
+  takeBack(): Promise<RunningContainer> {
+    return Promise.reject(new SamovarError("unsupported", "This driver can't take containers back yet"));
+  }
+
   dispose(): Promise<void> {
     this.#disposing ??= disposeAll([
       () => this.#stale.dispose(),

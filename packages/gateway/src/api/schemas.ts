@@ -105,6 +105,7 @@ export const serverInfo = schemaOf<ServerInfo>()(
         diskLimit: z.enum(["enforced", "none"]),
         userNamespace: z.boolean(),
         exec: z.boolean(),
+        takeBack: z.boolean(),
       }),
       missing: z.array(z.string()),
       gpus: z.array(z.strictObject({ id: z.string(), name: z.string(), memoryMib: count })),

@@ -158,6 +158,10 @@ class OciDriver implements RuntimeDriver {
     return this.#ledger.begin(spec, () => this.#start(spec, events));
   }
 
+  takeBack(): Promise<RunningContainer> {
+    return Promise.reject(new SamovarError("unsupported", "This driver can't take containers back yet"));
+  }
+
   dispose(): Promise<void> {
     const { leftovers, cgroups, networks, workshop } = this.#parts;
     this.#disposing ??= disposeAll([

@@ -34,6 +34,7 @@ export function toOciInfo(abilities: OciAbilities): DriverInfo {
       diskLimit: abilities.diskLimit ? "enforced" : "none",
       userNamespace: abilities.userNamespace,
       exec: true,
+      takeBack: false,
     },
     missing: [
       ...(abilities.userNamespace
