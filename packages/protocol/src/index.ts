@@ -1,4 +1,5 @@
 export * from "./api.ts";
+export * from "./cron.ts";
 export * from "./definition.ts";
 export * from "./errors.ts";
 export * from "./exec.ts";

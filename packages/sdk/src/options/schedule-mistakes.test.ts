@@ -34,6 +34,11 @@ test("a wrong time is told with the field that is wrong", async () => {
     Write:
       schedule({ when: "0 9 * * MON-FRI" }, handler)"
   `);
+  for (const [when, problem] of [
+    ["0 0 LW,15 * *", 'when is "0 0 LW,15 * *", but its day of month is "LW,15": LW has to be alone in its field'],
+    ["0 0 31W 4 *", 'when is "0 0 31W 4 *", but it never runs: no month of "4" has a day 31'],
+  ] as const)
+    expect(await inSchedule(JSON.stringify({ when }))).toContain(problem);
   expect(await inSchedule('{ when: "@dayly", timezone: "Europe/Berlim", overlap: "skipp", catchUp: 1 }')).toMatchInlineSnapshot(`
     "invalid_option: schedule at <site> has 4 mistakes:
       - when is "@dayly", but there is no such name: did you mean "@daily"?

@@ -1,5 +1,4 @@
-import { show, type Duration, type ScheduleManifest } from "@samovar/protocol";
-import { CRON_NAMES, describeCronProblem } from "./cron.ts";
+import { CRON_NAMES, describeCronProblem, show, type Duration, type ScheduleManifest } from "@samovar/protocol";
 import type { Mistake, RawOptions } from "./mistakes.ts";
 import { findNearest } from "./nearest.ts";
 import type { Draft, OptionReader } from "./option-table.ts";

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { createRuns, describeCronProblem, describeTimezoneProblem } from "./cron.ts";
+import { describeCronProblem } from "@samovar/protocol";
+import { createRuns, describeTimezoneProblem, describeWhenProblem } from "./cron.ts";
 
 /** What the clock on the wall shows in a zone: date, and time of day in minutes. */
 function wallClock(timezone: string): (atMs: number) => { readonly date: string; readonly minute: number } {
@@ -225,52 +226,86 @@ test.each(AROUND)("in %s runs are what looking at every minute around the change
   }
 });
 
-test("what can't be read is described as it was written, with what to write", () => {
-  const how =
-    "give five fields (minute hour day month weekday), six with seconds first, or one of @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually";
-  const problems = Object.fromEntries(
-    [
-      "* * * *",
-      "",
-      "0 0 32 * *",
-      "0 25 * * *",
-      "5/15 * * * *",
-      "0 0 30 2 *",
-      "0 0 31 4,6 *",
-      "@reboot",
-      "* * * * * * 2027",
-      "2026-01-01T00:00:00",
-      "0 0 * 13 *",
-    ].map((cron) => [cron, describeCronProblem(cron)?.replace(how, "HOW")]),
-  );
-  expect(problems).toMatchInlineSnapshot(`
-    {
-      "": "when is "", which has 0 fields: HOW",
-      "* * * *": "when is "* * * *", which has 4 fields: HOW",
-      "* * * * * * 2027": "when is "* * * * * * 2027", which has 7 fields: HOW",
-      "0 0 * 13 *": "when is "0 0 * 13 *", which is no cron expression (Invalid value for month: 13): HOW",
-      "0 0 30 2 *": "when is "0 0 30 2 *", which never runs: no month has such a day",
-      "0 0 31 4,6 *": "when is "0 0 31 4,6 *", which never runs: no month has such a day",
-      "0 0 32 * *": "when is "0 0 32 * *", which is no cron expression (Invalid value for day: 32): HOW",
-      "0 25 * * *": "when is "0 25 * * *", which is no cron expression (Invalid value for hour: 25): HOW",
-      "2026-01-01T00:00:00": "when is "2026-01-01T00:00:00", which has 1 field: HOW",
-      "5/15 * * * *": "when is "5/15 * * * *", which is no cron expression (stepping with numeric prefix ('5/15') is not allowed. Use wildcard (*/step) or range (min-max/step) instead): HOW",
-      "@reboot": "when is "@reboot", which is none of the names that there are: HOW",
-    }
-  `);
-  for (const good of [
-    "* * * * *",
-    "0 9 * jan,Jul mon-Fri",
-    " 0 9 * * MON-FRI ",
-    "*/10 * * * * *",
-    "@daily",
-    "@Hourly",
-    "0 0 ? * 1",
-    "0 0 29 2 *",
-    "0 0 LW * *",
-  ])
-    expect(describeCronProblem(good)).toBeUndefined();
+test("what can't be read is told as the SDK tells it where it is written", () => {
+  expect(describeWhenProblem("0 25 * * *")).toBe('when is "0 25 * * *", but its hour is "25": "25" is not one of 0 to 23');
+  expect(describeWhenProblem("0 0 31 4,6 *")).toBe('when is "0 0 31 4,6 *", but it never runs: no month of "4,6" has a day 31');
+  expect(describeWhenProblem("@reboot")).toMatch(/^when is "@reboot", but it is none of the names @hourly @daily/);
+  for (const good of [" 0 9 * * MON-FRI ", "0 9 * jan,Jul mon-Fri", "*/10 * * * * *", "@Hourly", "0 0 LW * *"])
+    expect(describeWhenProblem(good)).toBeUndefined();
 });
+
+test("days and months that may be written are those that the parser runs", () => {
+  // The same texts each time.
+  let state = 42;
+  const below = (count: number): number => (state = (state * 48_271) % 2_147_483_647) % count;
+  const oneOf = <T>(values: readonly T[]): T => values[below(values.length)]!;
+  const list = (items: readonly string[]): string => Array.from({ length: below(3) + 1 }, () => oneOf(items)).join(",");
+  const days = [
+    "*",
+    "?",
+    "1",
+    "15",
+    "29",
+    "30",
+    "31",
+    "30-31",
+    "28-31/2",
+    "*/10",
+    "L",
+    "LW",
+    "lw",
+    "15W",
+    "30W",
+    "31w",
+    "0",
+    "32",
+    "32W",
+    "L-1",
+    "5L",
+    "1-5W",
+    "W",
+  ];
+  const months = ["*", "2", "4", "FEB", "apr", "4-6", "4-6/2", "2-2", "*/2", "*/12", "0", "13", "FEB-APR", "NOV-FEB", "2/2", "L", "APRIL"];
+  const weekdays = [
+    "*",
+    "?",
+    "MON",
+    "0",
+    "7",
+    "8",
+    "FRI#2",
+    "5L",
+    "MON#5",
+    "1#6",
+    "FRI-SUN",
+    "SAT-MON",
+    "SUN-TUE",
+    "1-5/2",
+    "*/2",
+    "L",
+    "#2",
+    "MON#2-FRI",
+    "MONL",
+  ];
+  const differences: string[] = [];
+  let right = 0;
+  for (let count = 0; count < 3_000; count++) {
+    const text = `0 0 ${list(days)} ${list(months)} ${oneOf([oneOf(["*", "?"]), list(weekdays)])}`;
+    const taken = runsAtAll(text);
+    if (taken) right++;
+    if ((describeWhenProblem(text) === undefined) !== taken || (describeCronProblem(text) === undefined) !== taken) differences.push(text);
+  }
+  expect(differences).toEqual([]);
+  expect(right).toBeGreaterThan(300);
+});
+
+function runsAtAll(text: string): boolean {
+  try {
+    return createRuns(text, "UTC").next(Date.parse("2000-01-01T00:00:00Z")) !== null;
+  } catch {
+    return false;
+  }
+}
 
 test("a timezone is one that is known here", () => {
   expect(describeTimezoneProblem("Mars/Phobos")).toBe(

@@ -1,28 +1,23 @@
-import { show } from "@samovar/protocol";
+import { describeCronProblem, show } from "@samovar/protocol";
 import { Cron } from "croner";
 import { stretchAt, type Stretch } from "./wall-clock.ts";
-
-/** What can be written in place of five fields. */
-const NAMES = new Set(["@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"]);
 
 /** Where searching for the first run begins, to find out whether there is any: whatever runs at all runs after it. */
 const LONG_AGO = new Date("2000-01-01T00:00:00Z");
 
-/** Why nothing can run by this; undefined if it can. */
-export function describeCronProblem(cron: string): string | undefined {
-  const says = `when is ${show(cron)}, which`;
-  const how = `give five fields (minute hour day month weekday), six with seconds first, or one of ${[...NAMES].join(", ")}`;
-  const text = cron.trim();
-  if (text.startsWith("@")) return NAMES.has(text.toLowerCase()) ? undefined : `${says} is none of the names that there are: ${how}`;
-  const fields = text === "" ? 0 : text.split(/\s+/).length;
-  if (fields !== 5 && fields !== 6) return `${says} has ${fields} ${fields === 1 ? "field" : "fields"}: ${how}`;
-  let runs: Date | null;
+/** Why nothing can run by this, in the words of the SDK; undefined if it can. */
+export function describeWhenProblem(cron: string): string | undefined {
+  const problem = describeCronProblem(cron) ?? describeParserProblem(cron);
+  return problem === undefined ? undefined : `when is ${show(cron)}, but ${problem}`;
+}
+
+/** What croner has against a text that may be written: nothing, as a test shows. It has the last word all the same, as it reads it. */
+function describeParserProblem(cron: string): string | undefined {
   try {
-    runs = parseCron(text).nextRun(LONG_AGO);
+    return parseCron(cron).nextRun(LONG_AGO) ? undefined : "it never runs";
   } catch (error) {
-    return `${says} is no cron expression (${reason(error)}): ${how}`;
+    return `it can't be read: ${(error as Error).message}`;
   }
-  return runs ? undefined : `${says} never runs: no month has such a day`;
 }
 
 /** Why this is no timezone; undefined if it is one. */
@@ -52,7 +47,7 @@ export interface Runs {
  * times that the clock shows in it; by the second those from what the clock showed before the change: then the times of
  * a gap are its first ones, and those that come for the second time are not among them.
  *
- * Throws for what `describeCronProblem` and `describeTimezoneProblem` describe.
+ * Throws for what `describeWhenProblem` and `describeTimezoneProblem` describe.
  */
 export function createRuns(text: string, timezone: string): Runs {
   const cron = parseCron(text);
@@ -112,13 +107,4 @@ function namedNumbers(field: string, max: number): readonly number[] | undefined
     for (let value = from; value <= to; value += Number(step ?? 1)) found.add(value);
   }
   return [...found].toSorted((a, b) => a - b);
-}
-
-/** What croner says, without its own name, and with the day or month that was written: it counts both from 0 there. */
-function reason(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message
-    .replace(/^Cron\w*: (Syntax error, )?/, "")
-    .replace(/\.$/, "")
-    .replace(/^Invalid value for (day|month): (\d+)$/, (_, what: string, value: string) => `Invalid value for ${what}: ${Number(value) + 1}`);
 }

@@ -19,7 +19,7 @@ test.each<[Partial<Record<keyof ScheduleManifest, unknown>>, RegExp]>([
   [{ cron: null, timezone: null, everyMs: 1_000.5 }, /whole milliseconds/],
   [{ cron: null, timezone: null, everyMs: Number.NaN }, /every is NaN ms/],
   [{ cron: null, everyMs: 60_000 }, /timezone "Europe\/Berlin" means nothing/],
-  [{ cron: "* * * *" }, /has 4 fields: give five fields/],
+  [{ cron: "* * * *" }, /when is "\* \* \* \*", but it has 4 fields, but cron has 5/],
   [{ cron: "0 0 30 2 *" }, /never runs/],
   [{ timezone: "Mars/Phobos" }, /timezone is "Mars\/Phobos"/],
   [{ overlap: "kill" }, /overlap is "kill": give "skip", "queue" or "allow"/],

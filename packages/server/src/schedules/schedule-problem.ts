@@ -1,5 +1,5 @@
 import { show, type ScheduleManifest } from "@samovar/protocol";
-import { describeCronProblem, describeTimezoneProblem } from "./cron.ts";
+import { describeTimezoneProblem, describeWhenProblem } from "./cron.ts";
 
 /** More often, and the work around a task is more than the task. */
 const SHORTEST_EVERY_MS = 1_000;
@@ -14,5 +14,5 @@ export function describeScheduleProblem(schedule: ScheduleManifest): string | un
   }
   if (!["skip", "queue", "allow"].includes(overlap)) return `overlap is ${show(overlap)}: give "skip", "queue" or "allow"`;
   if (!["none", "last", "all"].includes(catchUp)) return `catchUp is ${show(catchUp)}: give "none", "last" or "all"`;
-  return (cron === null ? undefined : describeCronProblem(cron)) ?? (timezone === null ? undefined : describeTimezoneProblem(timezone));
+  return (cron === null ? undefined : describeWhenProblem(cron)) ?? (timezone === null ? undefined : describeTimezoneProblem(timezone));
 }
