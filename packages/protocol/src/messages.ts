@@ -18,10 +18,32 @@ export interface HelloMessage {
   /** A worker that had been loaded and lost its connection: the server may take it back. */
   readonly resumed: boolean;
   /**
-   * Inputs of the lost connection that still run in a resumed worker. Their streams ended with the connection and
-   * their answers are dropped, but until they end they take up room: `phase`, `ready` and so on follow as usual.
+   * In a resumed worker, every input of a lost connection that still takes up room there, or has its answer kept for
+   * the server. Absent for none.
    */
-  readonly held?: number;
+  readonly held?: readonly HeldInput[];
+}
+
+/** An input that outlived the connection it came by. */
+export interface HeldInput {
+  readonly taskId: string;
+  readonly attempt: number;
+  /**
+   * It goes on as if nothing had happened, and answers on the stream that `welcome` gives it: it is `durable`, had
+   * arrived whole, nothing of its answer was sent, and no generator runs. One that is not only tells on its stream
+   * when it has settled, by an `error`.
+   */
+  readonly resumable: boolean;
+}
+
+/** Server → worker: taken, or taken back. */
+export interface WelcomeMessage {
+  readonly protocol: number;
+  /**
+   * For each of HELLO's `held`, in its order, the new stream that it goes on with. Those beyond the list's end are
+   * given up: cancelled as `disconnected`, their answers dropped. Absent where nothing was held.
+   */
+  readonly streams?: readonly number[];
 }
 
 /** Server → worker. After `reject` the server closes, and the worker stops (or, where it served, drains and stops). */
@@ -159,6 +181,8 @@ export interface InputHead {
   readonly streamed?: boolean;
   /** The answer is kept and may be read by others: with `reply: "http"`, what JSON has no form for is sent as a value in its place. */
   readonly kept?: boolean;
+  /** The server would still know what to do with the answer after it was started anew: it is kept over a lost connection. */
+  readonly durable?: true;
   readonly timeoutMs: number | null;
   /** Milliseconds since the epoch; null without a timeout. */
   readonly deadlineMs: number | null;

@@ -93,7 +93,6 @@ export class Worker {
         pid: options.identity.pid,
         runtime: options.identity.runtimeVersion,
         resumed: this.#state !== "connecting",
-        ...(this.#inputs?.held ? { held: this.#inputs.held } : {}),
       }),
       events: {
         welcomed: () => this.#onWelcomed(),
