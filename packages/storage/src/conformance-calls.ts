@@ -105,7 +105,7 @@ export function describeCalls(open: () => Promise<Opened>): void {
       expect(await tasks.change("revive", { ids: ["tk_1"] }, NOW_MS)).toEqual([]);
       expect(await tasks.change("cancel", { functionName: "Predict" }, NOW_MS)).toEqual([]);
       expect(await tasks.counts("predict")).toEqual({});
-      expect(await tasks.recover(NOW_MS)).toEqual([]);
+      expect(await tasks.recover(NOW_MS)).toEqual({ queues: [], running: [] });
     });
 
     test("they are kept for a day, and the newest 50,000 of them", async () => {

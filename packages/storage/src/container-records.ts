@@ -1,10 +1,13 @@
 import { decodeValue, encodeValue, type ContainerInfo } from "@samovar/protocol";
 import type { Clock, Logger } from "@samovar/kit";
-import type { ContainerRow, StoredContainer } from "./operations.ts";
+import type { ContainerRow, StoredContainer, StoredLivingContainer } from "./operations.ts";
+import type { LivingContainer, ReturnFacts } from "./storage.ts";
 import type { StorageThread } from "./storage-thread.ts";
 
 interface Unsaved {
   readonly container: ContainerInfo;
+  /** Undefined: those on disk stay. */
+  readonly facts: ReturnFacts | null | undefined;
   /** The batch that carries it to disk now; 0 while it waits. */
   sentIn: number;
 }
@@ -35,8 +38,10 @@ export class ContainerRecords {
     return this.#failure;
   }
 
-  add(container: ContainerInfo): void {
-    this.#unsaved.set(container.id, { container, sentIn: 0 });
+  add(container: ContainerInfo, facts?: ReturnFacts | null): void {
+    // Also of one that is on its way: it may not arrive.
+    const known = facts === undefined ? this.#unsaved.get(container.id)?.facts : facts;
+    this.#unsaved.set(container.id, { container, facts: known, sentIn: 0 });
     this.#schedule();
   }
 
@@ -48,7 +53,7 @@ export class ContainerRecords {
       if (unsaved.sentIn !== 0) continue;
       unsaved.sentIn = batch;
       try {
-        rows.push(toRow(unsaved.container));
+        rows.push(toRow(unsaved));
       } catch (error) {
         this.#unsaved.delete(id);
         this.#logger.error({ err: error, containerId: id }, "A container's record can't be written, its history is lost");
@@ -87,7 +92,7 @@ export class ContainerRecords {
   }
 }
 
-function toRow(container: ContainerInfo): ContainerRow {
+function toRow({ container, facts }: Unsaved): ContainerRow {
   const { parameters, ...info } = container;
   return {
     id: container.id,
@@ -96,9 +101,14 @@ function toRow(container: ContainerInfo): ContainerRow {
     endedAtMs: container.endedAtMs,
     info: JSON.stringify(info),
     parameters: encodeValue(parameters),
+    ...(facts !== undefined && { facts: facts && JSON.stringify(facts) }),
   };
 }
 
 export function toContainerInfo(stored: StoredContainer): ContainerInfo {
   return { ...(JSON.parse(stored.info) as Omit<ContainerInfo, "parameters">), parameters: decodeValue(stored.parameters) as readonly unknown[] };
+}
+
+export function toLivingContainer(stored: StoredLivingContainer): LivingContainer {
+  return { info: toContainerInfo(stored), facts: stored.facts === null ? null : (JSON.parse(stored.facts) as ReturnFacts) };
 }

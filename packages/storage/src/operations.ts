@@ -14,9 +14,16 @@ export interface ContainerRow {
   readonly info: string;
   /** The parameters as an encoded value. */
   readonly parameters: Uint8Array;
+  /** JSON; absent: those of its row stay. */
+  readonly facts?: string | null;
 }
 
 export type StoredContainer = Pick<ContainerRow, "info" | "parameters">;
+
+export interface StoredLivingContainer extends StoredContainer {
+  /** JSON. */
+  readonly facts: string | null;
+}
 
 /** A version as its table holds it. */
 export interface VersionRow {
@@ -53,7 +60,11 @@ export interface Operations extends TaskOperations {
     readonly asked: { readonly functionId: string | null; readonly includeEnded: boolean; readonly limit: number };
     readonly answered: readonly StoredContainer[];
   };
-  "containers.endAllLiving": { readonly asked: { readonly reason: string; readonly atMs: number }; readonly answered: number };
+  "containers.living": { readonly asked: object; readonly answered: readonly StoredLivingContainer[] };
+  "containers.endAllLiving": {
+    readonly asked: { readonly reason: string; readonly atMs: number; readonly except: readonly string[] };
+    readonly answered: number;
+  };
   "deployments.load": {
     readonly asked: object;
     readonly answered: { readonly deployments: readonly DeploymentRow[]; readonly versions: readonly VersionRow[] };

@@ -74,7 +74,7 @@ test("what waited when it was made goes on from the copy", async () => {
   storage.tasks.started(startSample("tk_1", 1));
   await storage.backup(path.join(folder, "copy.db"));
   const { tasks } = await open("copy.db");
-  expect(await tasks.recover(NOW_MS)).toEqual(["resize"]);
+  expect(await tasks.recover(NOW_MS)).toEqual({ queues: ["resize"], running: [] });
   expect((await tasks.ready("resize", null, 9)).map(({ id, attempt }) => [id, attempt])).toEqual([["tk_1", 1]]);
 });
 

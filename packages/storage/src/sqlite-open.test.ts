@@ -58,15 +58,16 @@ describe("schemas", () => {
   });
 
   test("a server of today finds what each older schema held, and takes tasks", async () => {
+    const lacked = { schedule: null, options: { cpu: 1, ttlMs: null, keepResultsMs: 604_800_000, callbackUrl: null } };
     for (let older = 1; older < MIGRATIONS.length; older++) {
       const ofOlder = path.join(folder, `schema-${older}.db`);
       const { database } = openWith(ofOlder, MIGRATIONS.slice(0, older));
       database.exec("INSERT INTO tokens (id, hash, name, scopes, created_at_ms) VALUES ('to_1', 'hash-of-to_1', 'admin', '[\"admin\"]', 1)");
       database.exec("INSERT INTO containers VALUES ('ct_1', 'fn_1', 1, NULL, '{\"id\":\"ct_1\"}', x'90')");
       if (older >= 2) {
-        database.exec(
-          `INSERT INTO versions VALUES ('predict', 4, 'function', 'fn_1', 'dp_1', 1, '{"app":"text","manifest":{"name":"Predict","options":{"cpu":1}}}')`,
-        );
+        const manifest = { name: "Predict", options: { cpu: 1 } };
+        const details = JSON.stringify({ app: "text", manifest: older >= 4 ? { ...manifest, ...lacked } : manifest });
+        database.prepare("INSERT INTO versions VALUES ('predict', 4, 'function', 'fn_1', 'dp_1', 1, ?)").run(details);
         database.exec("INSERT INTO version_numbers VALUES ('predict', 4); INSERT INTO deployments VALUES ('predict', 'Predict', 'text', 'active', 4, '{}')");
       }
       if (older >= 3) {
@@ -77,14 +78,14 @@ describe("schemas", () => {
           INSERT INTO tasks (${columns}, callback_url) VALUES ('tk_old', 'resize', 'PENDING', 'ready', 0, 1, 1, NULL, ${of_}, 'https://example.com/done');
           INSERT INTO tasks (${columns}) VALUES ('tk_done', 'resize', 'CANCELLED', NULL, 0, 1, 1, 2000, ${of_});
           UPDATE tasks SET ended_at_ms = 1000 WHERE id = 'tk_done';
-          INSERT INTO task_inputs VALUES (1, x'01'), (2, x'02');
-          INSERT INTO task_keys VALUES ('resize', 'idempotency', 'k', 'tk_old', ${NOW_MS + 10}), ('resize', 'tick', 't', 'tk_old', ${NOW_MS + 10});
+          INSERT INTO task_inputs (task, input) VALUES (1, x'01'), (2, x'02');
+          INSERT INTO task_keys (queue, kind, key, task_id, until_ms) VALUES ('resize', 'idempotency', 'k', 'tk_old', ${NOW_MS + 10}), ('resize', 'tick', 't', 'tk_old', ${NOW_MS + 10});
           INSERT INTO task_counts VALUES ('resize', 'PENDING', 1)`);
       }
+      if (older >= 4) database.exec("INSERT INTO task_queues VALUES ('Resize', 'resize')");
       database.close();
       const storage = await open(ofOlder);
       const { versions } = await storage.deployments.load();
-      const lacked = { schedule: null, options: { cpu: 1, ttlMs: null, keepResultsMs: 604_800_000, callbackUrl: null } };
       expect(versions).toMatchObject(older >= 2 ? [{ manifest: { name: "Predict", ...lacked } }] : []);
       if (older >= 3) {
         const [task] = await storage.tasks.ready("resize", null, 10);
@@ -105,11 +106,12 @@ describe("schemas", () => {
       }
       expect(await storage.tokens.list()).toEqual([token("to_1")]);
       expect(await storage.containers.get("ct_1")).toMatchObject({ id: "ct_1" });
+      expect(await storage.containers.living()).toEqual([{ info: { id: "ct_1", parameters: [] }, facts: null }]);
       expect((await storage.deployments.load()).deployments.map(({ name, activeVersion }) => [name, activeVersion])).toEqual(
         older >= 2 ? [["Predict", 4]] : [],
       );
       expect(await storage.tasks.insert([taskSample("tk_1")])).toMatchObject([{ inserted: true, ready: true }]);
-      expect(await storage.tasks.recover(1)).toEqual(["resize"]);
+      expect(await storage.tasks.recover(1)).toEqual({ queues: ["resize"], running: [] });
       await storage.close();
     }
   });

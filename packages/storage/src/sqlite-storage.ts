@@ -4,7 +4,7 @@ import { LargeFiles } from "./large-files.ts";
 import { LargeTasks } from "./large-tasks.ts";
 import { CallRecords } from "./call-records.ts";
 import type { CallbackStore } from "./callback-store.ts";
-import { ContainerRecords, toContainerInfo } from "./container-records.ts";
+import { ContainerRecords, toContainerInfo, toLivingContainer } from "./container-records.ts";
 import { createDeploymentStore } from "./deployment-store.ts";
 import type { ScheduleStore } from "./schedule-store.ts";
 import type { ContainerStore, Storage, TokenStore } from "./storage.ts";
@@ -123,7 +123,7 @@ function createTokenStore(call: StorageThread["call"]): TokenStore {
 
 function createContainerStore(call: StorageThread["call"], records: ContainerRecords): ContainerStore {
   return {
-    record: (container) => records.add(container),
+    record: (container, facts) => records.add(container, facts),
     async get(id) {
       const stored = await call<"containers.get">({ kind: "containers.get", id });
       return stored && toContainerInfo(stored);
@@ -132,7 +132,11 @@ function createContainerStore(call: StorageThread["call"], records: ContainerRec
       const stored = await call<"containers.list">({ kind: "containers.list", functionId, includeEnded, limit });
       return stored.map(toContainerInfo);
     },
-    endAllLiving: (reason, atMs) => call<"containers.endAllLiving">({ kind: "containers.endAllLiving", reason, atMs }),
+    async living() {
+      const stored = await call<"containers.living">({ kind: "containers.living" });
+      return stored.map(toLivingContainer);
+    },
+    endAllLiving: (reason, atMs, except = new Set()) => call<"containers.endAllLiving">({ kind: "containers.endAllLiving", reason, atMs, except: [...except] }),
   };
 }
 

@@ -57,8 +57,10 @@ export function createSqliteTables(database: DatabaseSync, limits: HistoryLimits
           return containers.get(operation.id);
         case "containers.list":
           return containers.list(operation.functionId, operation.includeEnded, operation.limit);
+        case "containers.living":
+          return containers.living();
         case "containers.endAllLiving":
-          return containers.endAllLiving(operation.reason, operation.atMs);
+          return containers.endAllLiving(operation.reason, operation.atMs, operation.except);
         case "deployments.load":
           return deployments.load();
         case "deployments.begin":
@@ -96,7 +98,9 @@ export function createSqliteTables(database: DatabaseSync, limits: HistoryLimits
         case "tasks.counts":
           return tasks.counts.ofQueue(operation.queue);
         case "tasks.recover":
-          return changes.recover(operation.nowMs, operation.limit);
+          return changes.recover(operation.nowMs, operation.kept, operation.limit);
+        case "tasks.running":
+          return queries.running(operation.after, operation.limit);
         case "tasks.prune":
           return prune(operation.nowMs, operation.limit);
         case "tasks.recordCalls":

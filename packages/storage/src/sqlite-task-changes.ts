@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { isTaskOver, nextTaskStatus, TASK_STATUSES, type TaskEvent, type TaskStatus } from "@samovar/protocol/tasks";
 import type { SqliteCallbacks } from "./sqlite-callbacks.ts";
-import { narrow, type TaskSearch } from "./sqlite-task-filter.ts";
+import { IS_RUNNING, narrow, type TaskSearch } from "./sqlite-task-filter.ts";
 import { toRank, type SqliteTasks } from "./sqlite-tasks.ts";
 import type { ChangedRow, ChangePosition } from "./task-operations.ts";
 import type { TaskFilter } from "./task-store.ts";
@@ -41,7 +41,8 @@ export function createTaskChanges(database: DatabaseSync, search: TaskSearch, { 
       version = NULL, container_id = NULL, started_at_ms = NULL, ended_at_ms = NULL, error = NULL
     WHERE seq = ?6 AND attempt = ?7 AND status = ?8`);
   const ended = database.prepare("SELECT ended_at_ms AS atMs FROM tasks WHERE seq = ?");
-  const running = database.prepare(`SELECT ${ROW} FROM tasks WHERE status NOT IN ('PENDING', 'COMPLETE') AND status = 'RUNNING' LIMIT ?`);
+  const running = database.prepare(`
+    SELECT ${ROW} FROM tasks WHERE ${IS_RUNNING} AND container_id NOT IN (SELECT value FROM json_each(?)) LIMIT ?`);
   const giveBack = database.prepare(`
     UPDATE tasks SET status = ?, wait = 'ready', version = NULL, container_id = NULL, started_at_ms = NULL
     WHERE seq = ? AND attempt = ? AND status = ?`);
@@ -97,9 +98,9 @@ export function createTaskChanges(database: DatabaseSync, search: TaskSearch, { 
       return { changed, next: next === null ? null : { at: next, end: at.end } };
     },
 
-    /** The server that ran them is gone. */
-    recover(nowMs: number, limit: number) {
-      const rows = running.all(limit) as unknown as Row[];
+    /** The server that ran them is gone, and so are the containers, but for these. */
+    recover(nowMs: number, kept: readonly string[], limit: number) {
+      const rows = running.all(JSON.stringify(kept), limit) as unknown as Row[];
       for (const row of rows) {
         const status = nextTaskStatus(row.status, "give-back" satisfies TaskEvent)!;
         keepAttempt.run(row.seq, nowMs, "given-back");

@@ -9,6 +9,9 @@ const LOOKED_AT = 20_000;
 /** What the index of notable ones is of; in its queries word by word, or SQLite doesn't take it. */
 const NOTABLE = "status NOT IN ('PENDING', 'COMPLETE')";
 
+/** By the index of notable ones. */
+export const IS_RUNNING = `${NOTABLE} AND status = 'RUNNING'`;
+
 interface Conditions {
   readonly sql: readonly string[];
   readonly values: readonly SQLInputValue[];

@@ -3,11 +3,11 @@ import type { TaskAttempt, TaskStatus } from "@samovar/protocol";
 import { toLargeSize } from "./large-file-name.ts";
 import type { Answered } from "./operations.ts";
 import type { SqliteCalls } from "./sqlite-calls.ts";
-import type { TaskSearch } from "./sqlite-task-filter.ts";
-import type { ListPosition, ReadyRow, StoredAttempt, StoredTask } from "./task-operations.ts";
+import { IS_RUNNING, type TaskSearch } from "./sqlite-task-filter.ts";
+import type { ListPosition, ReadyRow, RunningAttempt, StoredAttempt, StoredTask } from "./task-operations.ts";
 import type { TaskFilter } from "./task-store.ts";
 
-/** A page of ready tasks ends where their inputs are larger than this. */
+/** A page of tasks with their inputs ends where their inputs are larger than this. */
 const MAX_PAGE_BYTES = 8 * 1024 * 1024;
 
 const COLUMNS = `seq, id, queue, status, attempt, due_at_ms, version, container_id, started_at_ms, ended_at_ms, error, function_name, app, method,
@@ -15,14 +15,21 @@ const COLUMNS = `seq, id, queue, status, attempt, due_at_ms, version, container_
 
 type Row = Readonly<Record<string, unknown>>;
 
+/** What a task is given out with, its input apart: the tuple of a `ReadyRow`. */
+const GIVEN = `t.rank, t.id, t.method, t.parameters, t.encoding, t.created_at_ms, t.expiry_at_ms, t.concurrency_key, t.callback_url, t.attempt, t.failures,
+  t.reply, i.file, i.input`;
+
 /** What is read of tasks. Nothing here writes. */
 export function createTaskQueries(database: DatabaseSync, search: TaskSearch, calls: SqliteCalls) {
   const ready = database.prepare(`
-    SELECT t.rank, t.id, t.method, t.parameters, t.encoding, t.created_at_ms, t.expiry_at_ms, t.concurrency_key, t.callback_url, t.attempt, t.failures,
-      t.reply, i.file, i.input
-    FROM tasks AS t INDEXED BY tasks_ready JOIN task_inputs AS i ON i.task = t.seq
+    SELECT ${GIVEN} FROM tasks AS t INDEXED BY tasks_ready JOIN task_inputs AS i ON i.task = t.seq
     WHERE t.wait = 'ready' AND t.queue = ? AND (t.rank, t.id) > (?, ?) ORDER BY t.rank, t.id LIMIT ?`);
   ready.setReturnArrays(true);
+  const running = database.prepare(`
+    SELECT ${GIVEN}, t.seq, t.queue, t.app, t.function_name, t.version, t.container_id, t.started_at_ms
+    FROM (SELECT * FROM tasks INDEXED BY tasks_notable WHERE ${IS_RUNNING} AND seq > ? ORDER BY seq LIMIT ?) AS t
+    JOIN task_inputs AS i ON i.task = t.seq ORDER BY t.seq`);
+  running.setReturnArrays(true);
   const last = database.prepare("SELECT max(seq) AS seq FROM tasks");
   const byId = database.prepare(`SELECT ${COLUMNS} FROM tasks WHERE id = ?`);
   const bySeq = database.prepare(`SELECT ${COLUMNS} FROM tasks WHERE seq = ?`);
@@ -43,26 +50,11 @@ export function createTaskQueries(database: DatabaseSync, search: TaskSearch, ca
   };
 
   return {
-    ready(queue: string, rank: number, id: string, limit: number) {
-      const rows: ReadyRow[] = [];
-      const inputs: Uint8Array[] = [];
-      let size = 0;
-      for (const row of ready.iterate(queue, rank, id, limit) as Iterable<unknown> as Iterable<readonly [...ReadyRow, Uint8Array]>) {
-        const file = row[12];
-        const bytes = row[13];
-        const length = file === null ? bytes.length : toLargeSize(file);
-        if (rows.length > 0 && size + length > MAX_PAGE_BYTES) break;
-        rows.push(row.slice(0, 13) as unknown as ReadyRow);
-        inputs.push(bytes);
-        size += length;
-      }
-      const all = new Uint8Array(inputs.reduce((sum, bytes) => sum + bytes.length, 0));
-      let at = 0;
-      for (const bytes of inputs) {
-        all.set(bytes, at);
-        at += bytes.length;
-      }
-      return { rows, sizes: inputs.map((bytes) => bytes.length), inputs: all };
+    ready: (queue: string, rank: number, id: string, limit: number): Answered<"tasks.ready"> => toPage(ready.iterate(queue, rank, id, limit)).page,
+
+    running(after: number, limit: number): Answered<"tasks.running"> {
+      const { page, rest } = toPage(running.iterate(after, limit));
+      return { ...page, attempts: rest.map((columns) => toRunningAttempt(columns as RunningColumns)) };
     },
 
     get(id: string): Answered<"tasks.get"> {
@@ -110,6 +102,37 @@ export function createTaskQueries(database: DatabaseSync, search: TaskSearch, ca
       return { tasks, next: task || one ? { seq, call } : null };
     },
   };
+}
+
+/** As many of these as may go together: what each is given out with, and its other columns. */
+function toPage(found: Iterable<unknown>) {
+  const rows: ReadyRow[] = [];
+  const inputs: Uint8Array[] = [];
+  const rest: (readonly unknown[])[] = [];
+  let size = 0;
+  for (const row of found as Iterable<readonly [...ReadyRow, input: Uint8Array, ...rest: unknown[]]>) {
+    const file = row[12];
+    const bytes = row[13];
+    const length = file === null ? bytes.length : toLargeSize(file);
+    if (rows.length > 0 && size + length > MAX_PAGE_BYTES) break;
+    rows.push(row.slice(0, 13) as unknown as ReadyRow);
+    inputs.push(bytes);
+    rest.push(row.slice(14));
+    size += length;
+  }
+  const all = new Uint8Array(inputs.reduce((sum, bytes) => sum + bytes.length, 0));
+  let at = 0;
+  for (const bytes of inputs) {
+    all.set(bytes, at);
+    at += bytes.length;
+  }
+  return { page: { rows, sizes: inputs.map((bytes) => bytes.length), inputs: all }, rest };
+}
+
+type RunningColumns = readonly [seq: number, queue: string, app: string, functionName: string, version: number, containerId: string, startedAtMs: number];
+
+function toRunningAttempt([seq, queue, app, functionName, version, containerId, startedAtMs]: RunningColumns): RunningAttempt {
+  return { seq, queue, app, functionName, version, containerId, startedAtMs };
 }
 
 const OUTCOMES: Readonly<Partial<Record<TaskStatus, TaskAttempt["outcome"]>>> = {

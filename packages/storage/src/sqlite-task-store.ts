@@ -6,7 +6,7 @@ import type { StorageThread } from "./storage-thread.ts";
 import { parseCursor, toCursor } from "./task-cursor.ts";
 import type { CallRecords } from "./call-records.ts";
 import { toStartRow, type TaskStarts } from "./task-starts.ts";
-import type { ChangedTask, InsertedTask, NewTask, SettledTask, TaskRecord, TaskSettlement, TaskStore, WaitingTask } from "./task-store.ts";
+import type { ChangedTask, InsertedTask, LeftTask, NewTask, SettledTask, TaskRecord, TaskSettlement, TaskStore, WaitingTask } from "./task-store.ts";
 
 /** Of what happens to many tasks at once, so many are one operation: others come in between. */
 const PIECE = 1_000;
@@ -28,9 +28,8 @@ export interface TaskStoreParts {
  */
 export function createTaskStore({ ask, thread, starts, calls, large, now }: TaskStoreParts): TaskStore {
   /** Nothing can be done with one whose input is lost: it is over, with that as its error. */
-  const endUnreadable = async (task: WaitingTask, error: unknown): Promise<void> => {
+  const endUnreadable = async (start: StartRow, error: unknown): Promise<void> => {
     const atMs = now();
-    const start: StartRow = [task.id, task.attempt + 1, 0, "", atMs];
     const words = { code: "storage_failed", name: "SamovarError", message: `Its input is lost: ${error instanceof Error ? error.message : String(error)}` };
     const row = {
       start,
@@ -67,6 +66,27 @@ export function createTaskStore({ ask, thread, starts, calls, large, now }: Task
     return ask<"tasks.get">({ kind: "tasks.get", id });
   };
 
+  /** Whatever runs. */
+  const readRunning = async (): Promise<LeftTask[]> => {
+    const running: LeftTask[] = [];
+    for (let after = 0; ;) {
+      const page = await ask<"tasks.running">({ kind: "tasks.running", after, limit: PIECE });
+      if (page.rows.length === 0) return running;
+      const tasks = toWaitingTasks(page).map((task) => ({ ...task, attempt: task.attempt - 1 }));
+      const attempts = new Map(tasks.map(({ id }, index) => [id, page.attempts[index]!]));
+      const files = page.rows.map((row) => row[12]);
+      const readable = await large.readInputs(tasks, files, ({ id, attempt }, error) => {
+        const { version, containerId, startedAtMs } = attempts.get(id)!;
+        return endUnreadable([id, attempt + 1, version, containerId, startedAtMs], error);
+      });
+      for (const task of readable) {
+        const { seq: _, ...attempt } = attempts.get(task.id)!;
+        running.push({ ...attempt, task });
+      }
+      after = page.attempts.at(-1)!.seq;
+    }
+  };
+
   return {
     async insert(tasks) {
       if (tasks.length === 0) return [];
@@ -80,15 +100,11 @@ export function createTaskStore({ ask, thread, starts, calls, large, now }: Task
     async ready(queue, after, limit) {
       const { rank, id } = after ?? { rank: Number.MIN_SAFE_INTEGER, id: "" };
       for (;;) {
-        const { rows, sizes, inputs } = await ask<"tasks.ready">({ kind: "tasks.ready", queue, rank, id, limit });
-        let at = 0;
-        const tasks = rows.map((row, index) => {
-          at += sizes[index]!;
-          return toWaitingTask(row, inputs.slice(at - sizes[index]!, at));
-        });
-        const files = rows.map((row) => row[12]);
+        const page = await ask<"tasks.ready">({ kind: "tasks.ready", queue, rank, id, limit });
+        const tasks = toWaitingTasks(page);
+        const files = page.rows.map((row) => row[12]);
         if (files.every((file) => file === null)) return tasks;
-        const readable = await large.readInputs(tasks, files, endUnreadable);
+        const readable = await large.readInputs(tasks, files, (task, error) => endUnreadable([task.id, task.attempt + 1, 0, "", now()], error));
         if (readable.length > 0) return readable;
       }
     },
@@ -151,10 +167,11 @@ export function createTaskStore({ ask, thread, starts, calls, large, now }: Task
     async counts(queue) {
       return Object.fromEntries(await ask<"tasks.counts">({ kind: "tasks.counts", queue }));
     },
-    async recover(nowMs) {
+    async recover(nowMs, keptContainers = new Set()) {
+      const kept = [...keptContainers];
       for (;;) {
-        const piece = await ask<"tasks.recover">({ kind: "tasks.recover", nowMs, limit: PIECE });
-        if (!piece.more) return piece.queues;
+        const piece = await ask<"tasks.recover">({ kind: "tasks.recover", nowMs, kept, limit: PIECE });
+        if (!piece.more) return { queues: piece.queues, running: kept.length === 0 ? [] : await readRunning() };
       }
     },
     recordCalls: (records) => calls.add(records),
@@ -198,6 +215,14 @@ function toInsertedTask(task: NewTask, answer: InsertAnswer): InsertedTask {
 function toWaitingTask(row: ReadyRow, input: Uint8Array): WaitingTask {
   const [rank, id, method, parameters, encoding, createdAtMs, expiresAtMs, concurrencyKey, callbackUrl, attempt, failures, reply] = row;
   return { rank, id, method, parameters, encoding, reply, input, createdAtMs, expiresAtMs, concurrencyKey, callbackUrl, attempt, failures };
+}
+
+function toWaitingTasks({ rows, sizes, inputs }: Answered<"tasks.ready"> | Answered<"tasks.running">): WaitingTask[] {
+  let at = 0;
+  return rows.map((row, index) => {
+    at += sizes[index]!;
+    return toWaitingTask(row, inputs.slice(at - sizes[index]!, at));
+  });
 }
 
 function toSettlementRow(settlement: TaskSettlement, withStart: boolean, file: string | undefined): SettlementRow {

@@ -45,13 +45,30 @@ export interface TokenStore {
   delete(id: string): Promise<boolean>;
 }
 
+/** What a later server needs to take a container back, beside its record. */
+export interface ReturnFacts {
+  /** SHA-256 of the container's own token, hex. The token itself is never kept. */
+  readonly tokenHash: string;
+  /** The GPUs that it holds, as its driver names them. */
+  readonly gpus: readonly string[];
+}
+
+export interface LivingContainer {
+  readonly info: ContainerInfo;
+  /** Null: no later server can take it back. */
+  readonly facts: ReturnFacts | null;
+}
+
 /** The history of containers: a row is replaced at every change of state, and kept for `retentionMs` after the end. */
 export interface ContainerStore {
-  record(container: ContainerInfo): void;
+  /** Facts that were given once stay with the row until others are, or null, or the container has ended. */
+  record(container: ContainerInfo, facts?: ReturnFacts | null): void;
   get(id: string): Promise<ContainerInfo | undefined>;
   list(options: { readonly functionId?: string; readonly includeEnded: boolean; readonly limit: number }): Promise<readonly ContainerInfo[]>;
-  /** Rows that say a container lives, from a server that died: ended with this reason. */
-  endAllLiving(reason: string, atMs: number): Promise<number>;
+  /** Rows without an end, oldest first: at the start of a server, what the one before it left. */
+  living(): Promise<readonly LivingContainer[]>;
+  /** Rows that say a container lives, from a server that died: ended with this reason, but for those of `except` (ids). Resolves to how many. */
+  endAllLiving(reason: string, atMs: number, except?: ReadonlySet<string>): Promise<number>;
 }
 
 /** A function's name on this server. Names are compared in lower case; `name` keeps the spelling of its first deploy. */

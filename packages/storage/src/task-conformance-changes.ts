@@ -103,7 +103,7 @@ export function describeTaskChanges(open: () => Promise<{ readonly storage: Stor
       await storage.tasks.settle(settlement(start("tk_4", 1)));
       await storage.flush();
       const { tasks } = await reopen();
-      expect(await tasks.recover(NOW_MS + HOUR_MS)).toEqual(["other", "resize"]);
+      expect(await tasks.recover(NOW_MS + HOUR_MS)).toEqual({ queues: ["other", "resize"], running: [] });
       expect(await tasks.ready("resize", null, 10)).toMatchObject([{ id: "tk_1", attempt: 1, failures: 0 }]);
       const { attempt: number, id: _, ...first } = start("tk_1", 1);
       expect((await tasks.get("tk_1"))?.attempts).toEqual([{ ...first, number, endedAtMs: NOW_MS + HOUR_MS, outcome: "given-back", error: null }]);

@@ -244,7 +244,7 @@ async function compare(tasks: TaskStore, seed: number, reopen: () => Promise<Tas
         if (!chance(0.1)) return;
         await storage.flush();
         tasks = await reopen();
-        expect((await tasks.recover(nowMs)).filter((queue) => queues.includes(queue))).toEqual(model.recover(nowMs));
+        expect((await tasks.recover(nowMs)).queues.filter((queue) => queues.includes(queue))).toEqual(model.recover(nowMs));
       },
     ],
   ];

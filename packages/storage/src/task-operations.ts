@@ -51,9 +51,20 @@ export interface TaskOperations {
     readonly answered: { readonly tasks: readonly StoredTask[]; readonly next: ListPosition | null };
   };
   "tasks.counts": { readonly asked: { readonly queue: string }; readonly answered: readonly (readonly [TaskStatus, number])[] };
+  /** A piece at a time. `kept` are ids of containers. */
   "tasks.recover": {
-    readonly asked: { readonly nowMs: number; readonly limit: number };
+    readonly asked: { readonly nowMs: number; readonly kept: readonly string[]; readonly limit: number };
     readonly answered: { readonly queues: readonly string[]; readonly more: boolean };
+  };
+  /** What runs, a page at a time: after the row of that number, and no more than its inputs allow. */
+  "tasks.running": {
+    readonly asked: { readonly after: number; readonly limit: number };
+    readonly answered: {
+      readonly rows: readonly ReadyRow[];
+      readonly sizes: readonly number[];
+      readonly inputs: Uint8Array;
+      readonly attempts: readonly RunningAttempt[];
+    };
   };
   "tasks.recordCalls": { readonly asked: { readonly rows: readonly CallRow[] }; readonly answered: undefined };
   /** With the files of what was removed. */
@@ -112,6 +123,17 @@ export type ReadyRow = readonly [
   /** The input lies there, and its bytes are none. */
   file: string | null,
 ];
+
+/** What is known of a row that runs, beside what it was given out with. */
+export interface RunningAttempt {
+  readonly seq: number;
+  readonly queue: string;
+  readonly app: string;
+  readonly functionName: string;
+  readonly version: number;
+  readonly containerId: string;
+  readonly startedAtMs: number;
+}
 
 export type StartRow = readonly [id: string, attempt: number, version: number, containerId: string, startedAtMs: number];
 

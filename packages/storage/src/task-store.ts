@@ -46,8 +46,11 @@ export interface TaskStore {
   ): Promise<{ readonly tasks: readonly TaskRecord[]; readonly cursor: string | null }>;
   /** Of a queue, how many are at each status that is not over. */
   counts(queue: string): Promise<Readonly<Partial<Record<TaskStatus, number>>>>;
-  /** At the start of a server: what ran when the last one ended waits again, not counted. Resolves to the queues that have tasks. */
-  recover(nowMs: number): Promise<readonly string[]>;
+  /**
+   * At the start of a server: what ran when the last one ended waits again, not counted, but for what runs in these
+   * containers, which goes on.
+   */
+  recover(nowMs: number, keptContainers?: ReadonlySet<string>): Promise<RecoveredTasks>;
   /**
    * Calls that somebody waited for on a connection, when they are over: written behind, a batch at a time, and read by
    * `get` and `list` like the others. Nothing else is done with them.
@@ -137,6 +140,26 @@ export interface TaskSettlement extends TaskStart {
   readonly error: SerializedError | null;
   /** Of `retry`: when the next attempt may begin. */
   readonly dueAtMs: number | null;
+}
+
+export interface RecoveredTasks {
+  /** Those that have tasks, whether they wait or run. */
+  readonly queues: readonly string[];
+  /** What goes on in kept containers, in the order of insertion. */
+  readonly running: readonly LeftTask[];
+}
+
+/** A task whose attempt an earlier server began and a container that is kept goes on with: to be settled as any other. */
+export interface LeftTask {
+  readonly queue: string;
+  readonly app: string;
+  /** The function as its caller named it. */
+  readonly functionName: string;
+  /** As `ready` would give it out again: the number of the attempt that runs is one more than `attempt`. */
+  readonly task: WaitingTask;
+  readonly version: number;
+  readonly containerId: string;
+  readonly startedAtMs: number;
 }
 
 export interface PromotedQueue {

@@ -36,7 +36,7 @@ export class TaskQueues {
   /** What an earlier server left: what ran waits again. Resolves to the bases that have tasks. Before any `serve`. */
   async recover(): Promise<ReadonlySet<string>> {
     const { store, clock } = this.#options;
-    const keys = await store.recover(clock.now());
+    const { queues: keys } = await store.recover(clock.now());
     const counts = await Promise.all(keys.map((key) => store.counts(key)));
     for (const [i, key] of keys.entries()) this.#queue(key, false).found(Object.values(counts[i]!).reduce((sum, n) => sum + n, 0));
     this.#alarm(0);
