@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { encodeServerEvent } from "@samovar/protocol";
 import type { CallbackInfo, LogLine, PutTasksRequest, ScheduleInfo, TaskChange, TaskDetail, TaskInfo, TaskSelection } from "@samovar/protocol";
 
 /** What of a fake server is about tasks. */
@@ -55,7 +56,7 @@ function answerTask(request: TaskRequest, id: string | undefined, verb: string |
     return json(response, { task: changed ? { ...task, status: verb === "cancel" ? "CANCELLED" : "PENDING" } : task, changed });
   }
   if (accept.includes("text/event-stream"))
-    return stream(response, "text/event-stream", data.changes ?? [], (change) => `event: change\ndata: ${JSON.stringify(change)}\n\n`, data.followsForever);
+    return stream(response, "text/event-stream", data.changes ?? [], (change) => encodeServerEvent("status", change), data.followsForever);
   json(response, url.searchParams.has("wait") || data.changes ? (data.waited ?? task) : task);
 }
 

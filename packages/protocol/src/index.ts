@@ -15,6 +15,7 @@ export * from "./messages.ts";
 export * from "./network.ts";
 export * from "./options.ts";
 export * from "./scaling.ts";
+export * from "./server-events.ts";
 export * from "./task-api.ts";
 export * from "./tasks.ts";
 export * from "./units.ts";

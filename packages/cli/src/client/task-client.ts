@@ -10,10 +10,9 @@ import type {
   TaskSelection,
   TaskStatus,
 } from "@samovar/protocol";
-import { CONTENT_TYPES } from "@samovar/protocol";
+import { CONTENT_TYPES, readServerEvents } from "@samovar/protocol";
 import type { HttpClient } from "./http-client.ts";
 import { readNdjson } from "./ndjson.ts";
-import { readServerEvents } from "./server-events.ts";
 import { API, JSON_BODY, withQuery } from "./paths.ts";
 
 /** Which tasks a list shows: all that match all of it, newest first. */
@@ -62,8 +61,8 @@ export class TaskClient {
 
   /** What one task is, then its changes; ends when it is over. */
   async *follow(id: string, signal?: AbortSignal): AsyncGenerator<TaskChange> {
-    const { body } = await this.#http.send({ method: "GET", path: taskPath(id), headers: { accept: "text/event-stream" }, signal });
-    yield* readServerEvents<TaskChange>(body);
+    const { body } = await this.#http.send({ method: "GET", path: taskPath(id), headers: { accept: CONTENT_TYPES.sse }, signal });
+    yield* readServerEvents<TaskChange>(body, "status");
   }
 
   /** Changes of all tasks that match, from now on, without end. */

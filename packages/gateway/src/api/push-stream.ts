@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { CONTENT_TYPES } from "@samovar/protocol";
+import { CONTENT_TYPES, encodeServerEvent } from "@samovar/protocol";
 
 /** What may wait for a slow reader before lines that may be lost are. */
 const DROP_BYTES = 4 * 1024 * 1024;
@@ -17,7 +17,7 @@ export const NDJSON: StreamFormat = Object.freeze({ contentType: CONTENT_TYPES.n
 /** Server-sent events, all of one name. */
 export const sse = (event: string): StreamFormat => ({
   contentType: CONTENT_TYPES.sse,
-  encode: (record) => `event: ${event}\ndata: ${JSON.stringify(record)}\n\n`,
+  encode: (record) => encodeServerEvent(event, record),
 });
 
 export interface PushStreamOptions {
@@ -75,7 +75,7 @@ export class PushStream {
     this.#write(this.#format.encode(record));
   }
 
-  /** Text of the format's own that is no record, such as a comment. */
+  /** Text of the format's own that is no record, such as a comment, or an event of another name. */
   note(text: string): void {
     if (!this.#over) this.#write(text);
   }

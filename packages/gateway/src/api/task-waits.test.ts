@@ -122,7 +122,8 @@ describe("following a task", () => {
     const text = await response.text();
     for (const status of ["PENDING", "RUNNING", "ERROR"]) expect(text).toMatch(event(status));
     expect(text.match(/event: status/g)).toHaveLength(3);
-    expect(text).toMatch(/event: end\n\n$/);
+    // An event without data is none: a page's EventSource would not be told.
+    expect(text).toMatch(/event: end\ndata: \{"id":"tk_a","status":"ERROR"\}\n\n$/);
     expect(tasks.listeners).toBe(0);
   });
 
@@ -152,7 +153,7 @@ describe("following a task", () => {
       return seen;
     };
     const text = await (await get("/tk_a", SSE)).text();
-    expect([...text.matchAll(/"status":"(\w+)"/g)].map(([, status]) => status)).toEqual(["RUNNING", "COMPLETE"]);
+    expect([...text.matchAll(/event: status\n.*"status":"(\w+)"/g)].map(([, status]) => status)).toEqual(["RUNNING", "COMPLETE"]);
   });
 
   test("is kept awake by comments", async () => {

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { CONTENT_TYPES, SamovarError, isTaskOver, show, type TaskChange, type TaskDetail } from "@samovar/protocol";
+import { CONTENT_TYPES, SamovarError, encodeServerEvent, isTaskOver, show, type TaskChange, type TaskDetail } from "@samovar/protocol";
 import type { TaskWatch } from "@samovar/scheduler";
 import { mayTouch, type Principal } from "../authenticator.ts";
 import type { ApiAnswer, ApiContext } from "./api-route.ts";
@@ -50,7 +50,7 @@ export async function followTask(context: ApiContext, principal: Principal, id: 
   const send = (change: TaskChange): void => {
     stream!.send(change, { droppable: false });
     if (!isTaskOver(change.status)) return;
-    stream!.note("event: end\n\n");
+    stream!.note(encodeServerEvent("end", { id: change.id, status: change.status }));
     stream!.end();
   };
   const unwatch = context.control.tasks.watch({ id }, (change) => {

@@ -250,8 +250,8 @@ describe("a client", () => {
       if (request.headers.accept === CONTENT_TYPES.json) return sendJson(response, { id: "tk_1", status: "RUNNING" });
       if (request.headers.accept !== CONTENT_TYPES.sse) return sendValue(response, 7);
       response.writeHead(200, { "content-type": CONTENT_TYPES.sse });
-      response.write(': awake\n\nevent: change\ndata: {"status":"RUN');
-      return response.end('NING"}\r\n\r\ndata: {"status":"COMPLETE"}\n\n');
+      response.write(': awake\n\nevent: status\ndata: {"status":"RUN');
+      return response.end('NING"}\r\n\r\nevent: status\ndata: {"status":"COMPLETE"}\n\nevent: end\ndata: {"status":"COMPLETE"}\n\n');
     });
     const task = openClient(url).task<number>("tk_1");
     expect([await task.result(), await task.result({ wait: "5s" }), await task.result({ wait: false }), await task.get()]).toEqual([7, 7, 7, 7]);
@@ -281,7 +281,7 @@ describe("a client", () => {
     const { url } = await listen((_, response) => {
       response.on("close", () => left.resolve());
       response.writeHead(200, { "content-type": CONTENT_TYPES.sse });
-      response.write('data: {"status":"RUNNING"}\n\n');
+      response.write('event: status\ndata: {"status":"RUNNING"}\n\n');
     });
     for await (const change of openClient(url).task("tk_1").events()) {
       expect(change.status).toBe("RUNNING");

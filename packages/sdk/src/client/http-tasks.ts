@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { retryDelayMs } from "@samovar/kit";
-import { CONTENT_TYPES, SamovarError, type CallTransport, type TaskChange, type TaskInfo } from "@samovar/protocol";
+import { CONTENT_TYPES, SamovarError, readServerEvents, type CallTransport, type TaskChange, type TaskInfo } from "@samovar/protocol";
 import { decodeBody, parseProblem, readAnswer, toBreak, toError } from "./http-answer.ts";
 import { readBody, type HttpConnection } from "./http-connection.ts";
 
@@ -57,7 +57,7 @@ export function createHttpTasks(open: () => HttpConnection, authorization: Reado
       const response = await get(toPath(id), CONTENT_TYPES.sse, signal);
       try {
         if (response.statusCode! >= 400) await readAnswer(response, id, signal);
-        yield* readEvents(response);
+        yield* readServerEvents<TaskChange>(response, "status");
       } catch (error) {
         throw toBreak(error, signal);
       } finally {
@@ -111,22 +111,4 @@ function pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> 
     if (signal?.aborted) return abort();
     signal?.addEventListener("abort", abort, { once: true });
   });
-}
-
-/** The data of server-sent events; comments, which keep the connection awake, and other fields are passed over. */
-async function* readEvents(response: IncomingMessage): AsyncGenerator<TaskChange> {
-  let data = "";
-  let rest = "";
-  response.setEncoding("utf8");
-  for await (const chunk of response as AsyncIterable<string>) {
-    const lines = (rest + chunk).split(/\r?\n/);
-    rest = lines.pop()!;
-    for (const line of lines) {
-      if (line.startsWith("data:")) data += line.slice(5).trimStart();
-      else if (line === "" && data !== "") {
-        yield JSON.parse(data) as TaskChange;
-        data = "";
-      }
-    }
-  }
 }
