@@ -85,10 +85,21 @@ describe("routes", () => {
     expect([response.status, await response.json()]).toMatchObject([404, { code: "not_found", detail: expect.any(String) }]);
   });
 
-  test("another method gets 405 and what is allowed", async () => {
+  test("every path answers any other method with 405 and what is allowed, also where an id might stand for its last word", async () => {
     const { request } = await startGateway([]);
-    const response = await request("/api/v1/sessions/ss_1/app", { method: "POST" });
-    expect([response.status, response.headers.get("allow"), await response.json()]).toMatchObject([405, "PUT", { code: "method_not_allowed" }]);
+    for (const path of new Set(ROUTES.map((route) => route.path))) {
+      const allow = ROUTES.filter((route) => route.path === path).flatMap(({ method }) => (method === "get" ? ["GET", "HEAD"] : [method.toUpperCase()]));
+      for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE"].filter((each) => !allow.includes(each))) {
+        const response = await request(`/api/v1${path.replace(/\{\w+\}/g, "x")}`, { method });
+        expect([method, path, response.status, response.headers.get("allow"), await response.json()]).toMatchObject([
+          method,
+          path,
+          405,
+          allow.join(", "),
+          { code: "method_not_allowed", detail: `${method} is not served at /api/v1${path}: use ${allow.join(", ")}` },
+        ]);
+      }
+    }
   });
 
   test("contents: which are missing, one sent, one that does not hash to its name, one too large", async () => {

@@ -60,10 +60,12 @@ export function createControlApi(options: ControlApiOptions): ControlApi {
     openApi: () => (openApi ??= createOpenApi(ROUTES, options.control.server().version)),
   };
   const app = new Hono<Env>();
-  for (const route of ROUTES) app.on(route.method.toUpperCase(), BASE + route.path.replace(/\{(\w+)\}/g, ":$1"), (c) => serve(route, c, context, options));
-  for (const path of new Set(ROUTES.map((route) => route.path))) {
+  // Sorted, as a brace comes after letters: with any method `/tasks/cancel` is itself, and not the task of that id.
+  for (const path of [...new Set(ROUTES.map((route) => route.path))].toSorted()) {
+    const pattern = BASE + path.replace(/\{(\w+)\}/g, ":$1");
+    for (const route of ROUTES) if (route.path === path) app.on(route.method.toUpperCase(), pattern, (c) => serve(route, c, context, options));
     const allow = allowOf(path);
-    app.all(BASE + path.replace(/\{(\w+)\}/g, ":$1"), (c) => {
+    app.all(pattern, (c) => {
       authenticate(c.env.incoming, options.authenticator);
       throw new SamovarError("method_not_allowed", `${c.req.method} is not served at ${BASE}${path}: use ${allow.join(", ")}`, { fields: { allow } });
     });

@@ -47,6 +47,16 @@ const DEFAULT_LIMIT = 100;
 const DEFAULT_TAIL = 1_000;
 const changed = z.strictObject({ task: taskInfo, changed: z.boolean().describe("False: there was nothing to do") });
 
+/** What can be done to one task, and to all that match. */
+const CHANGES = [
+  { verb: "cancel", one: "Cancel a task that isn't over", all: "Cancel all tasks that match and aren't over" },
+  {
+    verb: "retry",
+    one: "Queue a task once more that failed, timed out, expired or was cancelled",
+    all: "Queue all tasks once more that match, and failed, timed out, expired or were cancelled",
+  },
+] as const;
+
 /** Tasks: a token of one app knows only those of that app, and another's are as none. */
 export const TASK_ROUTES: readonly ApiRoute[] = [
   defineRoute({
@@ -124,7 +134,7 @@ export const TASK_ROUTES: readonly ApiRoute[] = [
     query: z.strictObject({ wait }),
     answer: {
       status: 200,
-      description: "The task; or, as server-sent events, `status` with a TaskChange, first of what it is, and `end` when it is over",
+      description: "The task; or, as server-sent events, `status` with a TaskChange, first of what it is, and `end` with its id and status when it is over",
       schema: taskDetail,
       types: [CONTENT_TYPES.sse],
     },
@@ -168,37 +178,23 @@ export const TASK_ROUTES: readonly ApiRoute[] = [
     handle: (context, { principal, params, query, res }) =>
       sendTaskLogs(context, principal, params.id, { tail: query.tail ?? DEFAULT_TAIL, follow: query.follow ?? false }, res),
   }),
-  defineRoute({
-    method: "post",
-    path: "/tasks/{id}/cancel",
-    operationId: "cancelTask",
-    summary: "Cancel a task that isn't over",
-    scopes: INVOKE,
-    ofOneApp: true,
-    params: taskId,
-    answer: { status: 200, description: "The task as it is now", schema: changed },
-    handle: (context, { principal, params }) => changeOne(context, principal, params.id, "cancel"),
-  }),
-  defineRoute({
-    method: "post",
-    path: "/tasks/{id}/retry",
-    operationId: "retryTask",
-    summary: "Queue a task once more that failed, timed out, expired or was cancelled",
-    scopes: INVOKE,
-    ofOneApp: true,
-    params: taskId,
-    answer: { status: 200, description: "The task as it is now", schema: changed },
-    handle: (context, { principal, params }) => changeOne(context, principal, params.id, "retry"),
-  }),
-  ...(["cancel", "retry"] as const).map((verb) =>
+  ...CHANGES.flatMap(({ verb, one, all }) => [
+    defineRoute({
+      method: "post",
+      path: `/tasks/{id}/${verb}`,
+      operationId: `${verb}Task`,
+      summary: one,
+      scopes: INVOKE,
+      ofOneApp: true,
+      params: taskId,
+      answer: { status: 200, description: "The task as it is now", schema: changed },
+      handle: (context, { principal, params }) => changeOne(context, principal, params.id, verb),
+    }),
     defineRoute({
       method: "post",
       path: `/tasks/${verb}`,
       operationId: `${verb}Tasks`,
-      summary:
-        verb === "cancel"
-          ? "Cancel all tasks that match and aren't over"
-          : "Queue all tasks once more that match, and failed, timed out, expired or were cancelled",
+      summary: all,
       scopes: INVOKE,
       ofOneApp: true,
       body: taskSelection,
@@ -208,7 +204,7 @@ export const TASK_ROUTES: readonly ApiRoute[] = [
         return json({ changed: (await control.tasks[verb]({ ...rest, ...ofApp(principal, app) })).length });
       },
     }),
-  ),
+  ]),
 ];
 
 /** What a token of one app may ask for at all. */
