@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { NOW_MS } from "./samples.fixture.ts";
+import { NOW_MS, versionSample as version } from "./samples.fixture.ts";
 import type { Storage } from "./storage.ts";
 
 interface Opened {
@@ -54,6 +54,23 @@ export function describeSchedules(open: () => Promise<Opened>): void {
       expect(await schedules.load()).toEqual([]);
       await schedules.ticked("daily", 1, null);
       expect(await schedules.load()).toEqual([{ ...fresh("daily"), lastTickAtMs: 1 }]);
+    });
+
+    test("removing its deployment removes it in the same change, and no other", async () => {
+      const { storage, reopen } = await open();
+      const { schedules, deployments } = storage;
+      const names = ["Daily", "weekly"];
+      await deployments.begin(names);
+      await deployments.activate(
+        "text",
+        names.map((name) => version(name, 1)),
+        [],
+      );
+      for (const name of ["daily", "weekly"]) await schedules.ticked(name, NOW_MS, "tk_1");
+      expect(await deployments.remove("Daily")).toBe(true);
+      const later = await reopen();
+      expect((await later.schedules.load()).map(({ name }) => name)).toEqual(["weekly"]);
+      expect((await later.deployments.load()).deployments.map(({ name }) => name)).toEqual(["weekly"]);
     });
   });
 }

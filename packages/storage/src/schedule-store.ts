@@ -1,4 +1,4 @@
-/** What must last about a schedule; what it is lies in its deployment's version. By the deployment's name in lower case. */
+/** What must last about a schedule; what it is lies in its deployment's version. By the deployment's name in lower case, and removed with it. */
 export interface ScheduleStore {
   load(): Promise<readonly ScheduleRecord[]>;
   /** The latest tick that was given a task, or skipped; never back. */

@@ -40,6 +40,7 @@ export function createDeploymentTables(database: DatabaseSync): DeploymentTables
   const isActive = database.prepare("SELECT 1 FROM deployments WHERE name_key = ? AND active_version = ?");
   const removeVersion = database.prepare("DELETE FROM versions WHERE name_key = ? AND version = ?");
   const removeAll = ["deployments", "versions", "version_numbers"].map((table) => database.prepare(`DELETE FROM ${table} WHERE name_key = ?`));
+  const removeSchedule = database.prepare("DELETE FROM schedules WHERE name = ?");
 
   return {
     load() {
@@ -78,6 +79,7 @@ export function createDeploymentTables(database: DatabaseSync): DeploymentTables
       return removeVersion.run(key, version).changes > 0;
     },
     remove(name) {
+      removeSchedule.run(toKey(name));
       const [removed] = removeAll.map((each) => each.run(toKey(name)).changes);
       return removed! > 0;
     },

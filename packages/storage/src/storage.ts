@@ -126,6 +126,6 @@ export interface DeploymentStore {
   setScaling(name: string, scaling: ScalingPatch): Promise<void>;
   /** False when there was none. The active version is refused with `conflict`. */
   removeVersion(name: string, version: number): Promise<boolean>;
-  /** The name with all versions. False when there was none. */
+  /** In one transaction: the name with all versions, and what is kept of its schedule. False when there was none. */
   remove(name: string): Promise<boolean>;
 }
