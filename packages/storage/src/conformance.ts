@@ -4,7 +4,7 @@ import { describeCalls } from "./conformance-calls.ts";
 import { containerSample as container, NOW_MS, tokenSample as token } from "./samples.fixture.ts";
 import { describeDeployments } from "./conformance-deployments.ts";
 import { describeSchedules } from "./conformance-schedules.ts";
-import type { Storage } from "./storage.ts";
+import type { ReturnFacts, Storage } from "./storage.ts";
 import { describeTasks } from "./task-conformance.ts";
 
 export interface StorageUnderTest {
@@ -20,6 +20,8 @@ export interface StorageFactory {
 }
 
 const HOUR_MS = 3_600_000;
+
+const facts = (tokenHash: string): ReturnFacts => ({ tokenHash, gpus: [`gpu-of-${tokenHash}`] });
 
 /** The one suite that every adapter of `Storage` runs. */
 export function describeStorage(name: string, make: StorageFactory): void {
@@ -122,6 +124,47 @@ export function describeStorage(name: string, make: StorageFactory): void {
         expect(await later.containers.get("ct_1")).toEqual(ended);
         expect(await later.containers.get("ct_2")).toEqual(container("ct_2", { state: "ended", reason: "server-lost", endedAtMs: NOW_MS }));
         expect(await later.containers.list({ includeEnded: false, limit: 10 })).toEqual([]);
+      });
+
+      test("what a later server takes back is left living", async () => {
+        const { storage } = await open();
+        storage.containers.record(container("ct_1"), facts("1"));
+        storage.containers.record(container("ct_2"), facts("2"));
+        expect(await storage.containers.endAllLiving("server-lost", NOW_MS, new Set(["ct_2", "ct_9"]))).toBe(1);
+        expect(await storage.containers.living()).toEqual([{ info: container("ct_2"), facts: facts("2") }]);
+        expect(await storage.containers.endAllLiving("server-lost", NOW_MS)).toBe(1);
+        expect(await storage.containers.living()).toEqual([]);
+      });
+
+      test("what it takes to take one back stays with it through its states, oldest first, and is there after a restart", async () => {
+        const { storage, reopen } = await open();
+        storage.containers.record(container("ct_2", { startedAtMs: 2, state: "starting" }), facts("2"));
+        storage.containers.record(container("ct_2", { startedAtMs: 2, state: "ready", parameters: [3n] }));
+        storage.containers.record(container("ct_1", { startedAtMs: 1, state: "starting" }), facts("1"));
+        storage.containers.record(container("ct_3", { startedAtMs: 3 }));
+        await storage.flush();
+        storage.containers.record(container("ct_1", { startedAtMs: 1, state: "ready" }));
+        storage.containers.record(container("ct_4", { startedAtMs: 4, endedAtMs: NOW_MS }));
+        const expected = [
+          { info: container("ct_1", { startedAtMs: 1, state: "ready" }), facts: facts("1") },
+          { info: container("ct_2", { startedAtMs: 2, state: "ready", parameters: [3n] }), facts: facts("2") },
+          { info: container("ct_3", { startedAtMs: 3 }), facts: null },
+        ];
+        expect(await storage.containers.living()).toEqual(expected);
+        expect(await (await reopen()).containers.living()).toEqual(expected);
+      });
+
+      test("nothing of that is kept once it ended, or was taken away", async () => {
+        const { storage } = await open();
+        for (const id of ["ct_1", "ct_2", "ct_3", "ct_4"]) storage.containers.record(container(id), facts(id));
+        await storage.flush();
+        storage.containers.record(container("ct_1", { endedAtMs: NOW_MS }));
+        storage.containers.record(container("ct_2", { endedAtMs: NOW_MS }), facts("2"));
+        storage.containers.record(container("ct_3"), null);
+        await storage.containers.endAllLiving("server-lost", NOW_MS, new Set(["ct_3"]));
+        // As if they had never ended: what their rows still have would be seen again.
+        for (const id of ["ct_1", "ct_2", "ct_4"]) storage.containers.record(container(id));
+        expect((await storage.containers.living()).map(({ facts: kept }) => kept)).toEqual([null, null, null, null]);
       });
 
       test("ended containers leave the history when their time is over, living ones stay", async () => {

@@ -149,6 +149,25 @@ test("a task whose input is lost is over with that error, and those behind it ar
   expect(await storage.callbacks.list({ limit: 9 })).toMatchObject([{ taskId: "tk_1" }]);
 });
 
+test("what goes on in a kept container has its large input, and is over with its attempt where that is lost", async () => {
+  const input = bytesOf(2 * MIB, 1);
+  await storage.tasks.insert([taskSample("tk_1", { input }), taskSample("tk_2")]);
+  const [only] = await filesOf();
+  for (const id of ["tk_1", "tk_2"]) storage.tasks.started(startSample(id, 1));
+  const { running } = await storage.tasks.recover(NOW_MS, new Set(["ct_1"]));
+  expect(running.map(({ task }) => [task.id, task.input.length])).toEqual([
+    ["tk_1", 2 * MIB],
+    ["tk_2", taskSample("tk_2").input.length],
+  ]);
+  expect(Buffer.compare(running[0]!.task.input, input)).toBe(0);
+  await rm(only!);
+  const again = await storage.tasks.recover(NOW_MS, new Set(["ct_1"]));
+  expect(again.running.map(({ task }) => task.id)).toEqual(["tk_2"]);
+  const { tasks } = await storage.tasks.list({ ids: ["tk_1"] }, { limit: 1, cursor: null });
+  expect(tasks[0]).toMatchObject({ status: "ERROR", error: { code: "storage_failed" }, attempts: [{ number: 1, version: 3, containerId: "ct_1" }] });
+  expect(await storage.tasks.settle(settlementSample(startSample("tk_1", 1)))).toMatchObject({ applied: false });
+});
+
 test("a backup is one file, with the large ones in it, whatever is removed meanwhile", async () => {
   const [input, result] = [bytesOf(2 * MIB, 1), bytesOf(MIB, 2)];
   await storage.tasks.insert([taskSample("tk_1", { input, keepMs: HOUR_MS }), taskSample("tk_2", { input })]);

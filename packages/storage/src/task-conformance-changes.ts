@@ -112,6 +112,96 @@ export function describeTaskChanges(open: () => Promise<{ readonly storage: Stor
     });
   });
 
+  describe("containers that outlive their server", () => {
+    /** Two of them run in `ct_kept`, one in `ct_lost`, and the server is gone. */
+    const restart = async (openOne: typeof open) => {
+      const { storage, reopen } = await openOne();
+      await storage.tasks.insert([
+        task("tk_1", { expiresAtMs: NOW_MS + HOUR_MS, priority: 2, concurrencyKey: "k", callbackUrl: "https://example.com/done" }),
+        task("tk_2", { queue: "other", functionName: "Other", app: "x" }),
+        task("tk_3"),
+        task("tk_4", { concurrencyKey: "k" }),
+      ]);
+      storage.tasks.started(kept("tk_1", 1));
+      await storage.tasks.settle(settlement(kept("tk_1", 1), { event: "retry", dueAtMs: NOW_MS }));
+      for (const each of [kept("tk_1", 2), kept("tk_2", 1), { ...kept("tk_3", 1), containerId: "ct_lost" }]) storage.tasks.started(each);
+      await storage.flush();
+      return reopen();
+    };
+    const kept = (id: string, attempt: number) => ({ ...start(id, attempt), containerId: "ct_kept" });
+    const recover = async ({ tasks }: Storage) => tasks.recover(NOW_MS + HOUR_MS, new Set(["ct_kept", "ct_idle"]));
+
+    test("what runs in a container that is kept goes on, as it was given out; the rest waits again", async () => {
+      const storage = await restart(open);
+      const { tasks } = storage;
+      const { queues, running } = await recover(storage);
+      expect(queues).toEqual(["other", "resize"]);
+      const { attempt: _, id: __, ...run } = kept("tk_1", 2);
+      const given = { method: null, parameters: "[]", encoding: "json", reply: "value", createdAtMs: NOW_MS, expiresAtMs: null };
+      const { input: ofFirst } = task("tk_1");
+      expect(running).toEqual([
+        {
+          ...{ ...run, queue: "resize", app: "images", functionName: "Resize" },
+          task: {
+            ...{ ...given, rank: NOW_MS - 2_000, id: "tk_1", input: ofFirst, attempt: 1, failures: 1 },
+            ...{ concurrencyKey: "k", callbackUrl: "https://example.com/done" },
+          },
+        },
+        {
+          ...{ ...run, queue: "other", app: "x", functionName: "Other" },
+          task: {
+            ...{ ...given, rank: NOW_MS, id: "tk_2", input: task("tk_2").input, attempt: 0, failures: 0 },
+            ...{ concurrencyKey: null, callbackUrl: null },
+          },
+        },
+      ]);
+      expect(await tasks.get("tk_1")).toMatchObject({
+        status: "RUNNING",
+        attempts: [{ outcome: "error" }, { number: 2, containerId: "ct_kept", outcome: null }],
+      });
+      expect(await readyIds(tasks)).toEqual(["tk_3"]);
+      expect(await readyIds(tasks, "other")).toEqual([]);
+      expect(await tasks.counts("resize")).toEqual({ PENDING: 2, RUNNING: 1 });
+    });
+
+    test("it is settled as any other: done, tried again, or given back", async () => {
+      const storage = await restart(open);
+      const { tasks } = storage;
+      await recover(storage);
+      expect(await tasks.settle(settlement(kept("tk_2", 2)))).toEqual({ applied: false, moreReady: false });
+      expect(await tasks.settle(settlement(kept("tk_2", 1), { event: "give-back", error: null }))).toEqual({ applied: true, moreReady: true });
+      expect(await tasks.ready("other", null, 9)).toMatchObject([{ id: "tk_2", attempt: 1, failures: 0 }]);
+      expect((await tasks.get("tk_2"))?.attempts).toMatchObject([{ number: 1, containerId: "ct_kept", outcome: "given-back" }]);
+      tasks.started(kept("tk_2", 2));
+      expect(await tasks.settle(settlement(kept("tk_2", 2), { event: "retry", dueAtMs: NOW_MS + HOUR_MS }))).toMatchObject({ applied: true });
+      // The next one of its key stands behind it.
+      expect(await tasks.settle(settlement(kept("tk_1", 2)))).toEqual({ applied: true, moreReady: true, next: { rank: NOW_MS, id: "tk_4" } });
+      expect(await tasks.get("tk_1")).toMatchObject({ status: "COMPLETE", attempts: [{ number: 1 }, { number: 2, outcome: "complete" }] });
+      expect(await storage.callbacks.list({ taskId: "tk_1", limit: 9 })).toHaveLength(1);
+    });
+
+    test("a server after that one, which keeps none of them, has them wait again", async () => {
+      const storage = await restart(open);
+      await recover(storage);
+      expect((await recover(storage)).running).toHaveLength(2);
+      expect(await storage.tasks.recover(NOW_MS + HOUR_MS)).toEqual({ queues: ["other", "resize"], running: [] });
+      expect(await readyIds(storage.tasks)).toEqual(["tk_1", "tk_3"]);
+    });
+
+    test("thousands go on, each with its own input", async () => {
+      const { storage, reopen } = await open();
+      const ids = Array.from({ length: 2_500 }, (_, i) => `tk_${String(i).padStart(4, "0")}`);
+      await storage.tasks.insert(ids.map((id) => task(id, { input: new TextEncoder().encode(id) })));
+      for (const [i, id] of ids.entries()) storage.tasks.started(i % 5 === 4 ? start(id, 1) : kept(id, 1));
+      await storage.flush();
+      const later = await reopen();
+      const { running } = await recover(later);
+      const expected = ids.filter((_, i) => i % 5 !== 4);
+      expect(running.map(({ task: { id, input } }) => [id, new TextDecoder().decode(input)])).toEqual(expected.map((id) => [id, id]));
+      expect(await later.tasks.counts("resize")).toEqual({ RUNNING: 2_000, PENDING: 500 });
+    });
+  });
+
   describe("changes from outside", () => {
     test("cancelling ends what waits and what runs, names the attempt that ran, and leaves what is over", async () => {
       const { storage } = await open();

@@ -171,12 +171,22 @@ export class TaskModel {
     return Object.fromEntries(counts.filter(([, n]) => n > 0));
   }
 
-  recover(nowMs: number): string[] {
-    for (const each of this.#tasks.filter(({ status }) => status === "RUNNING")) {
+  recover(nowMs: number, keptContainers: ReadonlySet<string>) {
+    const running = this.#tasks.filter(({ status }) => status === "RUNNING");
+    const left = running.filter(({ attempts }) => keptContainers.has(attempts.at(-1)!.containerId));
+    for (const each of running.filter((one) => !left.includes(one))) {
       each.status = nextTaskStatus("RUNNING", "give-back")!;
       each.attempts.push({ ...each.attempts.pop()!, endedAtMs: nowMs, outcome: "given-back" });
     }
-    return [...new Set(this.#tasks.filter(({ status }) => !isTaskOver(status)).map(({ task }) => task.queue))].toSorted();
+    return {
+      queues: [...new Set(this.#tasks.filter(({ status }) => !isTaskOver(status)).map(({ task }) => task.queue))].toSorted(),
+      running: left.map((each) => {
+        const { version, containerId, startedAtMs } = each.attempts.at(-1)!;
+        const { queue, app, functionName, id, input } = each.task;
+        const task = { rank: rankOf(each), id, input, attempt: each.attempt - 1, failures: each.failures, expiresAtMs: each.mortalUntilMs };
+        return { queue, app, functionName, version, containerId, startedAtMs, task };
+      }),
+    };
   }
 
   prune(nowMs: number): void {
