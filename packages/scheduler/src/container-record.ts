@@ -20,14 +20,16 @@ export interface PhaseRecord {
 
 /** What is told of one container: its phases, which are its waterfall, and its log. */
 export class ContainerRecord {
-  readonly phases: PhaseEvent[] = [];
+  readonly phases: PhaseEvent[];
   readonly #host: ContainerHost;
   readonly #container: Container;
   readonly #lastLines: string[] = [];
   /** The hook that began last and has not ended. */
   #begun: BeginMessage | null = null;
 
-  constructor(host: ContainerHost, container: Container) {
+  /** `phases`: those that an earlier server saw. */
+  constructor(host: ContainerHost, container: Container, phases: readonly PhaseEvent[] = []) {
+    this.phases = [...phases];
     this.#host = host;
     this.#container = container;
   }

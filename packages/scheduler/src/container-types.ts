@@ -1,10 +1,13 @@
-import type { CallHead, ContainerId, DoneMessage, LoadMessage, LogLine, NetworkPolicy, Phase, SamovarError } from "@samovar/protocol";
+import type { CallHead, ContainerId, ContainerInfo, DoneMessage, HeldInput, LoadMessage, LogLine, NetworkPolicy, Phase, SamovarError } from "@samovar/protocol";
 import type { Clock, Logger } from "@samovar/kit";
 import type { CodeMount, ContainerLimits, RuntimeDriver } from "@samovar/runtime";
 import type { Container } from "./container.ts";
+import type { ReturnFacts } from "@samovar/storage";
 import type { HostCapacity } from "./host-capacity.ts";
+import type { SourcedInput } from "./input-source.ts";
+import type { Worker } from "./worker.ts";
 import type { WorkerHub } from "./worker-hub.ts";
-import type { CallControl, CallReply } from "./worker-peer.ts";
+import type { CallControl, CallReply, WorkerPeer } from "./worker-peer.ts";
 
 /** What all containers of a server share. */
 export interface ContainerHost {
@@ -19,6 +22,8 @@ export interface ContainerHost {
   readonly serverUrl: () => string;
   /** Where a container's own token is made known, and forgotten when the container is over. Default: nowhere. */
   readonly containerTokens?: ContainerTokens;
+  /** Tasks that went on in containers of an earlier server. Default: none did. */
+  readonly leftInputs?: LeftInputs;
   /** State, phases or counts changed. */
   containerChanged(container: Container): void;
   log(line: LogLine, container: Container): void;
@@ -27,8 +32,29 @@ export interface ContainerHost {
 }
 
 export interface ContainerTokens {
-  add(containerId: string, token: string, app: string): void;
+  /** `tokenHash`: SHA-256, in hex. */
+  add(containerId: string, tokenHash: string, app: string): void;
   remove(containerId: string): void;
+}
+
+/** A container that an earlier server started and that may come back: its last record, and what is kept beside that. */
+export interface LeftContainer {
+  readonly info: ContainerInfo;
+  readonly facts: ReturnFacts;
+}
+
+/** Inputs with records of their own, which may go on in a container that comes back. */
+export interface LeftInputs {
+  /** The one that this worker says it holds; null where nobody waits for that attempt any more. Given once. */
+  claim(containerId: string, input: HeldInput): LeftInput | null;
+  /** The container is back, or won't be: what was not claimed is done again. */
+  settle(containerId: string): void;
+}
+
+export interface LeftInput {
+  readonly input: SourcedInput;
+  /** Milliseconds since the epoch: its timeout counts from there. */
+  readonly startedAtMs: number;
 }
 
 export interface ContainerPlan {
@@ -59,6 +85,11 @@ export interface ContainerOwner {
   workerReady(container: Container): void;
   /** All workers are ready for the first time. */
   becameReady(container: Container): void;
+  /**
+   * A worker of a container of an earlier server is back, with these inputs. Returns the streams on which they go on,
+   * in the same order.
+   */
+  resumed(worker: Worker, held: readonly HeldInput[], peer: WorkerPeer): readonly number[];
   /** It takes no more inputs, by its own doing: told so that a replacement can start. */
   retired(container: Container): void;
   /** Build or deploy hooks ran. The container and its folder stay until the promise settles. */

@@ -11,11 +11,17 @@ import {
   type PhaseEvent,
   type StopReason,
 } from "@samovar/protocol";
-import type { ExecCommand, ExecProcess, RunningContainer } from "@samovar/runtime";
+import { hashToken } from "@samovar/kit";
+import type { ExecCommand, ExecProcess } from "@samovar/runtime";
 import { ContainerRecord } from "./container-record.ts";
-import type { ContainerHost, ContainerOwner, ContainerPlan, StartFailure } from "./container-types.ts";
+import { ContainerReturn } from "./container-return.ts";
+import type { ContainerHost, ContainerOwner, ContainerPlan, LeftContainer, StartFailure } from "./container-types.ts";
+import { ProcessTree } from "./process-tree.ts";
+import { startBackoffMs } from "./decisions/start-backoff.ts";
+import { describePosition } from "./decisions/wait-reason.ts";
 import { nextContainerState, type ContainerEvent, type ContainerState } from "./states.ts";
 import { Worker } from "./worker.ts";
+import type { WorkerSeat } from "./worker-hub.ts";
 import type { PeerEvents, WorkerPeer } from "./worker-peer.ts";
 
 /** A connection and its process end within moments of each other; past this the process is ended for it. */
@@ -33,7 +39,7 @@ export class Container {
   readonly plan: ContainerPlan;
   readonly workers: readonly Worker[];
   readonly startedAtMs: number;
-  readonly inputs = { done: 0, failed: 0 };
+  readonly inputs: { done: number; failed: number };
   /** Rises with every input given: the most recently used container is given work first. */
   lastUsed = 0;
   /** When it last became idle, or ready; meaningless while it holds inputs. */
@@ -46,31 +52,41 @@ export class Container {
 
   readonly #host: ContainerHost;
   readonly #owner: ContainerOwner;
-  readonly #token = randomBytes(24).toString("base64url");
+  /** What its workers say who they are with; of one of an earlier server only the hash is known. */
+  readonly #token: string | null;
+  readonly tokenHash: string;
   readonly #record: ContainerRecord;
+  readonly #tree: ProcessTree;
   readonly #startedMonotonicMs: number;
   #state: ContainerState = "starting";
-  #running: RunningContainer | null = null;
+  /** Of one that an earlier server started. */
+  #return: ContainerReturn | null = null;
   #mainExit: ExitStatus | null = null;
   #failure: StartFailure | null = null;
   #unexpect: () => void = () => {};
   #cancelTimer: () => void = () => {};
   #drainStartedMs = 0;
-  #driverStart: Promise<void> | null = null;
   #killing = false;
   /** Under way while what hooks left is taken from the folder; null before and without. */
   #taking: Promise<void> | null = null;
 
-  constructor(host: ContainerHost, owner: ContainerOwner, plan: ContainerPlan) {
+  /** `left`: an earlier server started it. Then it is awaited, by `awaitReturn`, and not started. */
+  constructor(host: ContainerHost, owner: ContainerOwner, plan: ContainerPlan, left: LeftContainer | null = null) {
     this.#host = host;
     this.#owner = owner;
     this.id = plan.containerId;
     this.plan = plan;
-    this.#record = new ContainerRecord(host, this);
-    this.startedAtMs = host.clock.now();
+    this.#token = left ? null : randomBytes(24).toString("base64url");
+    this.tokenHash = left?.facts.tokenHash ?? hashToken(this.#token!);
+    this.#record = new ContainerRecord(host, this, left?.info.phases ?? []);
+    const driverEvents = this.#record.driverEvents((exit) => this.#onMainExit(exit));
+    this.#tree = new ProcessTree(host, plan, driverEvents);
+    this.startedAtMs = left?.info.startedAtMs ?? host.clock.now();
     this.#startedMonotonicMs = host.clock.monotonic();
-    this.idleSinceMs = this.startedAtMs;
+    this.idleSinceMs = host.clock.now();
     this.workers = Array.from({ length: plan.load.workers }, (_, index) => new Worker(this, index));
+    if (left) this.#state = "returning";
+    this.inputs = { done: left?.info.inputs.done ?? 0, failed: left?.info.inputs.failed ?? 0 };
   }
 
   get phases(): readonly PhaseEvent[] {
@@ -83,7 +99,12 @@ export class Container {
 
   /** Takes inputs or will: what counts as capacity. */
   get isActive(): boolean {
-    return this.#state === "starting" || this.#state === "ready";
+    return this.isComing || this.#state === "ready";
+  }
+
+  /** On its way to being ready, by its start or by its return. */
+  get isComing(): boolean {
+    return this.#state === "starting" || this.#state === "returning";
   }
 
   /** How its start ends is still to be told to its owner. */
@@ -103,58 +124,52 @@ export class Container {
   }
 
   get pid(): number | null {
-    return this.#running?.pid ?? null;
+    return this.#tree.pid;
   }
 
   /** Runs another program in it, in whatever state it is. Rejects with `not_found` while it has no process, or none any more. */
   async exec(command: ExecCommand): Promise<ExecProcess> {
-    if (!this.#running || this.#state === "ended")
-      throw new SamovarError("not_found", `The container ${this.id} has no process to run a program beside: it is ${this.#state}`);
-    return this.#running.exec(command);
+    if (this.#state === "ended") throw new SamovarError("not_found", `The container ${this.id} has ended: there is no process to run a program beside`);
+    return this.#tree.exec(command);
   }
 
-  /** Where its code lies as this machine sees it; null before it was placed. */
   get codeDir(): string | null {
-    return this.#running?.codeDir ?? null;
+    return this.#tree.codeDir;
   }
 
   start(): void {
-    const { clock, hub, driver } = this.#host;
-    this.#unexpect = hub.expect(this.id, this.#token, { attach: (hello) => this.#attach(hello) });
-    this.#host.containerTokens?.add(this.id, this.#token, this.plan.load.app);
-    this.#cancelTimer = clock.after(this.plan.startupTimeoutMs, () => {
-      const { phase, hook } = this.#record.startPosition;
-      const where = hook === null ? `phase ${phase}` : `phase ${phase}, hook ${hook}`;
+    this.#expectWorkers();
+    this.#cancelTimer = this.#host.clock.after(this.plan.startupTimeoutMs, () => {
+      const where = describePosition(this.#record.startPosition);
       this.#failStart(`The container was not ready within ${this.plan.startupTimeoutMs / 1_000} s (${where}). Make the start quicker, or raise startupTimeout`);
     });
-    this.#driverStart = driver
-      .start(
-        {
-          containerId: this.id,
-          functionName: this.plan.load.functionName,
-          serverAddress: this.#host.serverAddress,
-          token: this.#token,
-          code: this.plan.code,
-          cacheDir: this.plan.load.compileCacheDir,
-          env: this.plan.env,
-          serverUrl: this.#host.serverUrl(),
-          limits: this.plan.limits,
-          network: this.plan.network,
-          gpus: this.plan.gpus,
-        },
-        this.#record.driverEvents((exit) => this.#onMainExit(exit)),
-      )
-      .then(
-        (running) => {
-          this.#running = running;
-          this.#host.containerChanged(this);
-          if (this.#killing) void this.#kill();
-        },
-        (error: unknown) => {
-          this.#mainExit ??= { kind: "exit", code: null, signal: null };
-          this.#fail({ phase: "create", hook: null, error: error instanceof Error ? error : new Error(String(error)), lastLines: [] });
-        },
-      );
+    this.#tree.start(this.#token!).then(
+      () => this.#host.containerChanged(this),
+      (error: unknown) => {
+        this.#mainExit ??= { kind: "exit", code: null, signal: null };
+        this.#fail({ phase: "create", hook: null, error: error instanceof Error ? error : new Error(String(error)), lastLines: [] });
+      },
+    );
+    this.#host.containerChanged(this);
+  }
+
+  #expectWorkers(): void {
+    const { hub, containerTokens } = this.#host;
+    this.#unexpect = hub.expect(this.id, this.tokenHash, { attach: (hello) => this.#attach(hello) });
+    containerTokens?.add(this.id, this.tokenHash, this.plan.load.app);
+  }
+
+  /** In place of `start`. */
+  awaitReturn(left: LeftContainer): void {
+    this.#return = new ContainerReturn(this.#host, this.plan, this.#tree, left, {
+      taken: () => this.#record.log("stdout", "A restarted server took the container back", { kind: "system" }),
+      givenUp: (reason) => {
+        this.reason ??= reason;
+        this.stop("server-lost");
+      },
+    });
+    this.readyAtMs = this.#return.readyAtMs;
+    this.#expectWorkers();
     this.#host.containerChanged(this);
   }
 
@@ -164,15 +179,12 @@ export class Container {
    */
   drain(reason: StopReason, drainMs: number | null): void {
     // A sibling of a starting worker may hold inputs already: then there is something to drain.
-    if (this.#state === "starting" && this.heldCount === 0) return this.stop(reason);
+    if (this.isComing && this.heldCount === 0) return this.stop(reason);
     if (this.#state === "draining" && drainMs !== null) return this.#boundDrain(drainMs);
     if (!this.#move("drain")) return;
     this.stopReason = reason;
     this.#drainStartedMs = this.#host.clock.monotonic();
-    for (const worker of this.workers) {
-      worker.move("retire");
-      worker.peer?.drain(reason);
-    }
+    for (const worker of this.workers) worker.retire(reason);
     if (drainMs !== null) this.#boundDrain(drainMs);
     this.#host.containerChanged(this);
     this.checkDrained();
@@ -190,21 +202,14 @@ export class Container {
     this.stopReason ??= reason;
     if (this.#drainStartedMs > 0) this.#record.phase({ phase: "drain", durationMs: this.#host.clock.monotonic() - this.#drainStartedMs });
     this.#cancelTimer();
-    for (const worker of this.workers) {
-      for (const held of worker.held) held.giveBack();
-      worker.held.clear();
-    }
+    this.#return?.end();
+    for (const worker of this.workers) worker.giveBackAll();
     const graceMs = this.plan.load.stopGracePeriodMs;
-    let connected = false;
-    for (const worker of this.workers) {
-      if (!worker.peer) continue;
-      connected = true;
-      worker.move("stop");
-      worker.peer.stop(reason, graceMs);
-    }
+    const connected = this.workers.filter((worker) => worker.peer !== null);
+    for (const worker of connected) worker.stop(reason, graceMs);
     this.#host.containerChanged(this);
     // A process that has not said HELLO has run no user code: there is nothing to be graceful about.
-    if (!connected) return void this.#kill();
+    if (connected.length === 0) return void this.#kill();
     // A start hook that ignores its signal has no promise of a grace period, since no stop hook follows it.
     this.#cancelTimer = this.#host.clock.after(wasStarting ? STOP_MARGIN_MS : graceMs + STOP_MARGIN_MS, () => {
       this.reason ??= wasStarting ? "The start phase did not end when it was stopped" : `Stop hooks did not end within ${graceMs / 1_000} s`;
@@ -227,8 +232,7 @@ export class Container {
     worker.lostReason = reason;
     const isWholeContainer = this.workers.length === 1 || worker.pid === null;
     if (isWholeContainer) return void this.#kill();
-    const failed = (error: unknown): void => this.#host.logger.warn({ containerId: this.id, error: String(error) }, "A worker could not be killed");
-    void this.#running?.killProcess(worker.pid!).catch(failed);
+    this.#tree.killProcess(worker.pid!);
   }
 
   /** The worker takes no more inputs and ends when it holds none; where it can be started again alone, it is. */
@@ -237,9 +241,7 @@ export class Container {
       this.#owner.retired(this);
       return this.drain(reason, null);
     }
-    if (!worker.move("retire")) return;
-    worker.peer?.drain(reason);
-    this.checkWorkerDrained(worker, reason);
+    if (worker.retire(reason)) this.checkWorkerDrained(worker, reason);
   }
 
   /** Called whenever an input ended: whoever waits for the last one goes on. */
@@ -252,9 +254,7 @@ export class Container {
   }
 
   checkWorkerDrained(worker: Worker, reason: StopReason): void {
-    if (worker.state !== "retiring" || !worker.isDone) return;
-    if (!worker.move("stop")) return;
-    worker.peer?.stop(reason, this.plan.load.stopGracePeriodMs);
+    if (worker.state !== "retiring" || !worker.isDone || !worker.stop(reason, this.plan.load.stopGracePeriodMs)) return;
     worker.cancelTimer = this.#host.clock.after(this.plan.load.stopGracePeriodMs + STOP_MARGIN_MS, () =>
       this.killWorker(worker, "Stop hooks did not end in time"),
     );
@@ -278,7 +278,9 @@ export class Container {
 
   #afterMainExit(exit: ExitStatus): void {
     const text = describeExit(exit);
-    const asAsked = (this.#state === "stopping" || this.#taking !== null) && exit.kind === "exit" && exit.code === 0;
+    // How one ended that was taken back the driver may not know; that it said goodbye is enough.
+    const clean = (exit.kind === "exit" && exit.code === 0) || (exit.kind === "lost" && this.workers[0]!.saidGoodbye);
+    const asAsked = (this.#state === "stopping" || this.#taking !== null) && clean;
     this.#record.phase({ phase: "exit", outcome: asAsked ? "ok" : "failed", detail: text });
     // Where it was ready and took inputs it ended by one of those: no start failed, though siblings may still start.
     if (this.#state === "starting" && !this.workers[0]!.wasReady) {
@@ -296,10 +298,10 @@ export class Container {
 
   // --- what workers say
 
-  #attach(hello: HelloMessage): { readonly events: PeerEvents; readonly attached: (peer: WorkerPeer) => void } | { readonly refused: string } {
+  #attach(hello: HelloMessage): WorkerSeat | { readonly refused: string } {
     const worker = this.workers[hello.workerIndex];
-    if (!worker || worker.peer || this.#state === "stopping" || this.#state === "ended")
-      return { refused: `Container ${this.id} awaits no worker ${hello.workerIndex}` };
+    const awaited = worker && !worker.peer && (hello.resumed ? this.#return !== null && worker.state === "starting" : this.#state !== "returning");
+    if (!awaited || this.#state === "stopping" || this.#state === "ended") return { refused: `Container ${this.id} awaits no worker ${hello.workerIndex}` };
     if (worker.state === "gone" && !worker.move("respawn")) return { refused: "The worker is over" };
     worker.pid = hello.pid;
     return {
@@ -307,17 +309,22 @@ export class Container {
       attached: (peer) => {
         worker.peer = peer;
         worker.helloAtMs = this.#host.clock.monotonic();
+        if (hello.resumed) {
+          this.#return!.workerIsBack();
+          return this.#owner.resumed(worker, hello.held ?? [], peer);
+        }
         if (worker.index === 0) this.#record.phase({ phase: "create", durationMs: worker.helloAtMs - this.#startedMonotonicMs, startedAtMs: this.startedAtMs });
         void this.#loadWhenPlaced(worker, peer);
+        return [];
       },
     };
   }
 
   /** The driver may still be placing the process when it connects; the path of the code is only known after. */
   async #loadWhenPlaced(worker: Worker, peer: WorkerPeer): Promise<void> {
-    if (!this.#running) await this.#driverStart;
-    if (!this.#running) return;
-    peer.load({ ...this.plan.load, bundlePath: `${this.#running.codePath}/${this.plan.code.entry}` });
+    const codePath = await this.#tree.placed();
+    if (codePath === null) return;
+    peer.load({ ...this.plan.load, bundlePath: `${codePath}/${this.plan.code.entry}` });
     worker.loadedAtMs = this.#host.clock.monotonic();
   }
 
@@ -366,9 +373,12 @@ export class Container {
     }
     if (this.workers.every((w) => w.wasReady) && this.#move("all-ready")) {
       this.#cancelTimer();
-      this.readyAtMs = this.#host.clock.now();
-      this.idleSinceMs = this.readyAtMs;
-      this.#record.phase({ phase: "ready", durationMs: this.#host.clock.monotonic() - this.#startedMonotonicMs, startedAtMs: this.startedAtMs });
+      this.idleSinceMs = this.#host.clock.now();
+      this.#return?.end();
+      if (!this.#return) {
+        this.readyAtMs = this.idleSinceMs;
+        this.#record.phase({ phase: "ready", durationMs: this.#host.clock.monotonic() - this.#startedMonotonicMs, startedAtMs: this.startedAtMs });
+      }
       this.#owner.becameReady(this);
     }
     // The pool first: whoever hears of the change must find it serving.
@@ -398,19 +408,20 @@ export class Container {
       worker.cancelTimer();
       return this.#afterMainExit(this.#mainExit);
     }
-    // Its exit is about to be told: by the driver for worker 0, by worker 0 for the others. A process that goes on
-    // without its connection is of no use and is ended.
+    // Its exit is about to be told: by the driver for worker 0 (but for one that was taken back), by worker 0 for the
+    // others. A process that goes on without its connection is of no use and is ended.
     worker.cancelTimer();
-    worker.cancelTimer = this.#host.clock.after(error || this.#mainExit ? 0 : EXIT_AFTER_CLOSE_MS, () => {
+    const exitIsTold = worker.index > 0 || !this.#return || worker.saidGoodbye;
+    worker.cancelTimer = this.#host.clock.after(error || this.#mainExit || !exitIsTold ? 0 : EXIT_AFTER_CLOSE_MS, () => {
       if (worker.index === 0) return void this.#kill();
-      if (worker.pid !== null) void this.#running?.killProcess(worker.pid).catch(() => {});
+      if (worker.pid !== null) this.#tree.killProcess(worker.pid);
       this.#loseWorker(worker, { kind: "lost", code: null, signal: null });
       this.#checkGone();
     });
   }
 
   async #siblingExited(worker: Worker, code: number | null, signal: string | null): Promise<void> {
-    const oom = (signal === "SIGKILL" || signal === "SIGABRT") && worker.lostReason === null && (await this.#running?.tookOom().catch(() => false));
+    const oom = (signal === "SIGKILL" || signal === "SIGABRT") && worker.lostReason === null && (await this.#tree.tookOom());
     this.#loseWorker(worker, { kind: oom ? "oom" : signal ? "signal" : "exit", code, signal });
     this.#checkGone();
   }
@@ -419,13 +430,8 @@ export class Container {
   #loseWorker(worker: Worker, exit: ExitStatus): void {
     worker.cancelTimer();
     const wasStopping = worker.state === "stopping";
-    if (!worker.move("gone")) return;
-    worker.peer?.destroy();
-    worker.peer = null;
-    worker.pid = null;
     const reason = worker.lostReason ?? describeExit(exit);
-    for (const held of worker.held) held.lost(reason);
-    worker.held.clear();
+    if (!worker.lose(reason)) return;
     const startFailed = !worker.wasReady;
     const position = this.#record.startPosition;
     worker.reset();
@@ -434,7 +440,7 @@ export class Container {
     }
     if (!this.isActive || worker.index === 0) return;
     if (startFailed || !wasStopping) worker.failures++;
-    const delayMs = worker.failures === 0 ? 0 : Math.min(60_000, 1_000 * 2 ** (worker.failures - 1));
+    const delayMs = worker.failures === 0 ? 0 : startBackoffMs(worker.failures);
     worker.cancelTimer = this.#host.clock.after(delayMs, () => {
       if (this.isActive) this.workers[0]!.peer?.spawn(worker.index);
     });
@@ -460,13 +466,8 @@ export class Container {
 
   async #kill(): Promise<void> {
     this.#killing = true;
-    if (!this.#running) await this.#driverStart;
     await this.#taking;
-    try {
-      await this.#running?.kill();
-    } catch (error) {
-      this.#host.logger.error({ containerId: this.id, error: String(error) }, "A container could not be killed");
-    }
+    await this.#tree.kill();
     const exit: ExitStatus = this.#mainExit ?? { kind: "lost", code: null, signal: null };
     for (const worker of this.workers) this.#loseWorker(worker, exit);
     this.#finish();
@@ -474,7 +475,7 @@ export class Container {
 
   /** When no worker is left, what remains of the tree is removed. */
   #checkGone(): void {
-    if (this.#killing || this.#state === "starting" || this.#state === "ended") return;
+    if (this.#killing || this.isComing || this.#state === "ended") return;
     if (this.#mainExit && this.workers.every((worker) => worker.state === "gone" || (!worker.peer && worker.pid === null))) void this.#kill();
     else this.checkDrained();
   }
@@ -484,6 +485,7 @@ export class Container {
     this.#cancelTimer();
     this.#unexpect();
     this.#host.containerTokens?.remove(this.id);
+    this.#return?.end();
     this.endedAtMs = this.#host.clock.now();
     this.#owner.ended(this, this.#failure);
     this.#host.containerChanged(this);

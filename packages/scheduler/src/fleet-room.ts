@@ -45,12 +45,15 @@ export class FleetRoom implements RoomClient {
       const hold = this.#tenant.take();
       this.isWaiting = hold === null;
       if (!hold) return;
-      const container = startOne(hold);
-      this.#holds.set(container, hold);
-      hold.isLeaving = () => isLeaving(container) || this.#yielding.has(container);
+      this.#hold(startOne(hold), hold);
     }
     // All that is welcome was given, too.
     this.#tenant.want(0, 0);
+  }
+
+  /** A container that stands on the host already, whatever else is asked for there. */
+  claim(container: Container, gpuIds: readonly string[]): void {
+    this.#hold(container, this.#tenant.claim(gpuIds));
   }
 
   /** Nothing is missing any more. */
@@ -109,7 +112,7 @@ export class FleetRoom implements RoomClient {
     let [busy, starting, idle, leaving] = [0, 0, 0, 0];
     for (const container of this.#user.containers) {
       if (container.heldCount > 0) busy++;
-      else if (container.state === "starting") starting++;
+      else if (container.isComing) starting++;
       else if (container.state === "ready") idle++;
       else leaving++;
     }
@@ -128,6 +131,11 @@ export class FleetRoom implements RoomClient {
   setRoomWanted(wanted: RoomWanted): void {
     this.#wanted = wanted;
     this.isWanted = wanted !== "no";
+  }
+
+  #hold(container: Container, hold: RoomHold): void {
+    this.#holds.set(container, hold);
+    hold.isLeaving = () => isLeaving(container) || this.#yielding.has(container);
   }
 
   #activeCount(): number {

@@ -1,6 +1,15 @@
-import { SamovarError, type FunctionInfo, type FunctionOptions, type PoolState, type ScalingPatch, type StopReason } from "@samovar/protocol";
+import {
+  SamovarError,
+  type ContainerId,
+  type FunctionInfo,
+  type FunctionOptions,
+  type HeldInput,
+  type PoolState,
+  type ScalingPatch,
+  type StopReason,
+} from "@samovar/protocol";
 import { Container } from "./container.ts";
-import type { ContainerOwner, StartFailure } from "./container-types.ts";
+import type { ContainerOwner, ContainerPlan, LeftContainer, StartFailure } from "./container-types.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import { beyondCeiling } from "./decisions/beyond-ceiling.ts";
 import { desiredContainers } from "./decisions/desired-containers.ts";
@@ -15,6 +24,7 @@ import type { FloorPolicy, PoolServices, PoolSpec } from "./pool-types.ts";
 import { StartRecord } from "./start-record.ts";
 import { WarmUps, type WarmUpFleet } from "./warm-ups.ts";
 import type { Worker } from "./worker.ts";
+import type { WorkerPeer } from "./worker-peer.ts";
 
 /** The pool, as its fleet sees it. */
 export interface FleetClient {
@@ -26,6 +36,8 @@ export interface FleetClient {
   readonly waitsSinceMs: number;
   /** A worker can take inputs. */
   roomCame(): void;
+  /** See `ContainerOwner`. */
+  resumed(worker: Worker, held: readonly HeldInput[], peer: WorkerPeer): readonly number[];
   /** Another start failed: those that can't wait any longer are to be answered. */
   startFailed(): void;
 }
@@ -192,6 +204,10 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
     this.reconcile();
   }
 
+  resumed(worker: Worker, held: readonly HeldInput[], peer: WorkerPeer): readonly number[] {
+    return this.#client.resumed(worker, held, peer);
+  }
+
   retired(_container: Container): void {
     queueMicrotask(() => this.reconcile());
   }
@@ -296,7 +312,7 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
     let ready = 0;
     let draining = 0;
     for (const container of this.#containers) {
-      if (container.state === "starting") starting++;
+      if (container.isComing) starting++;
       else if (container.state === "ready") ready++;
       else draining++;
     }
@@ -304,22 +320,33 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
   }
 
   #startContainer(hold: RoomHold): Container {
-    const { host, newContainerId } = this.#services;
+    const container = new Container(this.#services.host, this, this.#plan(this.#services.newContainerId(), hold.gpuIds));
+    this.#containers.add(container);
+    container.start();
+    return container;
+  }
+
+  /** One that an earlier server started for this pool is awaited. */
+  takeBack(left: LeftContainer): void {
+    const container = new Container(this.#services.host, this, this.#plan(left.info.id as ContainerId, left.facts.gpus), left);
+    this.#containers.add(container);
+    this.room.claim(container, left.facts.gpus);
+    container.awaitReturn(left);
+  }
+
+  #plan(containerId: ContainerId, gpus: readonly string[]): ContainerPlan {
     const options = this.#options;
-    const container = new Container(host, this, {
-      containerId: newContainerId(),
+    return {
+      containerId,
       load: { ...this.#spec.load, mode: "serve", bundlePath: "" },
       code: this.#spec.code,
       env: options.env,
       limits: { cpuMillis: options.cpuMillis, memoryMib: options.memoryMib, maxProcesses: 1_024, diskMib: options.diskMib, workers: options.workers },
       network: options.network,
-      gpus: hold.gpuIds,
+      gpus,
       startupTimeoutMs: options.startupTimeoutMs,
       drainTimeoutMs: options.drainTimeoutMs,
-    });
-    this.#containers.add(container);
-    container.start();
-    return container;
+    };
   }
 
   /** One deadline watches for idle containers; a warm call costs nothing here while it is set. */

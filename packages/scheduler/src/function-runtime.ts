@@ -9,6 +9,7 @@ import {
 } from "@samovar/protocol";
 import type { CodeMount } from "@samovar/runtime";
 import type { Container } from "./container.ts";
+import type { LeftContainer } from "./container-types.ts";
 import { toScaling } from "./decisions/scaling.ts";
 import type { FunctionEntry } from "./function-table.ts";
 import type { InputRequest, InputSink, InputTicket } from "./input.ts";
@@ -136,6 +137,19 @@ export class FunctionRuntime implements FunctionEntry {
     const pool = this.#pool(JSON.parse(parameters) as unknown[]);
     pool.attach(source);
     return pool;
+  }
+
+  /**
+   * A container that an earlier server started for this version is awaited, by the pool of its constructor arguments.
+   * False where that pool can't be made.
+   */
+  takeBack(left: LeftContainer): boolean {
+    try {
+      this.#pool(left.info.parameters).takeBack(left);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** How many tasks wait for this function, for `info`. */

@@ -76,6 +76,9 @@ class HookRun implements ContainerOwner {
 
   workerReady(): void {}
   becameReady(): void {}
+  resumed(): readonly number[] {
+    return [];
+  }
   retired(): void {}
 
   async hooksDone(container: Container, message: DoneMessage): Promise<void> {

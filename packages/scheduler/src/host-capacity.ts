@@ -147,6 +147,15 @@ export class HostCapacity {
     return hold;
   }
 
+  /** For a container that is there, whether it fits or not. */
+  claim(tenant: RoomTenant, gpuIds: readonly string[]): RoomHold {
+    const { memoryMib, cpuMillis } = tenant.need;
+    const hold = new RoomHold(this, tenant, { memoryMib, cpuMillis, gpus: this.total.gpus.filter(({ id }) => gpuIds.includes(id)) });
+    this.#free = withoutRoom(this.#free, hold.room);
+    tenant.holds.add(hold);
+    return hold;
+  }
+
   release(hold: RoomHold): void {
     const { tenant } = hold;
     if (!tenant.holds.delete(hold)) return;
@@ -297,6 +306,10 @@ export class RoomTenant {
   /** Room for one container, or null: then `roomCame` says when to ask again. */
   take(): RoomHold | null {
     return this.#capacity.take(this);
+  }
+
+  claim(gpuIds: readonly string[]): RoomHold {
+    return this.#capacity.claim(this, gpuIds);
   }
 
   /** A container got idle, or its floor fell, while somebody waits. */

@@ -1,5 +1,7 @@
 import type { Clock } from "@samovar/kit";
-import type { InputTicket } from "./input.ts";
+import type { HeldInput, TaskId } from "@samovar/protocol";
+import type { InputRequest, InputTicket } from "./input.ts";
+import type { SourcedInput } from "./input-source.ts";
 import type { Pool } from "./pool.ts";
 import type { PoolInput } from "./pool-types.ts";
 
@@ -23,6 +25,23 @@ export function createPoolInput(pool: Pool, from: Pick<PoolInput, "request" | "s
     overdue: false,
     over: false,
   };
+}
+
+/** An input that a worker holds and that nobody waits for any more. */
+export function toOrphan({ taskId, attempt }: HeldInput): Pick<SourcedInput, "request" | "attempt"> & { readonly sink: null } {
+  const request: InputRequest = {
+    taskId: taskId as TaskId,
+    method: null,
+    encoding: "none",
+    reply: "value",
+    stream: "values",
+    request: null,
+    body: null,
+    bodyStream: null,
+    retries: false,
+    headless: false,
+  };
+  return { request, sink: null, attempt };
 }
 
 /** Its caller's hold on it, whichever pool has it meanwhile. */

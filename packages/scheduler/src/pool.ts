@@ -1,24 +1,19 @@
-import {
-  SamovarError,
-  type FunctionInfo,
-  type FunctionKind,
-  type FunctionOptions,
-  type InputHead,
-  type ScalingPatch,
-  type StopReason,
-} from "@samovar/protocol";
+import { SamovarError, type FunctionInfo, type FunctionOptions, type HeldInput, type ScalingPatch, type StopReason } from "@samovar/protocol";
 import { retryDelayMs } from "@samovar/kit";
 import { Attempt } from "./attempt.ts";
 import type { Container } from "./container.ts";
+import type { LeftContainer } from "./container-types.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Fleet, type FleetClient } from "./fleet.ts";
 import { toCallRecord } from "./call-record.ts";
 import type { InputFailure, InputRequest, InputSink, InputTicket } from "./input.ts";
 import { failureOf, type AttemptFailure } from "./input-failure.ts";
 import type { InputSource, SourcedInput } from "./input-source.ts";
-import { createPoolInput, toTicket } from "./pool-input.ts";
+import { toInputHead, toStartedInfo } from "./input-head.ts";
+import { createPoolInput, toOrphan, toTicket } from "./pool-input.ts";
 import type { FloorPolicy, PoolInput, PoolServices, PoolSpec } from "./pool-types.ts";
 import type { Worker } from "./worker.ts";
+import type { WorkerPeer } from "./worker-peer.ts";
 
 /** How long a handler may take to settle after its signal fired, before its worker is replaced. */
 const SETTLE_MS = 2_000;
@@ -126,6 +121,11 @@ export class Pool implements FleetClient {
     return first;
   }
 
+  /** One that an earlier server started for it is awaited. */
+  takeBack(left: LeftContainer): void {
+    this.#fleet.takeBack(left);
+  }
+
   // --- inputs come
 
   submit(request: InputRequest, sink: InputSink): InputTicket {
@@ -217,35 +217,27 @@ export class Pool implements FleetClient {
 
   #give(input: PoolInput, worker: Worker): void {
     const { clock } = this.#services.host;
-    const container = worker.container;
     const nowMs = clock.monotonic();
+    const attempt = this.#begin(input, worker, nowMs);
+    const { request } = input;
+    input.sink?.started(toStartedInfo(worker.container, input, nowMs));
+    attempt.stream = worker.peer!.open(toInputHead(input, this.spec.manifest.kind, clock.now()), request.body, request.bodyStream, attempt);
+    if (this.#fleet.inputLimit() !== null && worker.taken >= this.#fleet.inputLimit()!) this.#retireAfterLast(worker);
+  }
+
+  /** It is in this worker's hands, since then. */
+  #begin(input: PoolInput, worker: Worker, sinceMs: number): Attempt {
     this.#deadlines.delete(input.deadline);
     input.deadline = null;
-    const attempt = new Attempt(this, input, worker, nowMs);
+    const attempt = new Attempt(this, input, worker, sinceMs);
     input.attempt = attempt;
     input.attempts++;
     worker.held.add(attempt);
     worker.taken++;
-    container.lastUsed = ++this.#useCounter;
+    worker.container.lastUsed = ++this.#useCounter;
     this.#runningCount++;
-    const { request, timeoutMs } = input;
-    if (timeoutMs !== null) attempt.deadline = this.#deadlines.add(nowMs + timeoutMs, () => this.#onTimeout(attempt));
-    const head: InputHead = {
-      taskId: request.taskId,
-      attempt: input.attempts,
-      ...(request.method === null ? {} : { method: request.method }),
-      encoding: request.encoding,
-      reply: request.reply,
-      stream: request.stream,
-      timeoutMs,
-      deadlineMs: timeoutMs === null ? null : clock.now() + timeoutMs,
-      ...(input.isTask && !HTTP_KINDS.has(this.spec.manifest.kind) ? { kept: true } : {}),
-      ...(request.request ? { request: request.request } : {}),
-    };
-    const coldStart = container.readyAtMs === null || container.readyAtMs >= input.arrivedEpochMs;
-    input.sink?.started({ containerId: container.id, coldStart, queuedMs: nowMs - input.arrivedAtMs, phases: coldStart ? startPhases(container) : [] });
-    attempt.stream = worker.peer!.open(head, request.body, request.bodyStream, attempt);
-    if (this.#fleet.inputLimit() !== null && worker.taken >= this.#fleet.inputLimit()!) this.#retireAfterLast(worker);
+    if (input.timeoutMs !== null) attempt.deadline = this.#deadlines.add(sinceMs + input.timeoutMs, () => this.#onTimeout(attempt));
+    return attempt;
   }
 
   /** Its last input was given: the worker ends when that is done. */
@@ -405,6 +397,28 @@ export class Pool implements FleetClient {
     this.#pump();
   }
 
+  resumed(worker: Worker, held: readonly HeldInput[], peer: WorkerPeer): readonly number[] {
+    const { inputs, workers } = worker.container;
+    worker.taken = Math.round((inputs.done + inputs.failed) / workers.length);
+    return held.map((one) => this.#resume(worker, one, peer));
+  }
+
+  /** A task goes on as what it is. Whoever waited for anything else went with the server: it takes up room until it has settled. */
+  #resume(worker: Worker, held: HeldInput, peer: WorkerPeer): number {
+    const { clock, leftInputs } = this.#services.host;
+    const left = leftInputs?.claim(worker.container.id, held) ?? null;
+    const { request, sink, attempt } = left?.input ?? toOrphan(held);
+    const input = createPoolInput(this, { request, sink, attempts: attempt - 1, isTask: true }, clock);
+    left?.input.given(toTicket(input));
+    const begun = this.#begin(input, worker, clock.monotonic() - (left ? clock.now() - left.startedAtMs : 0));
+    const [stream, control] = peer.resume(begun);
+    begun.stream = control;
+    if (left) return stream;
+    input.over = true;
+    if (!this.#options.headless) this.#abandon(begun, "disconnected");
+    return stream;
+  }
+
   startFailed(): void {
     const waiting = this.#queue.filter((input) => input.overdue || this.#fleet.isFailing);
     this.#queue = this.#queue.filter((input) => !waiting.includes(input));
@@ -474,14 +488,4 @@ export class Pool implements FleetClient {
   #fail(input: PoolInput, failure: InputFailure): void {
     this.finish(input, failure)?.error(failure);
   }
-}
-
-/** What they answer is made for HTTP, whoever calls them. */
-const HTTP_KINDS: ReadonlySet<FunctionKind> = new Set<FunctionKind>(["endpoint", "cls"]);
-
-/** What the start was made of, for `server-timing`. */
-function startPhases(container: Container): { name: string; durationMs: number }[] {
-  return container.phases
-    .filter((p) => p.outcome === "ok" && (p.workerIndex ?? 0) === 0 && (p.phase === "create" || p.phase === "load" || p.phase === "start"))
-    .map((p) => ({ name: p.phase, durationMs: p.durationMs }));
 }

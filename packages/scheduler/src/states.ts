@@ -2,14 +2,16 @@
  * The states of containers and workers and the events that move them: every transition stands here. An event that a
  * state does not list is stale and changes nothing.
  *
- * Container: `starting` until all its workers are ready; `ready` takes inputs; `draining` takes none and waits for
- * what it holds; `stopping` runs stop hooks; `ended` is over and nothing is left of it.
+ * Container: `starting` until all its workers are ready; `returning`, in its place, where an earlier server started it and
+ * its workers are awaited; `ready` takes inputs; `draining` takes none and waits for what it holds; `stopping` runs stop
+ * hooks; `ended` is over and nothing is left of it.
  */
-export type ContainerState = "starting" | "ready" | "draining" | "stopping" | "ended";
+export type ContainerState = "starting" | "returning" | "ready" | "draining" | "stopping" | "ended";
 export type ContainerEvent = "all-ready" | "drain" | "stop" | "gone";
 
 export const CONTAINER_TRANSITIONS: Readonly<Record<ContainerState, Partial<Record<ContainerEvent, ContainerState>>>> = {
   starting: { "all-ready": "ready", drain: "draining", stop: "stopping", gone: "ended" },
+  returning: { "all-ready": "ready", drain: "draining", stop: "stopping", gone: "ended" },
   ready: { drain: "draining", stop: "stopping", gone: "ended" },
   draining: { stop: "stopping", gone: "ended" },
   stopping: { gone: "ended" },

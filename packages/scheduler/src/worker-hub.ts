@@ -1,14 +1,31 @@
 import { timingSafeEqual } from "node:crypto";
 import type { Duplex } from "node:stream";
-import { FRAME, FrameDecoder, PROTOCOL_VERSION, SamovarError, decodeValue, encodeFrame, encodeValue, type Frame, type HelloMessage } from "@samovar/protocol";
+import {
+  FRAME,
+  FrameDecoder,
+  PROTOCOL_VERSION,
+  SamovarError,
+  decodeValue,
+  encodeFrame,
+  encodeValue,
+  type Frame,
+  type HelloMessage,
+  type WelcomeMessage,
+} from "@samovar/protocol";
 import { hashToken, type Clock, type Logger } from "@samovar/kit";
 import type { PeerEvents } from "./worker-peer.ts";
 import { WorkerPeer } from "./worker-peer.ts";
 
 /** Who awaits the workers of one container. */
 export interface WorkerHost {
-  /** A worker said HELLO with the right token. Null refuses it, with the reason to send. */
-  attach(hello: HelloMessage): { readonly events: PeerEvents; readonly attached: (peer: WorkerPeer) => void } | { readonly refused: string };
+  /** A worker said HELLO with the right token. */
+  attach(hello: HelloMessage): WorkerSeat | { readonly refused: string };
+}
+
+export interface WorkerSeat {
+  readonly events: PeerEvents;
+  /** The worker has its seat. Returns the streams on which the inputs go on that it said it holds, in their order. */
+  attached(peer: WorkerPeer): readonly number[];
 }
 
 interface Expected {
@@ -34,9 +51,9 @@ export class WorkerHub {
     this.#logger = options.logger;
   }
 
-  /** From now on workers of this container are let in. Returns what ends that: the token dies with the container. */
-  expect(containerId: string, token: string, host: WorkerHost): () => void {
-    this.#expected.set(containerId, { tokenHash: toHash(token), host });
+  /** From now on workers of this container are let in, by the hash of its token. Returns what ends that: the token dies with the container. */
+  expect(containerId: string, tokenHash: string, host: WorkerHost): () => void {
+    this.#expected.set(containerId, { tokenHash: Buffer.from(tokenHash, "hex"), host });
     return () => void this.#expected.delete(containerId);
   }
 
@@ -85,9 +102,11 @@ export class WorkerHub {
     if (hello.protocol !== PROTOCOL_VERSION) return refuse(socket, `Protocol ${hello.protocol} is not spoken here: this server speaks ${PROTOCOL_VERSION}`);
     const seat = expected.host.attach(hello);
     if ("refused" in seat) return refuse(socket, seat.refused);
-    socket.write(encodeFrame(FRAME.welcome, 0, encodeValue({ protocol: PROTOCOL_VERSION })));
     const peer = new WorkerPeer(socket, decoder, seat.events);
-    seat.attached(peer);
+    // What is said to it meanwhile is sent at the end of the turn, and so behind the WELCOME.
+    const streams = seat.attached(peer);
+    const welcome: WelcomeMessage = { protocol: PROTOCOL_VERSION, ...(streams.length > 0 ? { streams } : {}) };
+    socket.write(encodeFrame(FRAME.welcome, 0, encodeValue(welcome)));
     peer.replay(early.slice(1));
   }
 }

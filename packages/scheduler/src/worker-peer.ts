@@ -166,12 +166,22 @@ export class WorkerPeer {
   open(head: InputHead, body: Buffer | null, bodyStream: AsyncIterable<Buffer> | null, events: AnswerEvents): InputStream {
     // Inputs of tasks come whole from storage.
     if (body !== null && body.length > INLINE_BODY_BYTES) return this.open(head, null, Readable.from([body]), events);
+    const [stream, control] = this.#begin(events);
+    this.#send(FRAME.open, stream, ...encodeHeadBody(encodeValue(bodyStream ? { ...head, streamed: true } : head), body));
+    if (bodyStream) void this.#pipe(stream, bodyStream);
+    return control;
+  }
+
+  /** An input that the worker holds since an earlier connection goes on, on a stream whose number it is told in WELCOME. */
+  resume(events: AnswerEvents): readonly [stream: number, control: InputStream] {
+    return this.#begin(events);
+  }
+
+  #begin(events: AnswerEvents): readonly [stream: number, control: InputStream] {
     const stream = this.#nextStream;
     this.#nextStream += 2;
     this.#inbound.set(stream, { events, begun: false, ungranted: 0, paused: false });
-    this.#send(FRAME.open, stream, ...encodeHeadBody(encodeValue(bodyStream ? { ...head, streamed: true } : head), body));
-    if (bodyStream) void this.#pipe(stream, bodyStream);
-    return {
+    const control: InputStream = {
       cancel: (reason) => {
         if (this.#inbound.has(stream)) this.#send(FRAME.cancel, stream, encodeValue({ reason }));
       },
@@ -182,6 +192,7 @@ export class WorkerPeer {
         this.#grant(stream, inbound);
       },
     };
+    return [stream, control];
   }
 
   async #pipe(stream: number, source: AsyncIterable<Buffer>): Promise<void> {

@@ -1,3 +1,4 @@
+import type { StopReason } from "@samovar/protocol";
 import type { Container } from "./container.ts";
 import { nextWorkerState, type WorkerEvent, type WorkerState } from "./states.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
@@ -53,6 +54,37 @@ export class Worker {
     if (!next) return false;
     this.#state = next;
     if (event === "ready") this.wasReady = true;
+    return true;
+  }
+
+  /** Takes no more inputs. False where it was not ready, or does so already: it is told all the same. */
+  retire(reason: StopReason): boolean {
+    const moved = this.move("retire");
+    this.peer?.drain(reason);
+    return moved;
+  }
+
+  /** Runs its stop hooks and ends. False where it does so already. */
+  stop(reason: StopReason, graceMs: number): boolean {
+    if (!this.move("stop")) return false;
+    this.peer?.stop(reason, graceMs);
+    return true;
+  }
+
+  /** What it holds is to be done elsewhere. */
+  giveBackAll(): void {
+    for (const held of this.held) held.giveBack();
+    this.held.clear();
+  }
+
+  /** Its process is over, and what it held with it. False where that was known. */
+  lose(reason: string): boolean {
+    if (!this.move("gone")) return false;
+    this.peer?.destroy();
+    this.peer = null;
+    this.pid = null;
+    for (const held of this.held) held.lost(reason);
+    this.held.clear();
     return true;
   }
 

@@ -4,7 +4,7 @@ import { flushCompileCache } from "node:module";
 import { createServer as createSocketServer, type Server as SocketServer } from "node:net";
 import { join } from "node:path";
 import { createAuthenticator, createExecUpgrade, createGateway, type Gateway } from "@samovar/gateway";
-import { disposeAll, hashToken, systemClock, type Clock, type Logger } from "@samovar/kit";
+import { disposeAll, systemClock, type Clock, type Logger } from "@samovar/kit";
 import { createIdSource, type ServerInfo, type StopReason } from "@samovar/protocol";
 import { keptRunner } from "@samovar/runner";
 import { createDriver, Gpus, type RuntimeDriver } from "@samovar/runtime";
@@ -33,6 +33,7 @@ import { LogStore } from "./logs/log-store.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { AppMaker } from "./apps/app-maker.ts";
 import { Deployments } from "./deployments/deployments.ts";
+import { selectReturning, takeBack } from "./deployments/returning.ts";
 import { FunctionRegistry } from "./apps/function-registry.ts";
 import { Schedules } from "./schedules/schedules.ts";
 import { Sessions } from "./sessions/sessions.ts";
@@ -119,12 +120,13 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       () => storage.close(),
       () => driver.dispose(),
     );
-    await storage.containers.endAllLiving("server-lost", startedAtMs);
     const { token: adminToken, records } = await ensureAdminToken(home.adminToken, storage, ids, clock);
 
     const authenticator = createAuthenticator(records, clock);
     const hub = new WorkerHub({ clock, logger });
-    const workerSocket = await listenForWorkers(home.workerSocket, hub);
+    // Workers of an earlier server come at once: nobody knows them until it is restored what is deployed.
+    const restored = Promise.withResolvers<void>();
+    const workerSocket = await listenForWorkers(home.workerSocket, hub, restored.promise);
     undo.unshift(() => closeSocket(workerSocket, hub, home.workerSocket));
 
     const registry = new FunctionRegistry();
@@ -141,9 +143,12 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
         attemptEnded: (end) => metrics.taskAttemptEnded(end),
       },
     });
-    const [deployed, left, ticked, callbackSecret] = await Promise.all([
-      storage.deployments.load(),
-      queues.recover(),
+    const [deployed, living] = await Promise.all([storage.deployments.load(), storage.containers.living()]);
+    const returning = config.embedded || !driver.info.capabilities.takeBack ? [] : selectReturning(living, deployed);
+    const returningIds = new Set(returning.map(({ info }) => info.id));
+    const [left, , ticked, callbackSecret] = await Promise.all([
+      queues.recover(returningIds),
+      storage.containers.endAllLiving("server-lost", startedAtMs, returningIds),
       storage.schedules.load(),
       ensureCallbackSecret(home.callbackSecret, randomBytes),
     ]);
@@ -155,7 +160,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     else
       await clearDeadCode(home, new Set(deployed.versions.flatMap(({ code, builtCode }) => [code, ...Object.values(builtCode)].map(({ codeId }) => codeId))));
     let url = "";
-    const living = new Map<string, Container>();
+    const containers = new Map<string, Container>();
     const metrics = new Metrics({ version: SERVER_VERSION, driver: driver.info.name, functions: () => control.functions() });
     undo.unshift(() => metrics.dispose());
     const host: ContainerHost = {
@@ -167,14 +172,15 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       serverAddress: home.workerSocket,
       serverUrl: () => url,
       containerTokens: {
-        add: (containerId, token, app) => authenticator.addContainer(containerId, hashToken(token), app),
+        add: (containerId, tokenHash, app) => authenticator.addContainer(containerId, tokenHash, app),
         remove: (containerId) => authenticator.removeContainer(containerId),
       },
+      leftInputs: queues.left,
       containerChanged: (container) => {
-        if (container.state === "ended") living.delete(container.id);
-        else living.set(container.id, container);
+        if (container.state === "ended") containers.delete(container.id);
+        else containers.set(container.id, container);
         const info = container.info();
-        storage.containers.record(info);
+        storage.containers.record(info, { tokenHash: container.tokenHash, gpus: container.plan.gpus });
         metrics.containerChanged(info);
         sessions.containerChanged(info);
       },
@@ -252,7 +258,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       driver: driver.info,
     });
     const tokens = new Tokens({ store: storage.tokens, records, authenticator, ids, clock, ownToken: adminToken });
-    const execs = new Execs({ living });
+    const execs = new Execs({ living: containers });
     undo.unshift(() => execs.dispose());
     const control = new Control({
       info,
@@ -269,7 +275,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       registry,
       logs,
       storage,
-      living,
+      living: containers,
     });
     const gateway: Gateway = createGateway({
       functions: registry,
@@ -288,8 +294,9 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     undo.unshift(() => gateway.dispose({ graceMs: 2_000 }));
     url = await gateway.listen(config.host, config.port);
     // In the same turn: no request comes before the routes, and containers of a floor know the address.
-    deployments.restore(deployed);
-    await settleLeftTasks(left, queues, { registry, isDeployed: (name) => deployments.has(name), embedded: config.embedded });
+    deployments.restore(deployed, () => takeBack(returning, left.running, { registry, queues }));
+    restored.resolve();
+    await settleLeftTasks(left.bases, queues, { registry, isDeployed: (name) => deployments.has(name), embedded: config.embedded });
     callbacks.wake();
     const taskRetention = new TaskRetention(storage.tasks, clock, logger);
     undo.unshift(() => taskRetention.dispose());
@@ -379,10 +386,14 @@ class RunningServer implements SamovarServer {
   }
 }
 
-async function listenForWorkers(path: string, hub: WorkerHub): Promise<SocketServer> {
+/** Whoever connects before `opened` waits. */
+async function listenForWorkers(path: string, hub: WorkerHub, opened: Promise<void>): Promise<SocketServer> {
   // The home's lock is ours, so whatever stands there is left from a server that died.
   rmSync(path, { force: true });
-  const server = createSocketServer((socket) => hub.accept(socket));
+  const server = createSocketServer((socket) => {
+    socket.on("error", () => socket.destroy());
+    void opened.then(() => hub.accept(socket));
+  });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen({ path, backlog: 1_024 }, resolve);

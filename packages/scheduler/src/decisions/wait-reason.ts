@@ -16,8 +16,7 @@ export interface WaitSnapshot {
 export function waitReason(snapshot: WaitSnapshot): string | null {
   const { queued, starting, ready, startPosition, maxContainers, room } = snapshot;
   if (ready === 0 && starting > 0) {
-    const hook = startPosition?.hook ? `, hook ${startPosition.hook}` : "";
-    return `waiting for the first container to start (phase ${startPosition?.phase ?? "create"}${hook})`;
+    return `waiting for the first container to start (${describePosition(startPosition ?? { phase: "create", hook: null })})`;
   }
   if (room !== null) return room;
   if (queued === 0) return null;
@@ -29,6 +28,11 @@ export function waitReason(snapshot: WaitSnapshot): string | null {
   const taken = ready === 0 ? "no container is there" : ready === 1 ? "all slots of its container are taken" : `all slots of its ${ready} containers are taken`;
   if (starting > 0) return `${taken}, ${starting} more ${be(starting)} starting`;
   return ready === 0 ? taken : `${taken}, and will be free before another container could be ready`;
+}
+
+/** Where a start stands. */
+export function describePosition({ phase, hook }: { readonly phase: Phase; readonly hook: string | null }): string {
+  return hook === null ? `phase ${phase}` : `phase ${phase}, hook ${hook}`;
 }
 
 const be = (count: number): string => (count === 1 ? "is" : "are");

@@ -1,5 +1,5 @@
 import { SamovarError, type AnswerHead, type TaskId } from "@samovar/protocol";
-import type { WaitingTask } from "@samovar/storage";
+import type { LeftTask, WaitingTask } from "@samovar/storage";
 import type { FunctionRuntime } from "../function-runtime.ts";
 import type { InputFailure, InputRequest, InputSink, InputTicket, StartedInfo } from "../input.ts";
 import type { SourcedInput } from "../input-source.ts";
@@ -34,11 +34,19 @@ export class RunningTask implements SourcedInput, InputSink {
   #chunks: Buffer[] = [];
   #size = 0;
 
-  constructor(owner: RunningTaskOwner, task: WaitingTask, by: FunctionRuntime) {
+  /** `begun`: the attempt was, by an earlier server. */
+  constructor(owner: RunningTaskOwner, task: WaitingTask, by: FunctionRuntime, begun: Pick<LeftTask, "containerId" | "startedAtMs"> | null = null) {
     this.#owner = owner;
     this.task = task;
     this.attempt = task.attempt + 1;
     this.by = by;
+    if (!begun) return;
+    this.startedAtMs = begun.startedAtMs;
+    this.start = { containerId: begun.containerId, version: by.version, coldStart: false, queuedMs: 0, phases: [] };
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   get containerId(): string {

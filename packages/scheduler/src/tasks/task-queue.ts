@@ -1,6 +1,6 @@
 import type { Clock, Logger } from "@samovar/kit";
 import { INLINE_BODY_BYTES, SamovarError, type AnswerHead, type TaskStatus } from "@samovar/protocol";
-import type { ChangedTask, InsertedTask, NewTask, QueuePosition, SettledTask, TaskSettlement, TaskStore, WaitingTask } from "@samovar/storage";
+import type { ChangedTask, InsertedTask, LeftTask, NewTask, QueuePosition, SettledTask, TaskSettlement, TaskStore, WaitingTask } from "@samovar/storage";
 import { afterAttempt, toKeptError } from "../decisions/after-attempt.ts";
 import type { FunctionRuntime } from "../function-runtime.ts";
 import type { InputFailure, StartedInfo } from "../input.ts";
@@ -131,6 +131,13 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   found(pending: number): void {
     this.#pending += pending;
     this.knowOnlyTo(null);
+  }
+
+  /** Of an earlier server: this one goes on, and its answer is awaited. */
+  goesOn(left: LeftTask, by: FunctionRuntime): RunningTask {
+    const running = new RunningTask(this, left.task, by, left);
+    this.#running.set(left.task.id, running);
+    return running;
   }
 
   /** Resolves when they are on disk. */

@@ -1,6 +1,7 @@
 import type { Clock, Logger } from "@samovar/kit";
-import type { ChangedTask, InsertedTask, NewTask, TaskFilter, TaskStore } from "@samovar/storage";
+import type { ChangedTask, InsertedTask, LeftTask, NewTask, TaskFilter, TaskStore } from "@samovar/storage";
 import type { FunctionRuntime } from "../function-runtime.ts";
+import { LeftTasks } from "./left-tasks.ts";
 import { TaskChanges } from "./task-changes.ts";
 import { TaskQueue, type TaskObserver } from "./task-queue.ts";
 
@@ -22,6 +23,7 @@ const AGAIN_MS = 1_000;
  */
 export class TaskQueues {
   readonly changes = new TaskChanges();
+  readonly left = new LeftTasks();
   readonly #options: TaskQueuesOptions;
   readonly #queues = new Map<string, TaskQueue>();
   readonly #targets = new Map<string, FunctionRuntime>();
@@ -33,14 +35,22 @@ export class TaskQueues {
     this.#options = options;
   }
 
-  /** What an earlier server left: what ran waits again. Resolves to the bases that have tasks. Before any `serve`. */
-  async recover(): Promise<ReadonlySet<string>> {
+  /**
+   * What an earlier server left: what ran waits again, but for what goes on in these containers: that is `running`, each of
+   * which is to be given to `takeBack`. Resolves to the bases that have tasks, too. Before any `serve`.
+   */
+  async recover(containers: ReadonlySet<string> = new Set()): Promise<{ readonly bases: ReadonlySet<string>; readonly running: readonly LeftTask[] }> {
     const { store, clock } = this.#options;
-    const { queues: keys } = await store.recover(clock.now());
+    const { queues: keys, running } = await store.recover(clock.now(), containers);
     const counts = await Promise.all(keys.map((key) => store.counts(key)));
-    for (const [i, key] of keys.entries()) this.#queue(key, false).found(Object.values(counts[i]!).reduce((sum, n) => sum + n, 0));
+    for (const [i, key] of keys.entries()) this.#queue(key, false).found(sumOf(counts[i]!) - (counts[i]!.RUNNING ?? 0));
     this.#alarm(0);
-    return new Set(keys.map(baseOf));
+    return { bases: new Set(keys.map(baseOf)), running };
+  }
+
+  /** The container of this one, of this version, may come back: until it has, or won't, its answer is awaited. */
+  takeBack(task: LeftTask, by: FunctionRuntime): void {
+    this.left.add(this.#queue(task.queue, false).goesOn(task, by));
   }
 
   /** From now on this version runs the tasks of this base; another one did, or none. */
@@ -174,6 +184,7 @@ export class TaskQueues {
   }
 }
 
+const sumOf = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((sum, n) => sum + n, 0);
 /** Names have no brackets: constructor arguments begin at the first. */
 const baseOf = (key: string): string => key.split("[", 1)[0]!;
 const parametersOf = (key: string): string => key.slice(baseOf(key).length) || "[]";

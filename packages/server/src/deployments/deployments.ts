@@ -68,24 +68,27 @@ export class Deployments implements DeploymentControl {
     this.#options = options;
   }
 
-  /** Serves again what was deployed when an earlier server ended. Hooks of a deploy don't run again. */
-  restore(stored: Awaited<ReturnType<DeploymentStore["load"]>>): void {
-    if (this.#options.embedded) return;
-    for (const record of stored.deployments) this.#byName.set(record.name.toLowerCase(), new Deployment(record.name, record));
-    for (const record of stored.versions) {
+  /**
+   * Serves again what was deployed when an earlier server ended. Hooks of a deploy don't run again. `known` is called when
+   * all versions can be found in the registry, and none has started a container yet.
+   */
+  restore({ deployments, versions }: Awaited<ReturnType<DeploymentStore["load"]>>, known: () => void = () => {}): void {
+    const { embedded, registry, logger } = this.#options;
+    if (embedded) return;
+    for (const record of deployments) {
+      if (versions.some(({ name, version }) => isSame(name, record.name) && version === record.activeVersion))
+        this.#byName.set(record.name.toLowerCase(), new Deployment(record.name, record));
+      else logger.error({ deployment: record.name, version: record.activeVersion }, "The active version is not in the database: not served");
+    }
+    for (const record of versions) {
       const deployment = this.#byName.get(record.name.toLowerCase());
       if (!deployment) continue;
-      deployment.versions.set(record.version, this.#toLive(record));
+      const live = this.#toLive(record);
+      deployment.versions.set(record.version, live);
+      registry.add(live.runtime);
     }
+    known();
     for (const deployment of this.#byName.values()) {
-      if (!deployment.versions.has(deployment.activeVersion)) {
-        this.#options.logger.error({ deployment: deployment.name, version: deployment.activeVersion }, "The active version is not in the database: not served");
-        this.#byName.delete(deployment.name.toLowerCase());
-        continue;
-      }
-      for (const { runtime } of deployment.versions.values()) {
-        this.#options.registry.add(runtime);
-      }
       this.#route(deployment);
       if (deployment.state === "active") this.#activate(deployment);
       else this.#rest(deployment);

@@ -79,7 +79,9 @@ export class ContainerMetrics {
     if (!living) {
       // Every container is told of when it begins: this one has been counted to its end.
       if (isOver) return;
-      this.#living.set(info.id, (living = { phases: 0, startTold: false }));
+      // What an earlier server started has been counted there.
+      const isReturning = info.state === "returning";
+      this.#living.set(info.id, (living = { phases: isReturning ? info.phases.length : 0, startTold: isReturning }));
     }
     if (living.phases === info.phases.length && !isOver) return;
     const series = this.#series.get(`${info.app}/${info.function}`, () => ({ app: info.app, function: info.function }));

@@ -1,0 +1,54 @@
+import type { ContainerHost, ContainerPlan, LeftContainer } from "./container-types.ts";
+import type { ProcessTree } from "./process-tree.ts";
+
+/** A runner looks for its server for as long, and then ends by itself. */
+const WINDOW_MS = 10_000;
+
+export interface ReturnEvents {
+  /** It is ours now. */
+  taken(): void;
+  givenUp(reason: string): void;
+}
+
+/**
+ * How a container comes back that an earlier server started.
+ *
+ * States: awaited → claimed, when its first worker is back and the driver is asked for its processes → over, by `end`: it
+ * is ready, or has ended. A time limit runs for both.
+ */
+export class ContainerReturn {
+  readonly #host: ContainerHost;
+  readonly #plan: ContainerPlan;
+  readonly #tree: ProcessTree;
+  readonly #events: ReturnEvents;
+  /** When its first start was over. */
+  readonly readyAtMs: number;
+  #isClaimed = false;
+  #cancelTimer: () => void;
+
+  constructor(host: ContainerHost, plan: ContainerPlan, tree: ProcessTree, { info }: LeftContainer, events: ReturnEvents) {
+    this.#host = host;
+    this.#plan = plan;
+    this.#tree = tree;
+    this.#events = events;
+    this.readyAtMs = info.startedAtMs + (info.phases.find(({ phase }) => phase === "ready")?.durationMs ?? 0);
+    this.#cancelTimer = host.clock.after(WINDOW_MS, () => events.givenUp(`It did not come back within ${WINDOW_MS / 1_000} s after its server was gone`));
+  }
+
+  workerIsBack(): void {
+    if (this.#isClaimed) return;
+    this.#isClaimed = true;
+    this.#cancelTimer();
+    this.#cancelTimer = this.#host.clock.after(this.#plan.startupTimeoutMs, () => this.#events.givenUp("Not all of its workers came back"));
+    this.#tree.takeBack().then(
+      () => this.#events.taken(),
+      (error: unknown) => this.#events.givenUp(`It can't be taken back: ${error instanceof Error ? error.message : String(error)}`),
+    );
+  }
+
+  /** Tasks that ran in it and were not claimed by its workers are done again. Idempotent. */
+  end(): void {
+    this.#cancelTimer();
+    this.#host.leftInputs?.settle(this.#plan.containerId);
+  }
+}
