@@ -231,7 +231,8 @@ export function toSerializedError(thrown: unknown, depth = 0): SerializedError {
 
 /**
  * The error that a caller of a handle catches. Where Samovar raised it, a `SamovarError` with the same code;
- * otherwise an `Error` with the remote name, message, stack and cause.
+ * otherwise an `Error` with the remote name, message, stack and cause. It never has a stack of its own: what was thrown
+ * without one says no place, rather than this one, which has nothing to do with it.
  */
 export function fromSerializedError(data: SerializedError): Error {
   const cause = data.cause ? fromSerializedError(data.cause) : undefined;
@@ -240,7 +241,8 @@ export function fromSerializedError(data: SerializedError): Error {
       ? new SamovarError(data.code as ErrorCode, data.message, { cause, ...(data.fields ? { fields: data.fields } : {}) })
       : new Error(data.message, cause ? { cause } : undefined);
   if (error.name !== data.name) Object.defineProperty(error, "name", { value: data.name, configurable: true, writable: true });
-  if (data.stack) Object.defineProperty(error, "stack", { value: data.stack, configurable: true, writable: true });
+  const stack = data.stack || (data.message === "" ? data.name : `${data.name}: ${data.message}`);
+  Object.defineProperty(error, "stack", { value: stack, configurable: true, writable: true });
   if (data.errors) Object.defineProperty(error, "errors", { value: data.errors.map(fromSerializedError), configurable: true });
   return error;
 }

@@ -247,6 +247,11 @@ test("put --wait prints the result; what the task failed with is an error with i
   expect(failed.io.out()).toBe("");
   expect(failed.io.err()).toMatch(/^tk_1\nTypeError: bad weather\nand wind\n {4}at transcribe \(app.ts:3:9\)\n {2}→ `samovar task get tk_1`/);
 
+  const error = { name: "Error", message: "no place", cause: { name: "TypeError", message: "nor here" } };
+  const placeless = await setUp({ tasks: [failedTask({ id: "tk_1", error })] });
+  expect(await runCli(["task", "put", "transcribe", "--wait"], placeless.io)).toBe(1);
+  expect(placeless.io.err()).toMatch(/^tk_1\nError: no place\n {2}caused by TypeError: nor here\n {2}→ `samovar task get tk_1`/);
+
   const late = await setUp({ tasks: [pendingTask({ id: "tk_1" })] });
   expect(await runCli(["task", "put", "transcribe", "--wait", "5s"], late.io)).toBe(1);
   expect(late.io.err()).toContain(
