@@ -1,5 +1,5 @@
 import { CommanderError } from "commander";
-import type { CommandContext } from "./command-context.ts";
+import { ExitError, type CommandContext } from "./command-context.ts";
 import { createInterrupt, InterruptedError, orAborted } from "./interrupt.ts";
 import type { CliIo } from "./io.ts";
 import { renderError } from "./output/error-report.ts";
@@ -34,8 +34,8 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
       if (debug && reason !== error) screen.note(renderError(error, { colors: screen.noteColors, debug }));
       return reason.exitCode;
     }
-    screen.note(renderError(error, { colors: screen.noteColors, debug }));
-    return 1;
+    screen.note(renderError(error instanceof ExitError ? error.cause : error, { colors: screen.noteColors, debug }));
+    return error instanceof ExitError ? error.exitCode : 1;
   } finally {
     screen.dispose();
     interrupt.dispose();

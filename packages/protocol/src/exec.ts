@@ -17,7 +17,7 @@ export type ExecReply =
   | { readonly type: "started" }
   /** The last message: the exit code as a shell tells it (128 + n for signals). */
   | { readonly type: "exit"; readonly code: number; readonly signal: string | null }
-  /** A problem document; the last message. */
+  /** A problem document; the last message. Its `exitCode` is a shell's where the program is not there (127), or can't be run (126). */
   | { readonly type: "failed"; readonly problem: Readonly<Record<string, unknown>> };
 
 export const EXEC_STREAM = Object.freeze({ stdin: 0, stdout: 1, stderr: 2 });

@@ -1,6 +1,6 @@
 import { SamovarError, type ContainerInfo, type ExecRequest } from "@samovar/protocol";
 import type { ControlClient } from "../client/control-client.ts";
-import type { CommandContext, ExitCode } from "../command-context.ts";
+import { ExitError, type CommandContext, type ExitCode } from "../command-context.ts";
 import { InterruptedError } from "../interrupt.ts";
 import { openExec, type RemoteExec } from "./exec-client.ts";
 import type { LocalTerminal } from "./local-terminal.ts";
@@ -40,7 +40,9 @@ export async function attach(context: CommandContext, client: ControlClient, con
       output: (stream, chunk) => void io[stream].write(chunk),
     },
     interrupt.signal,
-  );
+  ).catch((error: unknown) => {
+    throw toExitError(error);
+  });
   cleanUp.defer(() => exec.hangUp());
   if (terminal) cleanUp.defer(terminal.onResize((size) => exec.resize(size)));
 
@@ -59,6 +61,14 @@ export async function attach(context: CommandContext, client: ControlClient, con
   const exit = await Promise.race([exec.exited, left.promise]);
   if (exit.signal === "SIGKILL" || exit.signal === "SIGHUP") await tellEnd(context, client, containerId);
   return exit.code;
+}
+
+/** A program that isn't there, or can't be run, ends as shells have it end. */
+function toExitError(error: unknown): unknown {
+  if (!(error instanceof SamovarError) || typeof error.fields.exitCode !== "number") return error;
+  const { exitCode } = error.fields;
+  const fix = "A command of a shell is run by -- sh -c '…', and `samovar shell` shows what is there";
+  return new ExitError(new SamovarError(error.code, error.message, { fields: { ...error.fields, fix }, cause: error }), exitCode);
 }
 
 function toRequest({ argv, cwd, env }: AttachOptions, terminal: LocalTerminal | null, own: CommandContext["io"]["env"]): ExecRequest {

@@ -31,13 +31,15 @@ test("a name with a slash is a path from the folder that it runs in", async () =
 });
 
 test.for([
-  ["nothing", "not_found", '"nothing": it is in no folder of its PATH'],
-  ["./nothing", "not_found", '"./nothing"'],
-  ["data", "not_found", "may not be run"],
-  ["local", "not_found", '"local"'],
-  ["", "invalid_request", '""'],
-] as const)("%s is refused as %s", async ([name, code, message]) => {
-  await expect(find(name)).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
+  ["nothing", "not_found", 127, '"nothing": it is in no folder of its PATH'],
+  ["./nothing", "not_found", 127, '"./nothing"'],
+  ["data", "not_found", 126, "may not be run"],
+  ["../one/dir", "not_found", 126, "may not be run"],
+  ["local", "not_found", 127, '"local"'],
+  ["", "invalid_request", undefined, '""'],
+] as const)("%s is refused as %s, with the exit code %s", async ([name, code, exitCode, message]) => {
+  const fields = exitCode === undefined ? {} : { exitCode };
+  await expect(find(name)).rejects.toMatchObject({ code, fields, message: expect.stringContaining(message) });
 });
 
 test("a folder that is none is named", async () => {

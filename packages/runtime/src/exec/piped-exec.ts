@@ -3,6 +3,7 @@ import type { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { SamovarError, type ExitStatus } from "@samovar/protocol";
 import type { ExecLaunch, OwnedExec } from "./exec-launch.ts";
+import { EXIT_CODES } from "./exit-codes.ts";
 import { OutputPump, turnOfTheLoop } from "./output-pump.ts";
 import { signalGroup } from "./signals.ts";
 
@@ -65,5 +66,5 @@ async function spawnIt({ file, args, cwd, env }: ExecLaunch): Promise<Spawned> {
 
 /** It was there when it was looked for: what is wrong is with how it is made, or with the machine. */
 export function cantRun(file: string, cause: unknown): SamovarError {
-  return new SamovarError("invalid_request", `${file} can't be run: ${(cause as Error).message}`, { cause });
+  return new SamovarError("invalid_request", `${file} can't be run: ${(cause as Error).message}`, { cause, fields: { exitCode: EXIT_CODES.cannotRun } });
 }

@@ -10,6 +10,7 @@ import type { OciFolder } from "../oci/root-folder.ts";
 import { toGlobalArguments, type RuntimeProgram } from "../oci/runtime-program.ts";
 import { readProcessTable } from "../process-table.ts";
 import type { OwnedExec } from "./exec-launch.ts";
+import { EXIT_CODES } from "./exit-codes.ts";
 import { inRawTerminal, placeInGroups } from "./placed-command.ts";
 import { signalGroup, signalOne } from "./signals.ts";
 import { startExec } from "./start-exec.ts";
@@ -140,9 +141,13 @@ async function whyNot(command: ExecCommand, outer: OwnedExec, logFile: string): 
   const [name] = command.argv;
   if (/chdir|cwd/.test(said)) return new SamovarError("not_found", `The container has no folder ${JSON.stringify(command.cwd)} to run a program in`);
   if (/not found|no such file/i.test(said))
-    return new SamovarError("not_found", `The container has no program ${JSON.stringify(name)}, or none that may be run`);
-  if (/permission denied/i.test(said))
-    return new SamovarError("not_found", `${JSON.stringify(name)} is there in the container, but may not be run: make it executable`);
+    return new SamovarError("not_found", `The container has no program ${JSON.stringify(name)}, or none that may be run`, {
+      fields: { exitCode: EXIT_CODES.missing },
+    });
+  if (/permission denied|operation not permitted|is a directory/i.test(said))
+    return new SamovarError("not_found", `${JSON.stringify(name)} is there in the container, but may not be run: it has to be a file that is executable`, {
+      fields: { exitCode: EXIT_CODES.cannotRun },
+    });
   return new SamovarError("internal", `${JSON.stringify(name)} can't be run in the container: ${said || "the runtime ended without a word"}`);
 }
 

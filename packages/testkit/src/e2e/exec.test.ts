@@ -62,8 +62,10 @@ for (const driver of ["process", "oci"] as const) {
       const killed = home.cli(["container", "exec", id, "--", "sh", "-c", "kill -TERM $$"]);
       expect((await killed.exited).code).toBe(143);
       const missingProgram = home.cli(["container", "exec", id, "--", "no-such-program"]);
-      expect((await missingProgram.exited).code).toBe(1);
+      expect((await missingProgram.exited).code).toBe(127);
       expect(missingProgram.err()).toContain('has no program "no-such-program"');
+      const folder = home.cli(["container", "exec", id, "--", "/tmp"]);
+      expect((await folder.exited).code).toBe(126);
       const withoutTerminal = home.cli(["container", "exec", "-t", id, "--", "ls"]);
       expect((await withoutTerminal.exited).code).toBe(1);
       expect(withoutTerminal.err()).toContain("A terminal is asked for");
