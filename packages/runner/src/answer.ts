@@ -57,6 +57,9 @@ async function answerResponse(reply: ReplyStream, response: Response): Promise<v
     let read = reader.read();
     // A first chunk that stands ready is looked at before the head goes out: what is wrong with it then has a status of its own.
     await Promise.race([read.then(({ done, value }) => done || toBytes(value)), new Promise((resolve) => setImmediate(resolve))]);
+    await reply.room();
+    // Given up before its body could be told: nothing may ever come of it.
+    if (!reply.isOpen) return void reader.cancel().catch(() => {});
     reply.head(head);
     for (;;) {
       const { done, value } = await read;

@@ -49,6 +49,18 @@ class ConnectionLost extends SamovarError {
   }
 }
 
+const MAX_CAUSES = 8;
+
+/** Whether it is a call that was cut off with the connection or could not be made without one, or was caused by such a call. */
+export function isCutCall(error: unknown): boolean {
+  let at = error;
+  for (let depth = 0; depth <= MAX_CAUSES && typeof at === "object" && at !== null; depth++) {
+    if (at instanceof ConnectionLost) return true;
+    at = (at as { cause?: unknown }).cause;
+  }
+  return false;
+}
+
 /** Leaves room for the head in a frame that carries a whole input. */
 const MAX_INLINE_INPUT_BYTES = MAX_FRAME_BYTES - 64 * 1024;
 

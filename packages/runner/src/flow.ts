@@ -56,6 +56,11 @@ export class ReceiveQueue implements AsyncIterable<Buffer> {
     this.#stream = stream;
   }
 
+  /** Nothing more comes: it is whole, broke off, or nobody wants the rest. */
+  get isEnded(): boolean {
+    return this.#ended;
+  }
+
   push(chunk: Buffer): void {
     if (this.#ended) return;
     this.#chunks.push(chunk);

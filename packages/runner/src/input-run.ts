@@ -1,7 +1,17 @@
-import { SamovarError, decodeValue, toSerializedError, type CallTransport, type CallableDefinition, type InputHead, type LogSource } from "@samovar/protocol";
+import {
+  SamovarError,
+  decodeValue,
+  toSerializedError,
+  type CallTransport,
+  type CallableDefinition,
+  type HeldInput,
+  type InputHead,
+  type LogSource,
+} from "@samovar/protocol";
 import { toAbortReason, toCancelError, type CancelReason } from "./abort.ts";
 import { answerHttp, answerValue, isResponse } from "./answer.ts";
 import type { Batchers } from "./batcher.ts";
+import { isCutCall } from "./calls.ts";
 import { InputContext, type ContextSource, type WorkerFacts } from "./context.ts";
 import { ReceiveQueue } from "./flow.ts";
 import { describe } from "./hooks.ts";
@@ -33,12 +43,12 @@ const OUR_INPUT_ERRORS = new Set(["invalid_json", "invalid_input", "not_found", 
  * same turn, without one.
  *
  * States: reading → running → answering → over; `cancel` may come at any time and only changes what is sent: the
- * input is over when the handler has settled, not before.
+ * input is over when the handler has settled, not before. `detach` may too: where the answer is kept for another
+ * connection, answering lasts until that has taken it.
  */
 export class InputRun implements Scope, ContextSource {
   readonly head: InputHead;
   readonly reply: ReplyStream;
-  readonly stream: number;
   partial: Scope["partial"] = null;
   /** Told of a cancel; a batch listens for its members. */
   onCancel: (() => void) | null = null;
@@ -50,11 +60,12 @@ export class InputRun implements Scope, ContextSource {
   #controller: AbortController | null = null;
   #cancelled: CancelReason | null = null;
   #iterator: AnyIterator | null = null;
+  /** A connection was lost while it ran. */
+  #outlivedLoss = false;
   #over = false;
 
   constructor(host: InputHost, stream: number, head: InputHead, body: Buffer) {
     this.#host = host;
-    this.stream = stream;
     this.head = head;
     this.#body = body;
     this.#upload = head.streamed ? new ReceiveQueue(host.link, stream) : null;
@@ -118,11 +129,24 @@ export class InputRun implements Scope, ContextSource {
     });
   }
 
-  /** The connection is gone and the stream with it. A unary handler goes on; a generator has no reader any more. */
+  get held(): HeldInput {
+    return { taskId: this.head.taskId, attempt: this.head.attempt, resumable: this.reply.isParked };
+  }
+
+  /**
+   * The connection is gone and the stream with it. What the server will still want goes on undisturbed; of the rest a
+   * unary handler goes on, for nobody, and a generator has no reader any more.
+   */
   detach(): void {
-    this.reply.close();
+    this.#outlivedLoss = true;
+    if (this.#isResumable) return this.reply.park();
+    this.reply.cut();
     this.#upload?.fail(new DOMException("The connection to the server was lost", "AbortError"));
     if (this.#iterator) scopes.run(this, () => this.#returnIterator());
+  }
+
+  get #isResumable(): boolean {
+    return this.head.durable === true && this.reply.isUntouched && this.#iterator === null && (this.#upload === null || this.#upload.isEnded);
   }
 
   begin(): void {
@@ -238,6 +262,9 @@ export class InputRun implements Scope, ContextSource {
   readonly #fail = (error: unknown): void => {
     if (this.#cancelled) return this.#close(toCancelError(this.#cancelled, this.head.timeoutMs), false, true);
     this.#logThrown(error);
+    // Our loss, not the handler's: its task is to be given back uncounted. One that ran through none was thrown an old error.
+    if (this.#outlivedLoss && this.head.durable && isCutCall(error))
+      return this.#close(new SamovarError("drained", "A call of the handler was cut off with the connection to the server", { cause: error }), false, true);
     let retryable = true;
     try {
       retryable = this.#callable?.retryOn?.(error) ?? true;
@@ -249,8 +276,9 @@ export class InputRun implements Scope, ContextSource {
 
   #close(error: unknown, fromHandler: boolean, retryable: boolean): void {
     this.#host.log.endScope(this);
-    this.reply.error({ error: toSerializedError(error), retryable, ...(fromHandler ? { fromHandler: true } : {}) });
-    this.#end();
+    const sent = this.reply.error({ error: toSerializedError(error), retryable, ...(fromHandler ? { fromHandler: true } : {}) });
+    if (sent) void sent.then(this.#end);
+    else this.#end();
   }
 
   #logThrown(error: unknown): void {
@@ -260,7 +288,9 @@ export class InputRun implements Scope, ContextSource {
   readonly #end = (): void => {
     if (this.#over) return;
     this.#over = true;
-    if (this.#cancelled) this.reply.error({ error: toSerializedError(toCancelError(this.#cancelled, this.head.timeoutMs)), retryable: true });
+    // Cancelled or cut: nothing that it sent has closed the stream.
+    if (!this.reply.isClosed)
+      void this.reply.error({ error: toSerializedError(toCancelError(this.#cancelled ?? "disconnected", this.head.timeoutMs)), retryable: true });
     this.#upload?.end();
     this.#host.log.endScope(this);
     this.#host.done(this);

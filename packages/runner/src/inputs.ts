@@ -3,11 +3,13 @@ import {
   SamovarError,
   decodeValue,
   encodeValue,
+  show,
   splitHeadBody,
   toSerializedError,
   type CancelMessage,
   type ErrorMessage,
   type Frame,
+  type HeldInput,
   type InputHead,
   type WindowMessage,
 } from "@samovar/protocol";
@@ -22,12 +24,18 @@ export interface InputsEvents {
   idle(): void;
 }
 
-/** The inputs that a worker holds, by stream, and those whose connection was lost and which still run. */
+/**
+ * The inputs that a worker holds: by stream, and detached, those of a lost connection that still run or have an answer
+ * for the server. An answer is kept until the next WELCOME at the longest, and a worker without a server gets no
+ * inputs: there are never more than `concurrency.max` of them.
+ */
 export class Inputs {
   readonly #host: InputHost;
   readonly #events: InputsEvents;
   readonly #byStream = new Map<number, InputRun>();
   readonly #detached = new Set<InputRun>();
+  /** What HELLO listed, until WELCOME answers to it. Some may be over by then. */
+  #listed: readonly InputRun[] = [];
   #anyDone = false;
   #wakeSettled: (() => void) | null = null;
 
@@ -64,7 +72,7 @@ export class Inputs {
     for (const run of [...this.#byStream.values(), ...this.#detached]) run.cancel(reason);
   }
 
-  /** Streams end with their connection; what runs goes on and takes up room until it ends. */
+  /** Streams end with their connection; what runs goes on and takes up room until it ends, or until its kept answer is taken. */
   detachAll(): void {
     const runs = [...this.#byStream.values()];
     this.#byStream.clear();
@@ -72,6 +80,33 @@ export class Inputs {
       this.#detached.add(run);
       run.detach();
     }
+  }
+
+  /** For HELLO, asked anew at each: what is detached, in the order in which `resume` gives streams. */
+  list(): readonly HeldInput[] {
+    this.#listed = [...this.#detached];
+    return this.#listed.map((run) => run.held);
+  }
+
+  /** WELCOME: the listed ones go on with these streams. Those that got none are cancelled. Throws `protocol_error` on streams that can't be. */
+  resume(streams: readonly number[]): void {
+    const listed = this.#listed;
+    this.#listed = [];
+    assertStreams(streams, listed.length);
+    for (const [i, stream] of streams.entries()) {
+      const run = listed[i]!;
+      if (this.#detached.delete(run)) this.#byStream.set(stream, run);
+      run.reply.attach(stream);
+    }
+    for (const run of listed.slice(streams.length)) run.cancel("disconnected");
+  }
+
+  /** No server will come. Returns how many answers stood ready for it. */
+  forsake(): number {
+    const runs = [...this.#detached];
+    const kept = runs.filter((run) => run.reply.isKept).length;
+    for (const run of runs) run.reply.cut();
+    return kept;
   }
 
   flushBatches(): void {
@@ -100,7 +135,7 @@ export class Inputs {
   }
 
   #onDone(run: InputRun): void {
-    if (!this.#detached.delete(run)) this.#byStream.delete(run.stream);
+    if (!this.#detached.delete(run)) this.#byStream.delete(run.reply.stream!);
     if (!this.#anyDone) {
       this.#anyDone = true;
       this.#events.firstDone();
@@ -110,4 +145,10 @@ export class Inputs {
     this.#wakeSettled = null;
     this.#events.idle();
   }
+}
+
+function assertStreams(streams: readonly number[], listed: number): void {
+  const fit = Array.isArray(streams) && streams.length <= listed && streams.every((stream) => Number.isSafeInteger(stream) && stream > 0 && stream % 2 === 1);
+  if (!fit || new Set(streams).size < streams.length)
+    throw new SamovarError("protocol_error", `WELCOME gave ${listed} inputs the streams ${show(streams)}: one odd number for each is meant`);
 }

@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { FRAME, decodeValue, encodeValue, type Frame, type FrameType, type HelloMessage, type RejectMessage } from "@samovar/protocol";
+import { FRAME, decodeValue, encodeValue, type Frame, type FrameType, type HelloMessage, type RejectMessage, type WelcomeMessage } from "@samovar/protocol";
 import type { Clock } from "@samovar/kit";
 import { Connection } from "./connection.ts";
 
@@ -11,7 +11,7 @@ const MAX_RETRY_MS = 1_600;
 
 export interface LinkEvents {
   /** The server took us (back). */
-  welcomed(): void;
+  welcomed(message: WelcomeMessage): void;
   frame(frame: Frame): void;
   /** The connection broke; streams ended with it. */
   lost(): void;
@@ -33,7 +33,7 @@ export interface LinkOptions {
  * States: dialing → greeting (HELLO sent) → open; from any of these back to dialing when the connection breaks, with
  * growing pauses, until GIVE_UP_MS have passed since it was last open; then, or at REJECT, gone. `close` ends it from
  * any state. Frames of stream 0 that are sent while not open wait for the next WELCOME; frames of other streams are
- * dropped, as their streams ended with the connection.
+ * dropped, as their streams ended with the connection (answers that are worth more wait in reply-stream.ts).
  */
 export class ServerLink {
   readonly #options: LinkOptions;
@@ -117,6 +117,7 @@ export class ServerLink {
     if (this.#state === "open") return this.#options.events.frame(frame);
     if (frame.type === FRAME.reject) return this.#goneFor((decodeValue(frame.payload) as RejectMessage).reason);
     if (frame.type !== FRAME.welcome) return;
+    const message = decodeValue(frame.payload) as WelcomeMessage;
     this.#state = "open";
     this.#retryMs = FIRST_RETRY_MS;
     this.#cancelGiveUp?.();
@@ -124,7 +125,7 @@ export class ServerLink {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const { type, payload } of waiting) this.#connection!.send(type, 0, payload);
-    this.#options.events.welcomed();
+    this.#options.events.welcomed(message);
   }
 
   #onClosed(): void {

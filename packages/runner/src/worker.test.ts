@@ -258,7 +258,7 @@ test("a worker whose connection breaks comes back with what it holds, and says i
     bench.clock.advance(100);
   }
   const again = await bench.connection();
-  expect(await again.message<HelloMessage>(FRAME.hello)).toMatchObject({ resumed: true, held: 1 });
+  expect(await again.message<HelloMessage>(FRAME.hello)).toMatchObject({ resumed: true, held: [{ taskId: "tk_1", attempt: 1, resumable: false }] });
   again.say(FRAME.welcome, { protocol: 1 });
   await again.take(FRAME.ready);
   gate.resolve("late");

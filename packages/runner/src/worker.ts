@@ -7,11 +7,13 @@ import {
   encodeValue,
   toSerializedError,
   type Frame,
+  type HelloMessage,
   type LoadMessage,
   type LogSource,
   type SpawnMessage,
   type StopMessage,
   type StopReason,
+  type WelcomeMessage,
 } from "@samovar/protocol";
 import type { Clock } from "@samovar/kit";
 import { Batchers } from "./batcher.ts";
@@ -85,17 +87,9 @@ export class Worker {
     this.#link = new ServerLink({
       connect: options.connect,
       clock: options.clock,
-      hello: () => ({
-        protocol: PROTOCOL_VERSION,
-        containerId: options.identity.containerId,
-        token: options.identity.token,
-        workerIndex: options.identity.workerIndex,
-        pid: options.identity.pid,
-        runtime: options.identity.runtimeVersion,
-        resumed: this.#state !== "connecting",
-      }),
+      hello: () => this.#hello(),
       events: {
-        welcomed: () => this.#onWelcomed(),
+        welcomed: (message) => this.#onWelcomed(message),
         frame: (frame) => this.#onFrame(frame),
         lost: () => this.#onLost(),
         gone: (reason) => this.#onGone(reason),
@@ -174,12 +168,28 @@ export class Worker {
     return { source, ctx, transport: this.#calls, log: this.log, partial: null };
   }
 
-  #onWelcomed(): void {
+  #hello(): HelloMessage {
+    const { containerId, token, workerIndex, pid, runtimeVersion } = this.#options.identity;
+    const held = this.#inputs?.list() ?? [];
+    return {
+      protocol: PROTOCOL_VERSION,
+      containerId,
+      token,
+      workerIndex,
+      pid,
+      runtime: runtimeVersion,
+      resumed: this.#state !== "connecting",
+      ...(held.length > 0 ? { held } : {}),
+    };
+  }
+
+  #onWelcomed({ streams }: WelcomeMessage): void {
     this.log.flush();
     this.#calls.welcomed();
     // A server that was started anew knows nothing of what was said to the old one.
     if (this.#state === "ready") this.#sendReady();
     if (this.#state === "draining") this.#link.control(FRAME.drain, encodeValue({ reason: this.#stopReason }));
+    this.#inputs?.resume(streams ?? []);
   }
 
   #onLost(): void {
@@ -193,7 +203,8 @@ export class Worker {
       this.#state = "ended";
       return void this.#finish(1);
     }
-    this.log.line({ kind: "system" }, "error", `The worker ends: ${reason}`);
+    const kept = this.#inputs?.forsake() ?? 0;
+    this.log.line({ kind: "system" }, "error", `The worker ends: ${reason}${kept > 0 ? `. Answers kept for it and dropped: ${kept}` : ""}`);
     this.requestStop("server-lost");
   }
 

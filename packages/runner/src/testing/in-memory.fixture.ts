@@ -1,5 +1,6 @@
 import { duplexPair, type Duplex } from "node:stream";
-import { FRAME, type LoadMessage } from "@samovar/protocol";
+import { setImmediate as turn } from "node:timers/promises";
+import { FRAME, type HelloMessage, type LoadMessage } from "@samovar/protocol";
 import { FakeClock } from "@samovar/kit";
 import { createWorker, type Worker } from "../worker.ts";
 import { TestPeer, loadMessage } from "./test-peer.fixture.ts";
@@ -11,6 +12,10 @@ export interface Bench {
   readonly peer: TestPeer;
   /** The server's end of the next connection; while `away` is true, dialing fails. */
   connection(): Promise<TestPeer>;
+  /** Breaks the newest connection. The worker dials again when the clock goes on. */
+  lose(): Promise<void>;
+  /** Lets the worker dial: the server's end of the connection, not yet welcomed, and what it said. */
+  redial(): Promise<{ readonly peer: TestPeer; readonly hello: HelloMessage }>;
   away: boolean;
   /** How often the worker tried to connect. */
   dials: number;
@@ -20,11 +25,24 @@ export interface Bench {
 export async function startWorker(module: Record<string, unknown> | (() => Promise<Record<string, unknown>>)): Promise<Bench> {
   const clock = new FakeClock();
   const arrived: TestPeer[] = [];
+  let newest: TestPeer | undefined;
   const waiting: ((peer: TestPeer) => void)[] = [];
   const bench = {
     away: false,
     dials: 0,
     clock,
+    lose: async (): Promise<void> => {
+      newest!.socket.destroy();
+      await newest!.closed;
+      // The worker's end hears of it a turn later.
+      await turn();
+    },
+    redial: async (): Promise<{ peer: TestPeer; hello: HelloMessage }> => {
+      const before = bench.dials;
+      for (; bench.dials === before; await turn()) clock.advance(20);
+      const peer = await bench.connection();
+      return { peer, hello: await peer.message<HelloMessage>(FRAME.hello) };
+    },
     connection: (): Promise<TestPeer> => {
       const peer = arrived.shift();
       return peer ? Promise.resolve(peer) : new Promise((resolve) => waiting.push(resolve));
@@ -35,6 +53,7 @@ export async function startWorker(module: Record<string, unknown> | (() => Promi
     if (bench.away) throw new Error("nobody listens");
     const [near, far] = duplexPair();
     const peer = new TestPeer(far);
+    newest = peer;
     const wake = waiting.shift();
     if (wake) wake(peer);
     else arrived.push(peer);

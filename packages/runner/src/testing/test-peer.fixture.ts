@@ -102,6 +102,18 @@ export class TestPeer {
     return hello;
   }
 
+  /** Takes back a worker whose HELLO was read: the inputs that it listed go on with these streams. */
+  takeBack(streams?: readonly number[]): void {
+    this.say(FRAME.welcome, { protocol: PROTOCOL_VERSION, ...(streams ? { streams } : {}) });
+    this.#nextStream = Math.max(this.#nextStream, ...(streams ?? []).map((stream) => stream + 2));
+  }
+
+  /** Resolves when the worker has read all that was sent so far, and what it then said has come. */
+  async synced(): Promise<void> {
+    this.send(FRAME.ping, 0);
+    await this.take(FRAME.pong);
+  }
+
   /** Opens an input and returns its stream. */
   open(input: unknown, head: Partial<InputHead> = {}, body?: Uint8Array | null): number {
     const stream = this.#nextStream;
