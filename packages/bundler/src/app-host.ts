@@ -1,8 +1,7 @@
 import { spawn, type ChildProcess, type StdioOptions } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -13,6 +12,7 @@ import type { HostConfig, HostMessage, HostRequest, TransportSettings } from "./
 import { toLoadError } from "./load-failure.ts";
 import { findProject } from "./project.ts";
 import { toLocalMap } from "./source-map.ts";
+import { makeTempFolder } from "./temp-folder.ts";
 
 export interface AppHostOptions {
   readonly bundle: Bundle;
@@ -71,7 +71,7 @@ const MAIN_GRACE_MS = 5_000;
 export async function startAppHost(options: AppHostOptions): Promise<AppHost> {
   const { bundle, clock = systemClock } = options;
   const outDir = path.dirname(bundle.file);
-  const dir = await mkdtemp(path.join(tmpdir(), "samovar-host-"));
+  const dir = await makeTempFolder("host");
   const bundleFile = path.join(dir, path.posix.basename(bundle.entry));
   await writeFile(bundleFile, bundle.code);
   await writeFile(`${bundleFile}.map`, toLocalMap(bundle.map, outDir));

@@ -1,13 +1,13 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { SamovarError } from "@samovar/protocol";
 import { formatMessages } from "esbuild";
 import { findProject, isInside, type Project } from "./project.ts";
 import { packageDir } from "./resolve-imports.ts";
+import { makeTempFolder } from "./temp-folder.ts";
 import { ASSETS, toCheckConfig } from "./type-check-config.ts";
 
 export interface TypeCheckOptions {
@@ -44,7 +44,7 @@ export interface TypeCheckResult {
  */
 export async function typeCheck(options: TypeCheckOptions): Promise<TypeCheckResult> {
   const project = findProject(options.file);
-  const dir = await mkdtemp(path.join(tmpdir(), "samovar-types-"));
+  const dir = await makeTempFolder("types");
   try {
     const assets = path.join(dir, "assets.d.ts");
     const config = path.join(dir, "tsconfig.json");
