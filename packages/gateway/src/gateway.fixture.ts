@@ -54,8 +54,8 @@ export class RawClient {
   #wake: (() => void) | null = null;
   #ended = false;
 
-  constructor(port: number) {
-    this.socket = connect(port, "127.0.0.1");
+  constructor(port: number, host = "127.0.0.1") {
+    this.socket = connect(port, host);
     this.socket.setEncoding("latin1");
     this.socket.on("data", (text: string) => {
       this.#text += text;

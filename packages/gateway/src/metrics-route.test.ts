@@ -1,3 +1,4 @@
+import { networkInterfaces } from "node:os";
 import { afterEach, describe, expect, test } from "vitest";
 import { hashToken } from "@samovar/kit";
 import { SamovarError } from "@samovar/protocol";
@@ -32,6 +33,25 @@ describe("/metrics", () => {
     expect(await ask("authorization: Bearer wrong")).toMatch(/^HTTP\/1.1 401 /);
     expect(await ask(`authorization: Bearer ${DEPLOY_TOKEN}`)).toMatch(/^HTTP\/1.1 403 /);
     for (const token of [ADMIN_TOKEN, INVOKE_TOKEN]) expect(await ask(`authorization: Bearer ${token}`)).toMatch(/^HTTP\/1.1 200 /);
+  });
+
+  const elsewhere = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ internal, family }) => !internal && family === "IPv4")?.address;
+
+  // Needs an address besides loopback, as nearly every machine has one.
+  test.skipIf(elsewhere === undefined).each([
+    ["this address alone", elsewhere!],
+    ["all addresses", "0.0.0.0"],
+  ])("need a token by an address that others reach, whatever the request calls the server: on a server that listens at %s", async (_, listensAt) => {
+    const { port } = await startGateway([], { metrics }, listensAt);
+    const ask = (address: string, host: string, ...more: readonly string[]): Promise<string> =>
+      new RawClient(port, address).send(["GET /metrics HTTP/1.1", `host: ${host}`, ...more, "connection: close"]).closed();
+    for (const host of ["localhost", "127.0.0.1", elsewhere!]) {
+      expect(await ask(elsewhere!, host)).toMatch(/^HTTP\/1.1 401 /);
+      expect(await ask(elsewhere!, host, `authorization: Bearer ${INVOKE_TOKEN}`)).toMatch(/^HTTP\/1.1 200 /);
+    }
+    if (listensAt === "0.0.0.0") expect(await ask("127.0.0.1", "localhost")).toMatch(/^HTTP\/1.1 200 /);
   });
 
   test("are of all apps, and so not for a token of one", async () => {
