@@ -1,0 +1,234 @@
+import { SamovarError, type HeldInput } from "@samovar/protocol";
+import type { RunningContainer } from "@samovar/runtime";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Container } from "./container.ts";
+import type { LeftInputs } from "./container-types.ts";
+import type { InputSink, InputTicket } from "./input.ts";
+import { toOrphan } from "./pool-input.ts";
+import type { Pool } from "./pool.ts";
+import { createPools, type PoolsUnderTest } from "./testing/pools.fixture.ts";
+import { TOKEN, comeBack, leftContainer } from "./testing/returning.fixture.ts";
+
+const ID = "ct_before";
+const HELD: HeldInput = { taskId: "task_1", attempt: 2, resumable: true };
+
+let under: PoolsUnderTest;
+let pool: Pool;
+let kill: ReturnType<typeof vi.fn<RunningContainer["kill"]>>;
+let takeBack: ReturnType<typeof vi.spyOn>;
+/** By container: what is over for good. */
+let settled: string[];
+let left: Map<string, { sink: InputSink; given: (ticket: InputTicket) => void; startedAtMs: number }>;
+
+beforeEach(() => {
+  under = createPools();
+  settled = [];
+  left = new Map();
+  kill = vi.fn<RunningContainer["kill"]>(async () => {});
+  const running = { pid: 7, codePath: "/code", codeDir: "/code", kill, killProcess: async () => {}, tookOom: async () => false };
+  takeBack = vi.spyOn(under.driver, "takeBack").mockResolvedValue(running as unknown as RunningContainer);
+  const leftInputs: LeftInputs = {
+    claim(_containerId, held) {
+      const task = left.get(held.taskId);
+      left.delete(held.taskId);
+      if (!task || !held.resumable) return null;
+      const { request, attempt } = toOrphan(held);
+      return { input: { request, attempt, sink: task.sink, given: task.given }, startedAtMs: task.startedAtMs };
+    },
+    settle: (containerId) => void settled.push(containerId),
+  };
+  Object.assign(under.services.host, { leftInputs });
+});
+
+afterEach(async () => {
+  const disposed = under.dispose();
+  // Of one that was taken back nobody tells the exit: it is waited for.
+  await under.advance(2_000);
+  await disposed;
+});
+
+/** A pool of before, one of whose containers may come back. */
+function awaited(options: Parameters<PoolsUnderTest["pool"]>[1] = {}): Container {
+  pool = under.pool("work", { maxContainers: 1, ...options }, { floor: "none" });
+  pool.takeBack(leftContainer(ID, "work", under.clock.now() - 60_000));
+  return [...pool.containers][0]!;
+}
+
+function aTask(options: { ranMs?: number } = {}) {
+  const sink = { started: vi.fn(), result: vi.fn(), head: vi.fn(), data: vi.fn(() => true), end: vi.fn(), error: vi.fn() };
+  let ticket: InputTicket | null = null;
+  left.set(HELD.taskId, { sink, given: (given) => (ticket = given), startedAtMs: under.clock.now() - (options.ranMs ?? 0) });
+  return { sink, ticket: () => ticket! };
+}
+
+const hub = () => under.services.host.hub;
+
+test("a container that comes back takes inputs at once, in the place of a new one", async () => {
+  const container = awaited();
+  const call = under.call(pool);
+  await under.settle();
+  expect([container.state, call.state, under.containers.size]).toEqual(["returning", "waiting", 0]);
+
+  const worker = comeBack(hub(), ID);
+  await under.settle();
+  expect(worker.welcome).toEqual({ protocol: 1 });
+  worker.ready();
+  await under.settle();
+  expect([container.state, call.state, call.containerId]).toEqual(["ready", "running", ID]);
+  worker.answer(1);
+  await under.settle();
+  expect([call.state, container.inputs.done, under.containers.size]).toEqual(["done", 6, 0]);
+  expect(takeBack).toHaveBeenCalledOnce();
+  expect(settled).toContain(ID);
+});
+
+test("what it was before stays: when it was started and ready, its phases, its counts", async () => {
+  const container = awaited();
+  const startedAtMs = under.clock.now() - 60_000;
+  comeBack(hub(), ID).ready();
+  await under.settle();
+  expect(container.info()).toMatchObject({ id: ID, startedAtMs, state: "ready", inputs: { done: 5, failed: 1 } });
+  expect(container.readyAtMs).toBe(startedAtMs + 40);
+  expect(container.phases.map(({ phase }) => phase)).toEqual(["ready"]);
+});
+
+test("a task goes on on the stream that WELCOME names, and its answer reaches whoever waits", async () => {
+  const { sink } = aTask();
+  const container = awaited();
+  const worker = comeBack(hub(), ID, { held: [HELD] });
+  await under.settle();
+  expect(worker.welcome).toEqual({ protocol: 1, streams: [1] });
+  worker.ready();
+  await under.settle();
+  expect(container.heldCount).toBe(1);
+  // Its slot is taken.
+  const call = under.call(pool);
+  await under.settle();
+  expect(call.state).toBe("waiting");
+  worker.answer(1);
+  await under.settle();
+  expect(sink.result).toHaveBeenCalledOnce();
+  expect([call.state, call.containerId]).toEqual(["running", ID]);
+});
+
+test("its timeout counts from its start, not from its return", async () => {
+  const { sink } = aTask({ ranMs: 9_000 });
+  awaited({ timeoutMs: 10_000 });
+  const worker = comeBack(hub(), ID, { held: [HELD] });
+  worker.ready();
+  await under.advance(999);
+  expect(sink.error).not.toHaveBeenCalled();
+  await under.advance(1);
+  expect(worker.heard).toEqual(["CANCEL 1 timeout"]);
+  expect(sink.error.mock.calls[0]![0].error.code).toBe("timeout");
+});
+
+test("it can be cancelled after its return", async () => {
+  const { ticket } = aTask();
+  awaited();
+  const worker = comeBack(hub(), ID, { held: [HELD] });
+  await under.settle();
+  ticket().cancel("cancelled");
+  await under.settle();
+  expect(worker.heard).toEqual(["CANCEL 1 cancelled"]);
+});
+
+test("what nobody waits for any more is cancelled, and takes up room until it has settled", async () => {
+  const container = awaited();
+  const worker = comeBack(hub(), ID, { held: [{ ...HELD, resumable: false }] });
+  worker.ready();
+  const call = under.call(pool);
+  await under.settle();
+  expect(worker.heard).toEqual(["CANCEL 1 disconnected"]);
+  expect([container.heldCount, call.state]).toEqual([1, "waiting"]);
+  worker.answer(1);
+  await under.settle();
+  expect([container.heldCount, call.state]).toEqual([1, "running"]);
+});
+
+test("a headless function's call goes on, though its caller went with the server", async () => {
+  const container = awaited({ headless: true });
+  const worker = comeBack(hub(), ID, { held: [{ ...HELD, resumable: false }] });
+  worker.ready();
+  await under.settle();
+  expect([worker.heard, container.heldCount]).toEqual([[], 1]);
+  worker.answer(1);
+  await under.settle();
+  expect(container.heldCount).toBe(0);
+});
+
+test("one that stays away is given up after ten seconds, and another is started for what waits", async () => {
+  const container = awaited();
+  const call = under.call(pool);
+  await under.advance(9_999);
+  expect([container.state, under.containers.size]).toEqual(["returning", 0]);
+  await under.advance(1);
+  expect([container.state, container.info().reason]).toEqual(["ended", "It did not come back within 10 s after its server was gone"]);
+  expect([under.containers.size, call.state]).toEqual([1, "running"]);
+  expect(settled).toContain(ID);
+  // Nothing of it was ours to kill: what is left of it the driver clears.
+  expect(takeBack).not.toHaveBeenCalled();
+});
+
+test("one that comes too late is refused", async () => {
+  awaited();
+  await under.advance(10_000);
+  const worker = comeBack(hub(), ID);
+  await under.settle();
+  expect(worker.rejected).toContain("is awaited");
+});
+
+test("a stranger's token is refused, and the container is still awaited", async () => {
+  const container = awaited();
+  const stranger = comeBack(hub(), ID, { token: `${TOKEN}!` });
+  await under.settle();
+  expect([stranger.rejected !== null, container.state]).toEqual([true, "returning"]);
+  comeBack(hub(), ID).ready();
+  await under.settle();
+  expect(container.state).toBe("ready");
+});
+
+test("one that the driver can't take back is told to stop, and its tasks are done elsewhere", async () => {
+  takeBack.mockRejectedValue(new SamovarError("not_found", "No process of it lives"));
+  const { sink } = aTask();
+  const container = awaited();
+  const worker = comeBack(hub(), ID, { held: [HELD] });
+  await under.settle();
+  expect(worker.heard).toContain("STOP 0");
+  expect(sink.error.mock.calls[0]![0].error.code).toBe("drained");
+  await under.advance(2_000);
+  expect([container.state, container.info().reason]).toEqual(["ended", "It can't be taken back: No process of it lives"]);
+});
+
+test("its end is its connection's: at once where it said nothing, and with what it held", async () => {
+  const { sink } = aTask();
+  const container = awaited();
+  const worker = comeBack(hub(), ID, { held: [HELD] });
+  worker.ready();
+  await under.settle();
+  worker.hangUp();
+  await under.advance(0);
+  expect(kill).toHaveBeenCalledOnce();
+  expect(container.state).toBe("ended");
+  expect(sink.error.mock.calls[0]![0].error.code).toBe("container_lost");
+});
+
+test("stopped while it is awaited, it is over at once, and refused when it comes", async () => {
+  const container = awaited();
+  container.stop("stop");
+  await under.settle();
+  expect(container.state).toBe("ended");
+  const worker = comeBack(hub(), ID);
+  await under.settle();
+  expect(worker.rejected).not.toBeNull();
+});
+
+test("it counts for the room of the host while it is awaited", async () => {
+  awaited({ memoryRequestMib: 6_000 });
+  const other = under.pool("other", { memoryRequestMib: 6_000 });
+  const call = under.call(other);
+  await under.settle();
+  expect([call.state, under.containersOf("other").length]).toEqual(["waiting", 0]);
+  await under.advance(10_000);
+  expect(call.state).toBe("running");
+});
