@@ -346,6 +346,18 @@ test("a caller that leaves cancels the body of a Response, also while nothing co
   expect(await peer.error(stream)).toMatchObject({ error: { code: "cancelled" } });
 });
 
+test("a Response that is returned after the cancel is not waited for: its body is cancelled, and the input over", async () => {
+  const cancelled = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<Response>();
+  const { peer } = await readyWorker(moduleOf(callable(() => gate.promise)));
+  const stream = peer.open(null);
+  peer.say(FRAME.cancel, { reason: "disconnected" }, stream);
+  await peer.synced();
+  gate.resolve(new Response(new ReadableStream({ cancel: () => cancelled.resolve() })));
+  await cancelled.promise;
+  expect(await peer.error(stream)).toMatchObject({ error: { code: "cancelled" } });
+});
+
 test("other inputs of the worker are not disturbed by a cancel", async () => {
   const gate = Promise.withResolvers<string>();
   const { peer } = await readyWorker(

@@ -283,6 +283,22 @@ test("a runner whose server was killed and came back is taken back", async () =>
   await exited;
 });
 
+test("a task that runs while the server is killed answers the next one, with the memory that it had", async () => {
+  const source = `let n = 0; export const f = fn((ms) => new Promise((resolve) => setTimeout(() => resolve({ n: ++n, at: "é".repeat(200_000) }), ms)));`;
+  const { peer, child, exited } = await bench.ready("durable.mjs", source);
+  await peer.call(0);
+  peer.open(50, { durable: true, taskId: "tk_kept" });
+  await peer.synced();
+  await bench.server.vanish();
+  await bench.server.resume();
+  const again = await bench.server.connection();
+  expect(await again.message(FRAME.hello)).toMatchObject({ held: [{ taskId: "tk_kept", attempt: 1, resumable: true }] });
+  again.takeBack([1]);
+  expect(JSON.parse((await again.answer(1)).body.toString())).toEqual({ n: 2, at: "é".repeat(200_000) });
+  child.kill("SIGTERM");
+  await exited;
+});
+
 test("garbage ends the connection; the runner comes back and serves", async () => {
   const { peer, child, exited } = await bench.ready("garbage.mjs", `export const f = fn((x) => x);`);
   peer.socket.write("GET / HTTP/1.1\r\n\r\n");

@@ -293,19 +293,22 @@ test("a second loss before WELCOME, and one after it, change nothing for what ha
   expect(await third.peer.error(11)).toMatchObject(LOST);
 });
 
-test("a connection that breaks in the same moment as it was welcomed leaves the answer kept", async () => {
-  const bench = await gated(["a"]);
-  bench.peer.open("a", DURABLE);
+test("a connection that breaks in the same moment as it was welcomed leaves what is kept, also a Response", async () => {
+  const bench = await gated(["a", "b"]);
+  for (const name of ["a", "b"]) bench.peer.open(name, DURABLE);
   await bench.peer.synced();
   await bench.lose();
   bench.gates.a!.resolve("kept");
+  bench.gates.b!.resolve(new Response("kept, too", { status: 202 }));
+  await turn();
   const bad = await bench.redial();
-  bad.peer.socket.write(Buffer.concat([encodeFrame(FRAME.welcome, 0, encodeValue({ protocol: 1, streams: [1] })), Buffer.alloc(9, 0xff)]));
+  bad.peer.socket.write(Buffer.concat([encodeFrame(FRAME.welcome, 0, encodeValue({ protocol: 1, streams: [1, 3] })), Buffer.alloc(9, 0xff)]));
   await bad.peer.closed;
   const { peer, hello } = await bench.redial();
   expect(hello.held).toEqual(bad.hello.held);
-  peer.takeBack([3]);
-  expect(text(await peer.answer(3))).toBe("kept");
+  peer.takeBack([5, 7]);
+  expect(text(await peer.answer(5))).toBe("kept");
+  expect(text(await peer.answer(7))).toBe("kept, too");
 });
 
 test("an answer that was half sent at the second loss is not begun again", async () => {
