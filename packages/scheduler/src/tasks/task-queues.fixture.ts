@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FakeClock, silentLogger } from "@samovar/kit";
 import { DEFAULT_OPTIONS, SamovarError, type FunctionOptions, type RetryPolicy } from "@samovar/protocol";
-import { openSqliteStorage, type NewTask, type SqliteStorage, type TaskStore } from "@samovar/storage";
+import { openSqliteStorage, type LeftTask, type NewTask, type SqliteStorage, type TaskStore } from "@samovar/storage";
 import type { FunctionRuntime } from "../function-runtime.ts";
 import type { InputSink } from "../input.ts";
 import type { InputSource } from "../input-source.ts";
@@ -36,8 +36,8 @@ export interface QueuesUnderTest {
   readonly queues: TaskQueues;
   version(number: number, options?: { readonly slots?: number; readonly retries?: Partial<RetryPolicy> }): Version;
   task(id: string, more?: Partial<NewTask>): NewTask;
-  /** Another server over what this one left. */
-  restart(): Promise<TaskQueues>;
+  /** Another server over what this one left; and what goes on in these containers, which may come back. */
+  restart(containers?: readonly string[]): Promise<{ readonly queues: TaskQueues; readonly running: readonly LeftTask[] }>;
   /** All that was asked of the store is answered, and what followed from it. */
   settle(): Promise<void>;
   dispose(): Promise<void>;
@@ -90,11 +90,11 @@ export async function createQueues(wrap: (store: TaskStore) => TaskStore = (stor
       tick: null,
       ...more,
     }),
-    async restart() {
+    async restart(containers = []) {
       all.at(-1)!.dispose();
       const queues = start();
-      await queues.recover();
-      return queues;
+      const { running } = await queues.recover(new Set(containers));
+      return { queues, running };
     },
     settle,
     async dispose() {

@@ -102,7 +102,7 @@ test("what is not due waits for its time, and a restart doesn't forget it", asyn
   await at.queues.put([at.task("tk_1", { dueAtMs: at.clock.now() + 60_000 })]);
   await at.settle();
   expect(version.begun).toEqual([]);
-  const queues = await at.restart();
+  const { queues } = await at.restart();
   queues.serve("work", version.runtime);
   await at.settle();
   at.clock.advance(59_000);
@@ -241,7 +241,7 @@ test("after a crash what ran waits again, and what is over stays over", async ()
   await at.queues.put([at.task("tk_1"), at.task("tk_2"), at.task("tk_3")]);
   before.running[0]!.succeed();
   await at.settle();
-  const queues = await at.restart();
+  const { queues } = await at.restart();
   const after = at.version(2, { slots: 4 });
   queues.serve("work", after.runtime);
   await at.settle();
