@@ -9,6 +9,7 @@ import {
   encodeFrame,
   encodeValue,
   type Frame,
+  type HeldInput,
   type HelloMessage,
   type WelcomeMessage,
 } from "@samovar/protocol";
@@ -115,11 +116,18 @@ function refuse(socket: Duplex, reason: string): void {
   socket.end(encodeFrame(FRAME.reject, 0, encodeValue({ reason })));
 }
 
+function isHeldInput(value: unknown): value is HeldInput {
+  const held = value as HeldInput | null;
+  return typeof held?.taskId === "string" && Number.isInteger(held.attempt) && typeof held.resumable === "boolean";
+}
+
 function parseHello(value: unknown): HelloMessage {
   const hello = value as HelloMessage;
   if (typeof hello?.containerId !== "string" || typeof hello.token !== "string" || !Number.isInteger(hello.workerIndex) || typeof hello.protocol !== "number") {
     throw new SamovarError("protocol_error", "HELLO lacks containerId, token, workerIndex or protocol");
   }
+  if (hello.held !== undefined && !(Array.isArray(hello.held) && hello.held.every(isHeldInput)))
+    throw new SamovarError("protocol_error", "What a worker holds is a list of inputs, each with taskId, attempt and resumable");
   return hello;
 }
 
