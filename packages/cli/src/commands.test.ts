@@ -202,3 +202,16 @@ test("down without a server has nothing to do", async () => {
   expect(await runCli(["down"], io)).toBe(0);
   expect(io.err()).toContain("No server runs");
 });
+
+test.each([
+  [["task", "get", "tk_9"], "task list"],
+  [["task", "logs", "tk_9"], "task list"],
+  [["schedule", "pause", "nope"], "schedule list"],
+  [["callback", "retry", "cb_9"], "callback list"],
+  [["deployment", "stop", "nope"], "deployment list"],
+  [["logs", "nope"], "ps"],
+])("%j of what is not there names the command that lists what is", async (argv, list) => {
+  const { io } = await setUp({ functions: [functionInfo()] });
+  expect(await runCli(argv, io)).toBe(1);
+  expect(io.err()).toMatch(new RegExp(`^error \\(not_found\\): .*\n {2}→ \`samovar ${list}\` shows what there is\n$`));
+});

@@ -8,6 +8,7 @@ import {
   type ProblemDocument,
   type SerializedError,
 } from "@samovar/protocol";
+import { tellList } from "./listed-by.ts";
 
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -80,7 +81,7 @@ export class HttpClient {
     try {
       const incoming = await promise;
       const status = incoming.statusCode ?? 0;
-      if (status < 200 || status > 299) throw await toProblemError(incoming, status);
+      if (status < 200 || status > 299) throw tellList(await toProblemError(incoming, status), request.path);
       return { status, headers: incoming.headers, body: incoming };
     } catch (error) {
       // A kept connection that the server closed at the very moment it was used again: nothing of the request was read.

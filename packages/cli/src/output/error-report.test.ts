@@ -15,6 +15,10 @@ test("a fix of its own is shown in place of the catalogue's", () => {
   expect(show(new SamovarError("not_found", "There is no x", { fields: { fix: "Try y" } }))).toBe("error (not_found): There is no x\n  → Try y\n");
 });
 
+test("where the catalogue speaks of a problem's detail, a command speaks of the message above", () => {
+  expect(show(new SamovarError("conflict", "It is there"))).toBe("error (conflict): It is there\n  → Choose another name, or do what the message says\n");
+});
+
 test("a token that is missing or unknown names the variable that commands take it from", () => {
   expect(show(new SamovarError("unauthorized", "The request has no token"))).toMatch(/→ Set SAMOVAR_TOKEN to a token of this server/);
 });

@@ -47,13 +47,16 @@ export function renderError(error: unknown, options: { readonly colors: Colors; 
 
 /** Where the catalogue speaks to callers over HTTP, and a command has words of its own. */
 const COMMAND_FIXES: Partial<Record<ErrorCode, string>> = {
-  not_found: "Check the name or id: `samovar ps`, `samovar deployment list` and `samovar task list` show what there is",
+  not_found: "Check the name or id",
   unauthorized: "Set SAMOVAR_TOKEN to a token of this server; with SAMOVAR_URL none is taken from SAMOVAR_HOME",
 };
 
-/** What to do about it: the raiser's own words, else a command's or the catalogue's; nothing where the message says it already. */
+/** What to do about it: the raiser's own words, else a command's or the catalogue's, for which a message is a problem's detail; nothing where the message says it already. */
 function toFix(error: SamovarError): string | undefined {
-  const fix = typeof error.fields.fix === "string" ? error.fields.fix : (COMMAND_FIXES[error.code] ?? ERROR_CATALOGUE[error.code].fix);
+  const fix =
+    typeof error.fields.fix === "string"
+      ? error.fields.fix
+      : (COMMAND_FIXES[error.code] ?? ERROR_CATALOGUE[error.code].fix.replace("the detail", "the message"));
   return saysAlready(error.message, fix) ? undefined : fix;
 }
 

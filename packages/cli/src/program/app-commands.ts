@@ -33,7 +33,8 @@ export function addAppCommands(program: Command, choose: Choose): void {
       "after",
       `
 The result goes to stdout as one line of JSON (undefined as null, a generator's items one line each, bytes as they
-are); logs of containers and everything else go to stderr. The exit code is 0, 1 after an error, 130 after Ctrl-C.
+are); logs of containers and everything else go to stderr. The exit code is 0 or main's own, 1 after an error, 130 after
+Ctrl-C.
 
 Examples:
   samovar run app.ts                                    the default export, main

@@ -60,8 +60,8 @@ export function addContainerCommands(program: Command, choose: Choose): void {
     .addHelpText(
       "after",
       `
-Without -t its stdout and stderr stay apart, and Ctrl-C goes to it as a signal; with -it, all keys do. A program that a
-signal ended gives 128 and the signal's number.
+Without -t its stdout and stderr stay apart, and Ctrl-C goes to it as a signal; with -it, all keys do. The exit code is
+128 and the signal's number for a program that a signal ended, 127 for one that is not there, 126 for one that can't be run.
 
 Examples:
   samovar container exec ct_7x -- ls -l
@@ -88,6 +88,7 @@ export function addShellCommand(program: Command, choose: Choose): void {
       `
 A function's name means its newest container that takes inputs; left out, the only container there is. With FILE or
 FILE:NAME a container is started for the shell and ends with it; only then --app, --env, --driver and --force-build count.
+The exit code is that of what ran there.
 
 Examples:
   samovar shell predict
