@@ -15,13 +15,13 @@ test("ids have the prefix of their kind and 20 characters, and differ", () => {
   }
 });
 
-test("ids of tasks sort in the order they were made, also within a millisecond and when the clock is set back", () => {
+test.each(["task", "callback"] as const)("ids of a %s sort in the order they were made, also within a millisecond and when the clock is set back", (kind) => {
   let nowMs = 1_800_000_000_000;
   const ids = createIdSource(zeros, () => nowMs);
   const made = [];
   for (const step of [0, 0, 1, -5_000, 0, 10_000]) {
     nowMs += step;
-    for (let i = 0; i < 1_000; i++) made.push(ids("task"));
+    for (let i = 0; i < 1_000; i++) made.push(ids(kind));
   }
   expect(made.toSorted()).toEqual(made);
   expect(new Set(made).size).toBe(made.length);

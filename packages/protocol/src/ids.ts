@@ -44,8 +44,9 @@ const STAMPS_PER_MS = 256;
  * Random ids. Entropy is drawn for 128 ids at a time, because one draw per id is most of the cost of an id
  * on the warm path.
  *
- * The first half of a task's id is a stamp that grows with time, the rest 50 random bits: a database of a million tasks
- * then adds each at the end of its index, in place of a page of its own somewhere in it. Nothing else depends on that.
+ * The first half of the id of a task, or a callback, is a stamp that grows with time, the rest 50 random bits: a database
+ * of a million of them then adds each at the end of its index, in place of a page of its own somewhere in it. Nothing else
+ * depends on that.
  */
 export function createIdSource(
   fill: (bytes: Uint8Array<ArrayBuffer>) => unknown = (bytes) => crypto.getRandomValues(bytes),
@@ -69,7 +70,7 @@ export function createIdSource(
     }
     used += 20;
     const bytes = pool.subarray(used - 20, used);
-    if (kind === "task") stamp(bytes);
+    if (kind === "task" || kind === "callback") stamp(bytes);
     return toId(kind, bytes);
   };
 }

@@ -11,8 +11,8 @@ const INFO = `id, task_id AS taskId, function_name AS function, app, url, state,
   ended_at_ms AS endedAtMs, last_error AS lastError`;
 
 export interface SqliteCallbacks {
-  /** The task of this row is over, and has a URL. */
-  add(task: number, atMs: number): void;
+  /** The tasks of these rows are over, and have a URL. */
+  add(tasks: readonly number[], atMs: number): void;
   due(nowMs: number, limit: number, except: readonly string[]): { readonly callbacks: readonly DueCallback[]; readonly nextDueAtMs: number | null };
   settle(id: string, attempt: number, outcome: CallbackOutcome): boolean;
   list(filter: CallbackFilter): CallbackInfo[];
@@ -29,6 +29,10 @@ export function createSqliteCallbacks(database: DatabaseSync, newId: IdSource = 
   const add = database.prepare(`
     INSERT INTO callbacks (id, task_id, function_name, app, url, state, created_at_ms, due_at_ms)
     SELECT ?1, id, function_name, app, callback_url, 'pending', ?2, ?2 FROM tasks WHERE seq = ?3`);
+  const addAll = database.prepare(`
+    INSERT INTO callbacks (id, task_id, function_name, app, url, state, created_at_ms, due_at_ms)
+    SELECT new.value ->> 1, t.id, t.function_name, t.app, t.callback_url, 'pending', ?2, ?2
+    FROM json_each(?1) AS new CROSS JOIN tasks AS t ON t.seq = new.value ->> 0`);
   const due = database.prepare(`
     SELECT id, task_id AS taskId, function_name AS functionName, app, url, attempts + 1 AS attempt, created_at_ms AS createdAtMs, due_at_ms AS dueAtMs
     FROM callbacks WHERE state = 'pending' AND due_at_ms <= ? AND url NOT IN (SELECT value FROM json_each(?))
@@ -52,7 +56,10 @@ export function createSqliteCallbacks(database: DatabaseSync, newId: IdSource = 
   const get = (id: string): CallbackInfo | undefined => byId.get(id) as CallbackInfo | undefined;
 
   return {
-    add: (task, atMs) => void add.run(newId("callback"), atMs, task),
+    add(tasks, atMs) {
+      if (tasks.length === 1) add.run(newId("callback"), atMs, tasks[0]!);
+      else if (tasks.length > 1) addAll.run(JSON.stringify(tasks.map((task) => [task, newId("callback")])), atMs);
+    },
 
     due(nowMs, limit, except) {
       const rows = due.all(nowMs, JSON.stringify(except), limit + 1) as unknown as (DueCallback & { readonly dueAtMs: number })[];

@@ -22,16 +22,17 @@ interface Row {
   readonly callbackUrl: string | null;
 }
 
-const ROW = `seq, id, queue, status, attempt, concurrency_key AS concurrencyKey, priority, function_name AS functionName, app, callback_url AS callbackUrl`;
+const ROW = `t.seq, t.id, t.queue, t.status, t.attempt, t.concurrency_key AS concurrencyKey, t.priority, t.function_name AS functionName, t.app,
+  t.callback_url AS callbackUrl`;
 
 /** What happens to tasks from outside, or by the passing of time. Each piece is one operation; callers ask until there is no more. */
 export function createTaskChanges(database: DatabaseSync, search: TaskSearch, { counts, turns }: SqliteTasks, callbacks: SqliteCallbacks) {
-  const read = database.prepare(`SELECT ${ROW} FROM tasks WHERE seq = ?`);
+  const read = database.prepare(`SELECT ${ROW} FROM json_each(?) AS found CROSS JOIN tasks AS t ON t.seq = found.value`);
   const last = database.prepare("SELECT max(seq) AS seq FROM tasks");
   const end = database.prepare(`
     UPDATE tasks SET status = ?1, wait = NULL, turn = NULL, expiry_at_ms = NULL, ended_at_ms = ?2,
       gone_at_ms = CASE WHEN callback_url IS NULL THEN ?2 + keep_ms END
-    WHERE seq = ?3 AND attempt = ?4 AND status = ?5`);
+    WHERE seq IN (SELECT value FROM json_each(?3))`);
   const keepAttempt = database.prepare(`
     INSERT INTO task_attempts (task, number, version, container_id, started_at_ms, ended_at_ms, outcome, error)
     SELECT seq, attempt, version, container_id, started_at_ms, ?2, ?3, error FROM tasks WHERE seq = ?1 AND container_id IS NOT NULL`);
@@ -42,7 +43,7 @@ export function createTaskChanges(database: DatabaseSync, search: TaskSearch, { 
     WHERE seq = ?6 AND attempt = ?7 AND status = ?8`);
   const ended = database.prepare("SELECT ended_at_ms AS atMs FROM tasks WHERE seq = ?");
   const running = database.prepare(`
-    SELECT ${ROW} FROM tasks WHERE ${IS_RUNNING} AND container_id NOT IN (SELECT value FROM json_each(?)) LIMIT ?`);
+    SELECT ${ROW} FROM tasks AS t WHERE ${IS_RUNNING} AND container_id NOT IN (SELECT value FROM json_each(?)) LIMIT ?`);
   const giveBack = database.prepare(`
     UPDATE tasks SET status = ?, wait = 'ready', version = NULL, container_id = NULL, started_at_ms = NULL
     WHERE seq = ? AND attempt = ? AND status = ?`);
@@ -60,10 +61,19 @@ export function createTaskChanges(database: DatabaseSync, search: TaskSearch, { 
     return { seqs, next: seqs.length === CHANGED_AT_ONCE ? Number.MAX_SAFE_INTEGER : null };
   };
 
-  const endOne = (row: Row, status: TaskStatus, nowMs: number): void => {
-    end.run(status, nowMs, ...fence(row));
-    if (row.callbackUrl !== null) callbacks.add(row.seq, nowMs);
-    if (row.concurrencyKey !== null) turns.release(row.queue, row.concurrencyKey, nowMs);
+  /**
+   * As they were read in this transaction. All by one statement, and lines go on when all have left them: one by one, half
+   * of the cost would be the way to SQLite and back.
+   */
+  const endAll = (rows: readonly Row[], status: TaskStatus, nowMs: number): void => {
+    end.run(status, nowMs, JSON.stringify(rows.map(({ seq }) => seq)));
+    callbacks.add(
+      rows.filter(({ callbackUrl }) => callbackUrl !== null).map(({ seq }) => seq),
+      nowMs,
+    );
+    const lines = new Map<string, Row>();
+    for (const row of rows) if (row.concurrencyKey !== null) lines.set(JSON.stringify([row.queue, row.concurrencyKey]), row);
+    for (const { queue, concurrencyKey } of lines.values()) turns.release(queue, concurrencyKey!, nowMs);
   };
 
   /** Once more, from the beginning: at the end of its line, and with its whole time to live. */
@@ -86,14 +96,16 @@ export function createTaskChanges(database: DatabaseSync, search: TaskSearch, { 
       );
       const { seqs, next } =
         filter.expiredByMs !== undefined && event === "expire" && !filter.ids ? expired(filter) : search.find(filter, direction, bounds, CHANGED_AT_ONCE);
+      const rows = read.all(JSON.stringify(seqs)) as unknown as Row[];
+      const byStatus = Map.groupBy(rows, (row) => nextTaskStatus(row.status, event)!);
       const changed: ChangedRow[] = [];
-      for (const seq of seqs) {
-        const row = read.get(seq) as unknown as Row;
-        const status = nextTaskStatus(row.status, event)!;
-        counts.move(row.queue, row.status, status);
-        if (isTaskOver(status)) endOne(row, status, nowMs);
-        else reviveOne(row, status, nowMs);
-        changed.push([row.id, row.queue, row.functionName, row.app, status, row.status === "RUNNING" ? row.attempt : null]);
+      for (const [status, all] of byStatus) {
+        for (const { id, queue, functionName, app, status: before, attempt } of all) {
+          counts.move(queue, before, status);
+          changed.push([id, queue, functionName, app, status, before === "RUNNING" ? attempt : null]);
+        }
+        if (isTaskOver(status)) endAll(all, status, nowMs);
+        else for (const row of all) reviveOne(row, status, nowMs);
       }
       return { changed, next: next === null ? null : { at: next, end: at.end } };
     },

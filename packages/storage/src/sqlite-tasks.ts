@@ -157,7 +157,7 @@ export function createSqliteTasks(database: DatabaseSync, callbacks: SqliteCallb
       if (isTaskOver(status)) {
         end.run(status, attempt, failed, version, containerId, startedAtMs, row.endedAtMs, row.endedAtMs, row.error, ...fence);
         if (row.encoding !== null && result) insertResult.run(task.seq, row.encoding, result, row.file ?? null);
-        if (task.callbackUrl !== null) callbacks.add(task.seq, row.endedAtMs);
+        if (task.callbackUrl !== null) callbacks.add([task.seq], row.endedAtMs);
         return (task.concurrencyKey === null ? undefined : turns.release(task.queue, task.concurrencyKey, row.endedAtMs)) ?? 1;
       }
       const dueAtMs = row.event === "retry" ? (row.dueAtMs ?? row.endedAtMs) : null;
