@@ -48,7 +48,7 @@ const tell = (nonce, fact) => new Promise((resolve) => {
 });
 async function witnessed(seq, ctx, work) {
   const nonce = randomUUID();
-  await tell(nonce, { says: "starts", seq, taskId: ctx.taskId, attempt: ctx.attempt, containerId: ctx.containerId, version: ctx.version, url: process.env.SAMOVAR_URL });
+  await tell(nonce, { says: "starts", seq, taskId: ctx.taskId, attempt: ctx.attempt, containerId: ctx.containerId, version: ctx.version });
   try {
     await work();
   } catch (error) {

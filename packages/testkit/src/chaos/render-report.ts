@@ -21,7 +21,7 @@ export function renderReport({ history, violations, actions, deploys, folder }: 
   return [...lines, ...counts, ...violations.slice(0, SHOWN).map((violation) => renderViolation(history, violation))].join("\n");
 }
 
-/** What killed servers left behind, and the check allows: how often it had to be told apart from a violation. */
+/** What went on over the death of its server, and what killed servers left behind and the check allows: how often it had to be told apart from a violation. */
 function describeExcused(history: History): string {
   const tasks = new Map(history.tasks.map((task) => [task.id, task]));
   const winners = history.executions.filter(({ nonce, taskId }) => tasks.get(taskId)?.nonce === nonce);
@@ -31,7 +31,9 @@ function describeExcused(history: History): string {
   const again = history.deliveries.length - new Set(history.deliveries.map(({ webhookId }) => webhookId)).size;
   const resent = history.puts.filter(({ unanswered, answers }) => unanswered && answers.length > 0).length;
   const givenBack = history.tasks.flatMap(({ attempts }) => attempts).filter(({ outcome }) => outcome === "given-back").length;
-  return `${givenBack} attempts given back, ${lostStarts.length} starts lost with their server (${begunEarly.length} of tasks that were not there yet), ${late} results too late; ${resent} puts sent again; ${again} callbacks more than once`;
+  const lifeAt = (atMs: number): number => history.lives.findLastIndex(({ startedAtMs }) => startedAtMs <= atMs);
+  const outlived = winners.filter(({ life, endedAtMs }) => lifeAt(endedAtMs ?? 0) > life).length;
+  return `${outlived} executions outlived their server and completed their tasks; ${givenBack} attempts given back, ${lostStarts.length} starts lost with their server (${begunEarly.length} of tasks that were not there yet), ${late} results too late; ${resent} puts sent again; ${again} callbacks more than once`;
 }
 
 function renderViolation(history: History, { rule, taskId, message }: Violation): string {

@@ -117,7 +117,7 @@ async function runIn(
     puts: producers.flatMap(({ puts }) => puts),
     cancels: producers.flatMap(({ cancels }) => cancels),
     told: producers.flatMap(({ told }) => told),
-    executions: witness.executions,
+    executions: witness.executions(server.lives),
     lives: server.lives,
     killedContainers: killer.killedContainers,
     deliveries: receiver.deliveries,

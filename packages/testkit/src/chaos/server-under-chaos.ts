@@ -17,8 +17,6 @@ interface Life {
   expected: "killed" | "stopped" | null;
 }
 
-const HOSTS_PER_NET = 200;
-
 export interface ServerOptions {
   readonly home: string;
   readonly driver: string;
@@ -57,12 +55,6 @@ export class ServerUnderChaos {
     return readFile(join(this.#options.home, "admin-token"), "utf8").then((text) => text.trim());
   }
 
-  /** Each life listens on an address of its own, which its containers have in their URL. */
-  static lifeOf(url: string): number {
-    const [, , high, low] = new URL(url).hostname.split(".");
-    return (Number(high) - 1) * HOSTS_PER_NET + Number(low) - 1;
-  }
-
   /** Resolves when it is ready, or was ended by one of the ways below. Rejects when it ended by itself. */
   async start(): Promise<void> {
     const { home, driver } = this.#options;
@@ -75,7 +67,6 @@ export class ServerUnderChaos {
         PATH: process.env["PATH"],
         HOME: home,
         SAMOVAR_HOME: home,
-        SAMOVAR_HOST: `127.0.${Math.floor(this.#lives.length / HOSTS_PER_NET) + 1}.${(this.#lives.length % HOSTS_PER_NET) + 1}`,
         SAMOVAR_PORT: "0",
         SAMOVAR_DRIVER: driver,
         SAMOVAR_LOG_LEVEL: "info",

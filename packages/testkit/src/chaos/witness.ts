@@ -1,16 +1,15 @@
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
-import type { Execution } from "./history.ts";
+import type { Execution, ServerLife } from "./history.ts";
 import type { Moments } from "./moments.ts";
-import { ServerUnderChaos } from "./server-under-chaos.ts";
 
 interface Seen {
-  readonly execution: Omit<Execution, "end" | "endedAtMs">;
+  readonly execution: Omit<Execution, "life" | "end" | "endedAtMs">;
   end: Execution["end"];
   endedAtMs: number | null;
 }
 
 type Said =
-  | ({ readonly says: "starts"; readonly url: string } & Omit<Execution, "life" | "startedAtMs" | "end" | "endedAtMs">)
+  | ({ readonly says: "starts" } & Omit<Execution, "life" | "startedAtMs" | "end" | "endedAtMs">)
   | { readonly says: "returned" | "threw"; readonly nonce: string };
 
 /**
@@ -39,8 +38,14 @@ export class Witness {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  get executions(): readonly Execution[] {
-    return [...this.#seen.values()].map(({ execution, end, endedAtMs }) => ({ ...execution, end, endedAtMs }));
+  /** A container may be of several lives of the server: an execution is of the one in which it began, or that was the last by then. */
+  executions(lives: readonly ServerLife[]): readonly Execution[] {
+    const lifeAt = (atMs: number): number =>
+      Math.max(
+        0,
+        lives.findLastIndex(({ startedAtMs }) => startedAtMs <= atMs),
+      );
+    return [...this.#seen.values()].map(({ execution, end, endedAtMs }) => ({ ...execution, life: lifeAt(execution.startedAtMs), end, endedAtMs }));
   }
 
   dispose(): void {
@@ -78,8 +83,8 @@ export class Witness {
 
   #hear(said: Said): void {
     if (said.says !== "starts") return this.#end(said.nonce, said.says);
-    const { says: _, url, ...execution } = said;
-    this.#seen.set(said.nonce, { execution: { ...execution, life: ServerUnderChaos.lifeOf(url), startedAtMs: Date.now() }, end: null, endedAtMs: null });
+    const { says: _, ...execution } = said;
+    this.#seen.set(said.nonce, { execution: { ...execution, startedAtMs: Date.now() }, end: null, endedAtMs: null });
   }
 
   #end(nonce: string, end: "returned" | "threw" | "gone"): void {
