@@ -163,7 +163,8 @@ async function end(code: number, error?: unknown): Promise<void> {
   }
   // Pipes are written asynchronously: leaving now would cut off the last lines.
   await Promise.all([flush(process.stdout), flush(process.stderr)]);
-  process.exit(result);
+  // Where nothing went wrong, with what main has set.
+  process.exit(result === 0 ? process.exitCode : result);
 }
 
 function flush(stream: NodeJS.WriteStream): Promise<void> {

@@ -73,6 +73,10 @@ test("an error of main is printed with its cause and the author's lines, and end
 test("main's own exit code is kept, and a main that can never end is told", async () => {
   const exits = await start(`export default () => process.exit(7);`);
   expect(await exits.runMain({ args: [], transport: null })).toBe(7);
+  const sets = await start(`export default () => { process.exitCode = 4; };`);
+  expect(await sets.runMain({ args: [], transport: null })).toBe(4);
+  const throws = await start(`export default () => { process.exitCode = 4; throw new Error("no"); };`);
+  expect(await throws.runMain({ args: [], transport: null })).toBe(1);
   const stuck = await start(`export default () => new Promise(() => {});`);
   expect(await stuck.runMain({ args: [], transport: null })).toBe(1);
   expect(await stuck.err).toContain("main waits for something that can never happen");
