@@ -21,7 +21,8 @@ const runnerFile = join(folder, "runner.mjs");
 await mkdir(join(folder, "code"));
 await writeFile(join(folder, "code", "app.mjs"), "export {};\n");
 await writeFile(runnerFile, `process.stdout.write("up\\n"); setInterval(() => {}, 1e6);\n`);
-await writeFile(join(folder, "s"), "");
+await mkdir(join(folder, "server"));
+await writeFile(join(folder, "server/s"), "");
 const options = { home: join(folder, "containers"), nodePath: process.execPath, runnerFile, clock: systemClock, logger: silentLogger };
 const driver =
   kind === "crun" || kind === "runc"
@@ -66,7 +67,7 @@ async function runContainer(i: number): Promise<[firstLineMs: number, returnedMs
   const spec: ContainerSpec = {
     containerId: `ct_${i + 3}`,
     functionName: "bench",
-    serverAddress: join(folder, "s"),
+    serverAddress: join(folder, "server/s"),
     token: "token",
     code: { codeId: "code", sourceDir: join(folder, "code"), entry: "app.mjs", nodeModules: [] },
     env: {},

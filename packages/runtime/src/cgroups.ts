@@ -98,8 +98,11 @@ export async function openGroup(cgroups: Cgroups | null, containerId: string, li
   }
 }
 
-/** Removes what servers that are gone left behind, whatever their driver, as far as no process is in it. False when something stays. */
-export async function removeStaleCgroups(): Promise<boolean> {
+/**
+ * Removes what servers that are gone left behind, whatever their driver, as far as no process is in it and it is not of a container that
+ * was taken back. False when something else stays.
+ */
+export async function removeStaleCgroups(takenIds: ReadonlySet<string>): Promise<boolean> {
   const plan = await detectCgroups(realFiles, { every: true });
   const removed: boolean[] = [];
   for (const { parentDir } of plan.hierarchies) {
@@ -108,7 +111,8 @@ export async function removeStaleCgroups(): Promise<boolean> {
       if (pid === undefined || isAlive(Number(pid))) continue;
       const dir = join(parentDir, name);
       const containers = (await readdir(dir, { withFileTypes: true }).catch(() => [])).filter((entry) => entry.isDirectory());
-      for (const dirs of [containers.map((entry) => join(dir, entry.name)), [dir]]) {
+      const stale = containers.filter((entry) => !takenIds.has(entry.name));
+      for (const dirs of [stale.map((entry) => join(dir, entry.name)), stale.length < containers.length ? [] : [dir]]) {
         for (const group of dirs) {
           removed.push(
             await removeGroup(group).then(

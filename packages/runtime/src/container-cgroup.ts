@@ -10,16 +10,18 @@ const CPU_QUOTA_MIN_US = 1_000;
 /** Pauses for a group to become empty double up to this. */
 const LAST_PAUSE_MS = 256;
 
-interface Group extends CgroupHierarchy {
+/** A container's group in one tree. */
+export interface CgroupPlace extends CgroupHierarchy {
   readonly dir: string;
 }
 
 /** One container's folder in every tree. `make` → `place` → … → `remove`; everything else is valid in between. */
 export class ContainerCgroup {
-  readonly #groups: readonly Group[];
+  readonly #groups: readonly CgroupPlace[];
   readonly #enqueue: <T>(move: () => Promise<T>) => Promise<T>;
 
-  constructor(groups: readonly Group[], enqueue: <T>(move: () => Promise<T>) => Promise<T>) {
+  /** `enqueue` may be left out for a group into which its processes have been moved already. */
+  constructor(groups: readonly CgroupPlace[], enqueue: <T>(move: () => Promise<T>) => Promise<T> = (move) => move()) {
     this.#groups = groups;
     this.#enqueue = enqueue;
   }
@@ -43,6 +45,15 @@ export class ContainerCgroup {
   /** What a process writes itself to in order to move here. */
   get procsFiles(): readonly string[] {
     return this.#groups.map((group) => join(group.dir, "cgroup.procs"));
+  }
+
+  get places(): readonly CgroupPlace[] {
+    return this.#groups;
+  }
+
+  /** Whether the kernel holds the memory limit here. */
+  get limitsMemory(): boolean {
+    return this.#with("memory") !== undefined;
   }
 
   async pids(): Promise<number[]> {
@@ -95,7 +106,7 @@ export class ContainerCgroup {
     await Promise.all(this.#groups.map((group) => removeEmpty(group.dir)));
   }
 
-  #with(controller: Controller): Group | undefined {
+  #with(controller: Controller): CgroupPlace | undefined {
     return this.#groups.find((group) => group.controllers.includes(controller));
   }
 }

@@ -18,7 +18,7 @@ export class ContainerLedger<C extends { kill(): Promise<void> }> {
   #closed = false;
 
   /** Runs a start. While it runs, and until `remove`, no other container has its id. */
-  async begin<T>({ containerId }: ContainerSpec, start: () => Promise<T>): Promise<T> {
+  async begin<T>({ containerId }: Pick<ContainerSpec, "containerId">, start: () => Promise<T>): Promise<T> {
     this.assertOpen();
     if (!SAFE_ID.test(containerId)) throw new SamovarError("internal", `A container's id must do as a file name, but is ${JSON.stringify(containerId)}`);
     if (this.#ids.has(containerId)) throw new SamovarError("internal", `A container with the id ${containerId} is there already`);

@@ -32,7 +32,10 @@ export interface ContainerSpec {
   readonly containerId: string;
   /** Labels for people who look at the machine's process list. */
   readonly functionName: string;
-  /** Where the runner connects to. */
+  /**
+   * Where the runner connects to. A socket's path: its folder holds nothing else and stays, since containers with a root of their own see
+   * that, and it stands in one that keeps others of this machine from both.
+   */
   readonly serverAddress: string;
   readonly token: string;
   /** The code's files; the driver gives the container a working folder made of them (see `materialize`). */

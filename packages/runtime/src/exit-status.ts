@@ -14,8 +14,10 @@ export interface ExitEvidence {
   readonly heapExhausted: boolean;
 }
 
-/** How an end is told: what looks like a signal is `oom` where memory was the reason. */
-export function toExitStatus({ code, signal, killedByUs, oomKills, heapExhausted }: ExitEvidence): ExitStatus {
+/** How an end is told: what looks like a signal is `oom` where memory was the reason; `lost` without any evidence. */
+export function toExitStatus(evidence: ExitEvidence | null): ExitStatus {
+  if (evidence === null) return { kind: "lost", code: null, signal: null };
+  const { code, signal, killedByUs, oomKills, heapExhausted } = evidence;
   if (signal === null) return { kind: "exit", code: code ?? 0, signal: null };
   const oom = (signal === "SIGKILL" && !killedByUs && oomKills > 0) || (V8_FATAL.has(signal) && heapExhausted);
   return { kind: oom ? "oom" : "signal", code: null, signal };

@@ -16,6 +16,11 @@ export class OomCount {
     this.#placed = placed;
   }
 
+  /** Those of before were told, or were nobody's to tell. */
+  async countFromNow(): Promise<void> {
+    this.#told = await this.kills();
+  }
+
   watchKilled(): void {
     this.#watchKills++;
   }

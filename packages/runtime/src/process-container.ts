@@ -1,4 +1,3 @@
-import type { ChildProcess } from "node:child_process";
 import type { Logger } from "@samovar/kit";
 import type { ContainerCgroup } from "./container-cgroup.ts";
 import { endTree, nextTurn, signal } from "./container-ending.ts";
@@ -11,13 +10,14 @@ import { planProcessExec } from "./exec/plan-process-exec.ts";
 import { startExec } from "./exec/start-exec.ts";
 import { toExitStatus } from "./exit-status.ts";
 import { guardEvents } from "./guarded-events.ts";
+import type { MainProcess, ProcessEnd } from "./main-process.ts";
 import type { MemoryWatch } from "./memory-watch.ts";
 import { OomCount } from "./oom-count.ts";
 import { familyOf, findByContainerId, isAlive, readProcessTable } from "./process-table.ts";
 
 export interface ProcessContainerOptions {
-  readonly spec: ContainerSpec;
-  readonly child: ChildProcess & { readonly pid: number };
+  readonly spec: Omit<ContainerSpec, "token">;
+  readonly main: MainProcess;
   readonly folder: ContainerFolder;
   /** What its process was started with. */
   readonly environment: Readonly<Record<string, string>>;
@@ -28,7 +28,8 @@ export interface ProcessContainerOptions {
   /** Whether the groups hold the memory limit. */
   readonly memoryEnforced: boolean;
   readonly logger: Logger;
-  onGone(): void;
+  /** All of it is gone. */
+  onGone(): void | Promise<void>;
 }
 
 /**
@@ -58,28 +59,23 @@ export class ProcessContainer implements RunningContainer {
   constructor(options: ProcessContainerOptions) {
     this.#options = options;
     this.#events = guardEvents(options.events, options.spec.containerId, options.logger);
-    this.pid = options.child.pid;
+    this.pid = options.main.pid;
     this.codePath = options.folder.work;
     this.codeDir = options.folder.work;
     this.#oom = new OomCount(options.placed);
-    const { stdout, stderr } = options.child;
-    stdout!.on("data", (chunk: Buffer) => this.#output("stdout", chunk));
-    stderr!.on("data", (chunk: Buffer) => {
+    options.main.stdout.read((chunk) => this.#output("stdout", chunk));
+    options.main.stderr.read((chunk) => {
       this.#oom.heap.push(chunk);
       this.#output("stderr", chunk);
     });
-    // A pipe that breaks ends like one that closes.
-    for (const stream of [stdout!, stderr!]) stream.on("error", () => {});
-    this.#ended = new Promise((resolve) => {
-      options.child.once("exit", (code, signal) => void this.#onExit(code, signal).then(resolve));
-    });
+    this.#ended = options.main.ended.then((end) => this.#onEnd(end));
     void options.placed.then((cgroup) => {
       if (!(cgroup && options.memoryEnforced)) this.#watchMemory();
     });
   }
 
   async terminate(): Promise<void> {
-    if (!this.#isEnded) this.#options.child.kill("SIGTERM");
+    if (!this.#isEnded) this.#options.main.terminate();
   }
 
   kill(): Promise<void> {
@@ -110,6 +106,11 @@ export class ProcessContainer implements RunningContainer {
     return readContainerStats(await this.#options.placed, () => this.#pids());
   }
 
+  /** Of a container that was taken back: what it was ended for before is not this server's to tell. */
+  countOomFromNow(): Promise<void> {
+    return this.#oom.countFromNow();
+  }
+
   tookOom(): Promise<boolean> {
     return this.#oom.rose();
   }
@@ -118,7 +119,7 @@ export class ProcessContainer implements RunningContainer {
     if (!this.#gone) this.#events.output(stream, chunk);
   }
 
-  async #onExit(code: number | null, exitSignal: string | null): Promise<void> {
+  async #onEnd(end: ProcessEnd | null): Promise<void> {
     this.#isEnded = true;
     this.#hasGroup = isAlive(-this.pid);
     const killedByUs = this.#killedByUs;
@@ -126,7 +127,9 @@ export class ProcessContainer implements RunningContainer {
     // waited for: other processes may hold them open.
     await nextTurn();
     await nextTurn();
-    const status = toExitStatus({ code, signal: exitSignal, killedByUs, oomKills: await this.#oom.kills(), heapExhausted: this.#oom.heap.count > 0 });
+    // Whose parent is somebody else has ended as we made it, or nobody knows how.
+    const known = end ?? (killedByUs ? { code: null, signal: "SIGKILL" } : null);
+    const status = toExitStatus(known && { ...known, killedByUs, oomKills: await this.#oom.kills(), heapExhausted: this.#oom.heap.count > 0 });
     this.#events.mainExited(status);
   }
 
@@ -142,10 +145,9 @@ export class ProcessContainer implements RunningContainer {
     await this.#oom.close();
     await cgroup?.remove();
     this.#gone = true;
-    this.#options.child.stdout!.destroy();
-    this.#options.child.stderr!.destroy();
+    this.#options.main.release();
     await removeFolder(this.#options.folder.root);
-    this.#options.onGone();
+    await this.#options.onGone();
   }
 
   async #signalFamily(): Promise<number> {

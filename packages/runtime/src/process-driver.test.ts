@@ -33,12 +33,14 @@ const spec = (containerId: string): ContainerSpec => ({
   gpus: [],
   limits: { cpuMillis: 1_000, memoryMib: 128, maxProcesses: 64, diskMib: 1_024, workers: 1 },
 });
+/** Their folders, without what the driver has there for itself. */
+const containers = async (): Promise<string[]> => (await readdir(options.home)).filter((name) => !name.startsWith("."));
 const deaf = { output() {}, mainExited() {} };
 
 test("a node that is not there is told by path, and nothing is left", async () => {
   const driver = await createProcessDriver({ ...options, nodePath: "/nowhere/node" });
   await expect(driver.start(spec("ct_1"), deaf)).rejects.toMatchObject({ code: "start_failed", message: expect.stringContaining("/nowhere/node") });
-  expect(await readdir(options.home)).toEqual([]);
+  expect(await containers()).toEqual([]);
   await driver.dispose();
 });
 
@@ -110,7 +112,7 @@ test.runIf(process.platform === "linux")("leftovers of a dead server without a p
   child.kill("SIGTERM");
   await exited;
   expect(await look(11_000)).toBe("What an earlier server left is cleared");
-  expect(await readdir(options.home)).toEqual([]);
+  expect(await containers()).toEqual([]);
   await driver.dispose();
 });
 
@@ -125,7 +127,7 @@ test.runIf(process.platform === "linux")("leftovers that stay too long are kille
   const exited = once(child, "exit");
   await look(75_000);
   expect(await exited).toEqual([null, "SIGKILL"]);
-  expect(await readdir(options.home)).toEqual([]);
+  expect(await containers()).toEqual([]);
   await driver.dispose();
 });
 
@@ -167,7 +169,7 @@ test.runIf(process.platform === "linux")("a server that is killed leaves contain
   const driver = await createProcessDriver({ ...options, clock, logger });
   expect(isAlive(Number(pid))).toBe(true);
   for (const byMs of [11_000, 34_000, 75_000]) await look(byMs);
-  expect(await readdir(options.home)).toEqual([]);
+  expect(await containers()).toEqual([]);
   expect(await left()).toEqual([]);
   await driver.dispose();
 });

@@ -25,7 +25,7 @@ export function toProcessInfo(plan: CgroupPlan, platform: NodeJS.Platform, switc
       diskLimit: "none",
       userNamespace: false,
       exec: true,
-      takeBack: false,
+      takeBack: isLinux,
     },
     missing: [
       "Containers see the host's files and run as the server's user: run only code that you trust",

@@ -61,6 +61,13 @@ export function containerIdOf(environ: string): string | null {
   return /(?:^|\0)SAMOVAR_CONTAINER_ID=([^\0]*)/.exec(environ)?.[1] ?? null;
 }
 
+/** When a process was started, in ticks since the machine was; null when it has ended, or where there is no /proc. */
+export async function readStartTicks(pid: number): Promise<number | null> {
+  const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  const rest = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return rest.length < 20 || rest[0] === "Z" || rest[0] === "X" ? null : Number(rest[19]);
+}
+
 /** Whether a process with this id exists, ended but unreaped ones included. */
 export function isAlive(pid: number): boolean {
   try {

@@ -2,7 +2,10 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock, Logger } from "@samovar/kit";
+import { SamovarError } from "@samovar/protocol";
 import { removeFolder } from "./container-folder.ts";
+import { closePipes, reopenPipes, type ContainerPipes } from "./container-pipes.ts";
+import { isLiving, readRecord, type ContainerRecord } from "./container-record.ts";
 import { findByContainerId } from "./process-table.ts";
 
 /**
@@ -18,22 +21,33 @@ export interface StaleContainersOptions {
   readonly containersDir: string;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Removes the control groups of dead servers that have become empty; false while some are not. */
-  clearGroups(): Promise<boolean>;
+  /** Removes the control groups of dead servers that have become empty, but for these; false while others are not. */
+  clearGroups(takenIds: ReadonlySet<string>): Promise<boolean>;
   /** Removes what else a driver has for containers, but for these. */
   clearRest?(liveIds: ReadonlySet<string>): Promise<void>;
 }
 
+/** What a driver goes on with. */
+export interface LeftContainer {
+  readonly record: ContainerRecord;
+  readonly pipes: ContainerPipes;
+}
+
 /**
  * What a server that died left in the containers' folder. Containers without a process go at once; the others are
- * left alone until their runner has ended itself. They are not taken back: without their pipes and exit event a
- * driver would have to guess.
+ * left alone until they are taken back or their runner has ended itself. What they write is read all the while, so that
+ * none of them waits for a reader.
  *
- * States: waiting (some are left, a timer is set) → done. `dispose` ends the waiting and leaves them to the next server.
+ * States of one container: left → cleared, or taken → ended. Of the whole: waiting (some are left, a timer is set) → done;
+ * `dispose` ends the waiting and leaves them to the next server.
  */
 export class StaleContainers {
   readonly #options: StaleContainersOptions;
   readonly #left: Set<string>;
+  readonly #taken = new Set<string>();
+  readonly #pipes = new Map<string, ContainerPipes>();
+  /** A look, or somebody who takes one: each after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
   #groupsCleared = false;
   #cancelTimer: () => void = () => {};
   #disposed = false;
@@ -45,18 +59,51 @@ export class StaleContainers {
 
   static async clear(options: StaleContainersOptions): Promise<StaleContainers> {
     const stale = new StaleContainers(options, new Set((await readdir(options.containersDir)).filter((name) => !name.startsWith("."))));
-    await stale.#look(false);
+    await stale.#inTurn(() => stale.#look(false));
     stale.#wait(0);
     return stale;
   }
 
   get isCleared(): boolean {
-    return this.#left.size === 0;
+    return this.#left.size === 0 && this.#taken.size === 0;
+  }
+
+  /** From now on it is the driver's to end. Rejects with `not_found` where its main process doesn't live, or is another driver's. */
+  take(containerId: string, driver: ContainerRecord["driver"]): Promise<LeftContainer> {
+    return this.#inTurn(async () => {
+      const record = this.#left.has(containerId) && !this.#disposed ? await readRecord(this.#folderOf(containerId)) : null;
+      if (record?.driver !== driver || !(await isLiving(record, containerId)))
+        throw new SamovarError("not_found", `Container ${containerId} can't be taken back: an earlier server has left no main process of it`);
+      const pipes = this.#pipes.get(containerId) ?? reopenPipes(this.#folderOf(containerId));
+      this.#pipes.delete(containerId);
+      this.#left.delete(containerId);
+      this.#taken.add(containerId);
+      return { record, pipes };
+    });
+  }
+
+  /** One that was taken has ended: what it shared with others of its server goes, unless some of these live. */
+  async ended(containerId: string): Promise<void> {
+    await this.#inTurn(async () => {
+      this.#taken.delete(containerId);
+      await this.#clearShared();
+    });
   }
 
   dispose(): void {
     this.#disposed = true;
     this.#cancelTimer();
+    for (const id of [...this.#pipes.keys()]) this.#closePipes(id);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  #folderOf(containerId: string): string {
+    return join(this.#options.containersDir, containerId);
   }
 
   #wait(round: number): void {
@@ -68,7 +115,7 @@ export class StaleContainers {
   async #lookAgain(round: number): Promise<void> {
     const { logger } = this.#options;
     try {
-      await this.#look(round === LOOKS_AFTER_MS.length - 1);
+      await this.#inTurn(() => this.#look(round === LOOKS_AFTER_MS.length - 1));
       this.#wait(round + 1);
       logger.info(
         { left: [...this.#left] },
@@ -83,17 +130,40 @@ export class StaleContainers {
     const alive = await findByContainerId(this.#left);
     if (kill) for (const pids of alive.values()) for (const pid of pids) endProcess(pid);
     for (const id of [...this.#left]) {
-      if (alive.has(id) && !kill) continue;
-      await removeFolder(join(this.#options.containersDir, id));
+      if (alive.has(id) && !kill) {
+        this.#openPipes(id);
+        continue;
+      }
+      this.#closePipes(id);
+      await removeFolder(this.#folderOf(id));
       this.#left.delete(id);
     }
-    await this.#options.clearRest?.(this.#left);
-    this.#groupsCleared = await this.#options.clearGroups();
+    await this.#clearShared();
     // What was just killed leaves its group a moment later, and no later look would see to it.
     for (let pauseMs = 1; kill && !this.#groupsCleared && pauseMs < LAST_PAUSE_MS; pauseMs *= 2) {
       await sleep(pauseMs);
-      this.#groupsCleared = await this.#options.clearGroups();
+      this.#groupsCleared = await this.#options.clearGroups(this.#taken);
     }
+  }
+
+  async #clearShared(): Promise<void> {
+    await this.#options.clearRest?.(new Set([...this.#left, ...this.#taken]));
+    this.#groupsCleared = await this.#options.clearGroups(this.#taken);
+  }
+
+  #openPipes(containerId: string): void {
+    if (this.#pipes.has(containerId) || this.#disposed) return;
+    try {
+      this.#pipes.set(containerId, reopenPipes(this.#folderOf(containerId)));
+    } catch {
+      // It ends without a reader.
+    }
+  }
+
+  #closePipes(containerId: string): void {
+    const pipes = this.#pipes.get(containerId);
+    if (pipes) closePipes(pipes);
+    this.#pipes.delete(containerId);
   }
 }
 

@@ -54,7 +54,7 @@ export function describeDriver(name: string, { make, withoutProcesses, missing =
 
     beforeEach(async () => {
       await writeCode(folder());
-      probes = await ProbeServer.listen(join(folder(), "s"));
+      probes = await ProbeServer.listen(join(folder(), "server/s"));
       driver = await make({ home: join(folder(), HOME), accept: (connection) => probes.accept(connection) });
     });
     afterEach(() => disposeAll([() => driver.dispose(), () => probes.dispose()]));
@@ -72,7 +72,7 @@ export function describeDriver(name: string, { make, withoutProcesses, missing =
       // Unlike those of other suites that run meanwhile: processes are found by it, on all of the machine.
       containerId: `ct_${process.pid}_${++count}`,
       functionName: "probe",
-      serverAddress: join(folder(), "s"),
+      serverAddress: join(folder(), "server/s"),
       token: `token-${count}`,
       code: { codeId: "code-1", sourceDir: join(folder(), "code"), entry: "index.mjs", nodeModules: [join(folder(), "modules")] },
       env,

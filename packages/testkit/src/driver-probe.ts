@@ -84,6 +84,14 @@ const processActions: ProbeActions = {
   },
   ignoreTerm: () => void process.removeAllListeners("SIGTERM").on("SIGTERM", () => {}),
   place: () => ({ cwd: process.cwd(), env: process.env, argv: process.argv, execArgv: process.execArgv }),
+  /** Writes lines to both descriptors by a program that ends when it can't, and by itself; answers how the program ended. */
+  writeOn: (lines: number) =>
+    new Promise((resolve) => {
+      writeSync(1, "itself\n");
+      writeSync(2, "itself\n");
+      const script = `i=0; while [ $i -lt ${lines} ]; do echo line $i; echo line $i >&2; i=$((i+1)); done`;
+      spawn("/bin/sh", ["-c", script], { stdio: ["ignore", "inherit", "inherit"] }).once("exit", (code, signal) => resolve({ code, signal }));
+    }),
   list: () => readdirSync(".", { recursive: true }),
   read: (path: string) => readFileSync(path, "utf8"),
   write: (path: string, text: string) => writeFileSync(path, text),
@@ -170,8 +178,14 @@ const processActions: ProbeActions = {
 
 if (import.meta.main && process.env["SAMOVAR_SERVER"] !== undefined) {
   process.on("SIGTERM", () => process.stdout.write("terminating\n", () => process.exit(0)));
-  const connection = connect(process.env["SAMOVAR_SERVER"]);
-  // Without its server it has no business.
-  connection.on("error", () => {}).on("close", () => process.exit(0));
-  obey(connection, { containerId: process.env["SAMOVAR_CONTAINER_ID"]!, token: process.env["SAMOVAR_TOKEN"]!, pid: process.pid }, processActions);
+  const dial = (): void => {
+    const connection = connect(process.env["SAMOVAR_SERVER"]!);
+    connections++;
+    // Without its server it has no business.
+    connection.on("error", () => {}).on("close", () => --connections || process.exit(0));
+    const hello = { containerId: process.env["SAMOVAR_CONTAINER_ID"]!, token: process.env["SAMOVAR_TOKEN"]!, pid: process.pid };
+    obey(connection, hello, { ...processActions, dial });
+  };
+  let connections = 0;
+  dial();
 }

@@ -43,7 +43,7 @@ async function look(driver: RuntimeDriver, probes: ProbeServer, containerId: str
   const spec: ContainerSpec = {
     containerId,
     functionName: "probe",
-    serverAddress: join(folder(), "s"),
+    serverAddress: join(folder(), "server/s"),
     token: `token of ${containerId}`,
     code: { codeId: "code", sourceDir: join(folder(), "code"), entry: "index.mjs", nodeModules: [] },
     env: { CUDA_VISIBLE_DEVICES: "0,1", MINE: "yes" },
@@ -64,7 +64,7 @@ async function look(driver: RuntimeDriver, probes: ProbeServer, containerId: str
 async function open(make: (home: string, runnerFile: string, gpus: Gpus) => Promise<RuntimeDriver>) {
   mkdirSync(join(folder(), "code"));
   writeFileSync(join(folder(), "code/index.mjs"), "");
-  const probes = await ProbeServer.listen(join(folder(), "s"));
+  const probes = await ProbeServer.listen(join(folder(), "server/s"));
   closing.push(async () => probes.dispose());
   const driver = await make(join(folder(), "containers"), await writeProbe(folder()), await openGpus());
   closing.push(() => driver.dispose());

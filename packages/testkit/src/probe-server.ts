@@ -1,6 +1,9 @@
+import { rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
 import { createInterface } from "node:readline";
 import type { Duplex } from "node:stream";
+import { makeFolders } from "@samovar/kit";
 import type { ProbeHello } from "./driver-probe.ts";
 
 /** A container of the conformance suite as the server sees it. */
@@ -22,7 +25,10 @@ export class ProbeServer {
     this.#server = createServer((socket: Socket) => this.accept(socket));
   }
 
+  /** Like a server, it stands alone in its folder, and in place of one that stood there before. */
   static async listen(path: string): Promise<ProbeServer> {
+    makeFolders(dirname(path));
+    rmSync(path, { force: true });
     const probes = new ProbeServer();
     await new Promise<void>((resolve, reject) => probes.#server.once("error", reject).listen(path, resolve));
     return probes;

@@ -18,7 +18,7 @@ import { startExec } from "./start-exec.ts";
 export interface OciExecPlace {
   readonly containerId: string;
   readonly program: RuntimeProgram;
-  readonly access: HostAccess;
+  readonly access: Pick<HostAccess, "prefix" | "inside">;
   readonly folder: OciFolder;
   /** The container's configuration: its main process's user, variables and limits are those of all. */
   readonly config: object;

@@ -17,8 +17,13 @@ export interface ContainerNetworks {
    */
   create(containerId: string, policy: NetworkPolicy): Promise<ContainerNetwork>;
   /**
+   * Goes on with the network of a container that an earlier server of the same home has made: it may reach what it could, and
+   * has answers for names again. Null where the container has no network of its own with a way out.
+   */
+  takeBack(containerId: string): Promise<ContainerNetwork | null>;
+  /**
    * Removes what an earlier server of the same home left, but for the networks of `liveIds`: those keep what they may
-   * reach, without new answers for names. May be called again when fewer live.
+   * reach, without new answers for names until they are taken back. May be called again when fewer live.
    */
   clearStale(liveIds: ReadonlySet<string>): Promise<void>;
   /** Removes all networks, also those not disposed, and takes back what was changed on the host. Idempotent. */

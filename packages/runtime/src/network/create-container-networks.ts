@@ -1,13 +1,15 @@
-import { realpath, writeFile } from "node:fs/promises";
+import { readdir, realpath, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { makeFolders, type Clock, type Logger } from "@samovar/kit";
+import { disposeAll, makeFolders, type Clock, type Logger } from "@samovar/kit";
 import { describeAllowProblem, MAX_ALLOW_ENTRIES, parseAllowEntry, SamovarError, type Ipv4Range, type NetworkPolicy } from "@samovar/protocol";
 import { DEFAULT_RANGE } from "./address-block.ts";
 import type { ContainerNetwork, ContainerNetworks } from "./container-network.ts";
 import { Instance } from "./instance.ts";
-import { homePrefix } from "./instance-name.ts";
+import { listContainers } from "./instance-files.ts";
+import { homePrefix, instanceOf } from "./instance-name.ts";
 import { createKernel } from "./kernel.ts";
 import { removeLeftovers } from "./leftovers.ts";
+import { TakenInstance } from "./taken-instance.ts";
 import { probeNetwork, type NetworkProbe } from "./network-probe.ts";
 
 export interface ContainerNetworksOptions {
@@ -45,6 +47,8 @@ class Networks implements ContainerNetworks {
   readonly #kernel = createKernel();
   #probe: NetworkProbe;
   #instance: Promise<Instance> | null = null;
+  /** Of dead servers, by name. */
+  readonly #taken = new Map<string, Promise<TakenInstance>>();
   /** What is made meanwhile would look like a leftover, too. */
   #clearing: Promise<void> = Promise.resolve();
   #disposing: Promise<void> | null = null;
@@ -83,10 +87,25 @@ class Networks implements ContainerNetworks {
     return (await this.#open()).create(containerId, policy);
   }
 
+  async takeBack(containerId: string): Promise<ContainerNetwork | null> {
+    await this.#clearing;
+    if (this.#disposing) throw new SamovarError("shutting_down", "No network is taken back any more: the driver was disposed");
+    const name = await this.#foreignInstanceOf(containerId);
+    if (name === null) return null;
+    let opening = this.#taken.get(name);
+    if (!opening) {
+      this.#taken.set(name, (opening = TakenInstance.open({ ...this.#options, kernel: this.#kernel }, name)));
+      // The next container tries anew.
+      opening.catch(() => this.#taken.delete(name));
+    }
+    return (await opening).takeBack(containerId);
+  }
+
   async clearStale(liveIds: ReadonlySet<string>): Promise<void> {
     const { home } = this.#options;
     const opening = this.#instance;
     const cleared = this.#clearing.then(async () => {
+      for (const name of this.#taken.keys()) if (!(await listContainers(home, name)).some((id) => liveIds.has(id))) await this.#letGo(name);
       const instance = await opening?.catch(() => null);
       await removeLeftovers({ home, prefix: homePrefix(home), own: instance?.name ?? null, liveIds, kernel: this.#kernel });
     });
@@ -98,9 +117,25 @@ class Networks implements ContainerNetworks {
     this.#disposing ??= (async () => {
       await this.#clearing;
       const instance = await this.#instance?.catch(() => null);
-      await instance?.dispose();
+      await disposeAll([...[...this.#taken.keys()].map((name) => () => this.#letGo(name)), () => instance?.dispose()]);
     })();
     return this.#disposing;
+  }
+
+  async #letGo(name: string): Promise<void> {
+    const instance = await this.#taken.get(name)?.catch(() => null);
+    this.#taken.delete(name);
+    instance?.dispose();
+  }
+
+  async #foreignInstanceOf(containerId: string): Promise<string | null> {
+    const { home } = this.#options;
+    const own = (await this.#instance?.catch(() => null))?.name;
+    const prefix = homePrefix(home);
+    for (const name of await readdir(home)) {
+      if (name !== own && instanceOf(name, prefix) === name && (await listContainers(home, name)).includes(containerId)) return name;
+    }
+    return null;
   }
 
   #open(): Promise<Instance> {

@@ -32,6 +32,11 @@ interface ClientState {
   readonly told: Set<string>;
 }
 
+export interface DnsPorts {
+  readonly udpPort: number;
+  readonly tcpPort: number;
+}
+
 export interface DnsForwarderOptions {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -56,18 +61,22 @@ export class DnsForwarder {
     this.#options = options;
   }
 
-  /** On free ports: something else may hold port 53 of all addresses. */
-  async listen(address: string): Promise<{ readonly udpPort: number; readonly tcpPort: number }> {
-    const udp = createSocket("udp4");
+  /** On these ports, or on others that are free where something else holds them, as it may hold port 53 of all addresses. */
+  async listen(address: string, wanted: DnsPorts = { udpPort: 0, tcpPort: 0 }): Promise<DnsPorts> {
+    const udp = await onPort(wanted.udpPort, async (port) => {
+      const socket = createSocket("udp4").bind(port, address);
+      await once(socket, "listening");
+      return socket;
+    });
     this.#udp = udp;
     udp.on("message", (packet, from) => void this.#udpQuery(udp, packet, from));
-    udp.bind(0, address);
-    await once(udp, "listening");
     udp.on("error", (error) => this.#options.logger.warn({ error }, "The containers' name server has a problem with its socket"));
-    const tcp = createServer((socket) => this.#tcpClient(socket));
+    const tcp = await onPort(wanted.tcpPort, async (port) => {
+      const server = createServer((socket) => this.#tcpClient(socket)).listen(port, address);
+      await once(server, "listening");
+      return server;
+    });
     this.#tcp = tcp;
-    tcp.listen(0, address);
-    await once(tcp, "listening");
     tcp.on("error", (error) => this.#options.logger.warn({ error }, "The containers' name server has a problem with its socket"));
     udp.unref();
     tcp.unref();
@@ -162,4 +171,9 @@ export class DnsForwarder {
   #resolvers(): ReturnType<typeof parseResolver>[] {
     return (this.#options.resolvers?.() ?? new SystemResolver().getServers()).map(parseResolver);
   }
+}
+
+/** What failed to listen holds nothing. */
+function onPort<T>(port: number, open: (port: number) => Promise<T>): Promise<T> {
+  return port === 0 ? open(0) : open(port).catch(() => open(0));
 }

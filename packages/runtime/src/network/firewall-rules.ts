@@ -31,8 +31,8 @@ export interface Grant {
 /** Addresses that names opened for one container. More, and its next name is not answered. */
 export const MAX_GRANTED = 8_192;
 
-export function tableRules({ instance, block, dnsUdpPort, dnsTcpPort }: TableOptions): string {
-  const gateway = formatIpv4(gatewayOf(block));
+export function tableRules(options: TableOptions): string {
+  const { instance, block } = options;
   const ours = `"${instance}*"`;
   return `
 table inet ${instance} {
@@ -48,8 +48,7 @@ table inet ${instance} {
   }
   chain resolver {
     type nat hook prerouting priority dstnat; policy accept;
-    iifname ${ours} ip daddr ${gateway} udp dport 53 dnat ip to ${gateway}:${dnsUdpPort}
-    iifname ${ours} ip daddr ${gateway} tcp dport 53 dnat ip to ${gateway}:${dnsTcpPort}
+${indented(resolverRules(options))}
   }
   chain forward {
     type filter hook forward priority filter; policy accept;
@@ -70,11 +69,7 @@ table inet ${instance} {
   }
   chain input {
     type filter hook input priority filter; policy accept;
-    iifname ${ours} ip daddr ${gateway} udp dport ${dnsUdpPort} accept
-    iifname ${ours} ip daddr ${gateway} tcp dport ${dnsTcpPort} accept
-    iifname ${ours} ct state established,related accept
-    iifname ${ours} goto refused
-    iifname != "lo" ip daddr ${gateway} drop
+${indented(inputRules(options))}
   }
   chain output {
     type filter hook output priority filter; policy accept;
@@ -90,6 +85,35 @@ table inet ${instance} {
 }
 `;
 }
+
+/** The name server of a table that is there listens elsewhere from now on. */
+export function moveResolverRules(options: TableOptions): string {
+  const replace = (chain: string, rules: readonly string[]): string[] => [
+    `flush chain inet ${options.instance} ${chain}`,
+    ...rules.map((rule) => `add rule inet ${options.instance} ${chain} ${rule}`),
+  ];
+  return [...replace("resolver", resolverRules(options)), ...replace("input", inputRules(options)), ""].join("\n");
+}
+
+function resolverRules({ instance, block, dnsUdpPort, dnsTcpPort }: TableOptions): string[] {
+  const gateway = formatIpv4(gatewayOf(block));
+  const asked = `iifname "${instance}*" ip daddr ${gateway}`;
+  return [`${asked} udp dport 53 dnat ip to ${gateway}:${dnsUdpPort}`, `${asked} tcp dport 53 dnat ip to ${gateway}:${dnsTcpPort}`];
+}
+
+function inputRules({ instance, block, dnsUdpPort, dnsTcpPort }: TableOptions): string[] {
+  const gateway = formatIpv4(gatewayOf(block));
+  const ours = `iifname "${instance}*"`;
+  return [
+    `${ours} ip daddr ${gateway} udp dport ${dnsUdpPort} accept`,
+    `${ours} ip daddr ${gateway} tcp dport ${dnsTcpPort} accept`,
+    `${ours} ct state established,related accept`,
+    `${ours} goto refused`,
+    `iifname != "lo" ip daddr ${gateway} drop`,
+  ];
+}
+
+const indented = (rules: readonly string[]): string => rules.map((rule) => `    ${rule}`).join("\n");
 
 /** Packets of this link may come from this address alone. Whatever they ask for is refused until `openRules`. */
 export function sourceRules(instance: string, { link, address }: ContainerAddress): string {

@@ -10,6 +10,12 @@ const SLACK_MS = 10_000;
 /** Which addresses are open for one container, and until when: so that asking again costs nothing. Times are monotonic. */
 export class Grants {
   readonly #untilMs = new Map<number, number>();
+  readonly #others: boolean;
+
+  /** `others`: addresses of which nothing is known here may be open, as another server has left them. */
+  constructor({ others = false }: { readonly others?: boolean } = {}) {
+    this.#others = others;
+  }
 
   /** What has to be told to the firewall for an answer with these addresses. */
   plan(addresses: readonly number[], ttlS: number, nowMs: number): Grant[] {
@@ -17,7 +23,7 @@ export class Grants {
     const lifetimeS = Math.min(MAX_LIFETIME_S, Math.max(MIN_LIFETIME_S, ttlS));
     return [...new Set(addresses)]
       .filter((address) => (this.#untilMs.get(address) ?? -Infinity) < nowMs + Math.min(ttlS, MAX_LIFETIME_S) * 1_000)
-      .map((address) => ({ address, lifetimeS, again: this.#untilMs.has(address) }));
+      .map((address) => ({ address, lifetimeS, again: this.#others || this.#untilMs.has(address) }));
   }
 
   /** They are open now. */

@@ -1,14 +1,15 @@
 import { rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { disposeAll, makeFolders, type Clock, type Logger } from "@samovar/kit";
 import { formatIpv4, formatIpv4Range, SamovarError, type Ipv4Range, type NetworkPolicy } from "@samovar/protocol";
 import { gatewayOf, listFreeBlocks, listTaken } from "./address-block.ts";
 import { toAllowList } from "./allow-list.ts";
 import { parseList, runCommand } from "./commands.ts";
 import type { ContainerNetwork } from "./container-network.ts";
+import { toDnsClient } from "./dns-client.ts";
 import { DnsForwarder } from "./dns-forwarder.ts";
-import { grantRules, removeTableRules, tableRules } from "./firewall-rules.ts";
+import { removeTableRules, tableRules } from "./firewall-rules.ts";
 import { Grants } from "./grants.ts";
+import { containersFolder, instanceFolder, removeContainer, resolvConfFile, writeContainer, writeInstance } from "./instance-files.ts";
 import { chooseInstance, gatewayLink, homePrefix, homeSeed, instanceOf } from "./instance-name.ts";
 import { turnForwardingOn } from "./ip-forwarding.ts";
 import type { Kernel } from "./kernel.ts";
@@ -34,7 +35,6 @@ export interface InstanceOptions {
 export class Instance {
   readonly #options: InstanceOptions;
   readonly name: string;
-  readonly #folder: string;
   readonly #forwarder: DnsForwarder;
   readonly #slots: Slots;
   #disposing: Promise<void> | null = null;
@@ -42,7 +42,6 @@ export class Instance {
   private constructor(options: InstanceOptions, name: string, forwarder: DnsForwarder, slots: Slots) {
     this.#options = options;
     this.name = name;
-    this.#folder = instanceFolder(options.home, name);
     this.#forwarder = forwarder;
     this.#slots = slots;
   }
@@ -62,8 +61,8 @@ export class Instance {
       const { udpPort, tcpPort } = await forwarder.listen(gateway);
       await kernel.rules(tableRules({ instance: name, block, dnsUdpPort: udpPort, dnsTcpPort: tcpPort }));
       await turnForwardingOn();
-      makeFolders(join(instanceFolder(home, name), "containers"), 0o755);
-      await writeFile(join(instanceFolder(home, name), "resolv.conf"), `nameserver ${gateway}\n`);
+      makeFolders(containersFolder(home, name), 0o755);
+      await Promise.all([writeFile(resolvConfFile(home, name), `nameserver ${gateway}\n`), writeInstance(home, name, { block, udpPort, tcpPort })]);
       const slots = new Slots({
         instance: name,
         block,
@@ -82,33 +81,26 @@ export class Instance {
   }
 
   async create(containerId: string, policy: NetworkPolicy): Promise<ContainerNetwork> {
-    const { kernel, clock, logger } = this.#options;
+    const { home, kernel, clock, logger } = this.#options;
     const list = toAllowList(policy.allow);
     if (list.ipv6.length > 0) logger.warn({ containerId, ranges: list.ipv6 }, "IPv6 ranges of an allow list open nothing: isolated containers have IPv4 only");
-    const mark = join(this.#folder, "containers", containerId);
     const slot = await this.#slots.take(list, JSON.stringify(policy.allow));
     let disposing: Promise<void> | null = null;
     const dispose = (): Promise<void> =>
-      (disposing ??= disposeAll([() => this.#forwarder.remove(slot.address), () => this.#slots.release(slot), () => rm(mark, { force: true })]));
+      (disposing ??= disposeAll([
+        () => this.#forwarder.remove(slot.address),
+        () => this.#slots.release(slot),
+        () => removeContainer(home, this.name, containerId),
+      ]));
+    const { index, address, link } = slot;
     try {
-      await writeFile(mark, slot.link);
+      await writeContainer(home, this.name, containerId, { index, address, link, allow: policy.allow });
     } catch (error) {
       await dispose().catch((failure: unknown) => logger.warn({ containerId, error: failure }, "A container's network can't be removed"));
       throw error;
     }
-    const grants = new Grants();
-    this.#forwarder.add(slot.address, {
-      containerId,
-      list,
-      grant: async (addresses, ttlS) => {
-        const wanted = grants.plan(addresses, ttlS, clock.monotonic());
-        if (wanted.length === 0) return;
-        if (!grants.hasRoomFor(wanted)) throw new Error("The container has too many addresses open");
-        await kernel.rules(grantRules(this.name, slot.index, wanted));
-        grants.made(wanted, clock.monotonic());
-      },
-    });
-    return { netnsPath: `/proc/${process.pid}/fd/${slot.netns.fd}`, link: slot.link, resolvConf: join(this.#folder, "resolv.conf"), dispose };
+    this.#forwarder.add(address, toDnsClient({ instance: this.name, index, containerId, list, grants: new Grants(), kernel, clock }));
+    return { netnsPath: `/proc/${process.pid}/fd/${slot.netns.fd}`, link, resolvConf: resolvConfFile(home, this.name), dispose };
   }
 
   dispose(): Promise<void> {
@@ -121,10 +113,6 @@ export class Instance {
     ]);
     return this.#disposing;
   }
-}
-
-export function instanceFolder(home: string, name: string): string {
-  return join(home, name);
 }
 
 /** The address of the gateway on a link of its own, and the block's route, which makes it this server's: a second one with the same block fails. */

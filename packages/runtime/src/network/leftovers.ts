@@ -1,7 +1,7 @@
 import { readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { instanceFolder, listContainers, readContainer, removeContainer } from "./instance-files.ts";
 import { parseList, runCommand } from "./commands.ts";
-import { instanceOf, isInstanceName } from "./instance-name.ts";
+import { gatewayLink, instanceOf, isInstanceName } from "./instance-name.ts";
 import { takeForwardingBack } from "./ip-forwarding.ts";
 import type { Kernel } from "./kernel.ts";
 import { NETNS_DIR } from "./slots.ts";
@@ -18,7 +18,7 @@ export interface LeftoverOptions {
 
 /**
  * Removes instances of dead servers of this home of which no container lives. They are found by their names on the
- * host, and not by what the home says: it may be gone while they are there.
+ * host, and not by what the home says: it may be gone while they are there. Of one that stays go the links of the others.
  */
 export async function removeLeftovers({ home, prefix, own, liveIds, kernel }: LeftoverOptions): Promise<void> {
   const [links, namespaces, tables, folders] = await Promise.all([listLinks(), listNamespaces(), listTables(), namesIn(home)]);
@@ -26,14 +26,33 @@ export async function removeLeftovers({ home, prefix, own, liveIds, kernel }: Le
   const found = new Set([...links, ...namespaces, ...tables, ...folders].flatMap((name) => instanceOf(name, prefix) ?? []));
   let removed = false;
   for (const instance of found) {
-    if (instance === own || (await namesIn(join(home, instance, "containers"))).some((id) => liveIds.has(id))) continue;
+    if (instance === own) continue;
+    const wired = [...new Set([...ofInstance(links, instance), ...ofInstance(namespaces, instance)])];
+    const ids = await listContainers(home, instance);
+    const [living, ended] = [ids.filter((id) => liveIds.has(id)), ids.filter((id) => !liveIds.has(id))];
+    if (living.length > 0) {
+      const used = await linksOf(home, instance, living);
+      if (used) await kernel.unwire(wired.filter((name) => !used.has(name)));
+      await Promise.all(ended.map((id) => removeContainer(home, instance, id)));
+      continue;
+    }
     removed = true;
     // Links first: until they are gone their rules must hold.
-    await kernel.unwire([...new Set([...ofInstance(links, instance), ...ofInstance(namespaces, instance)])]);
+    await kernel.unwire(wired);
     for (const table of ofInstance(tables, instance)) await kernel.rules(`delete table inet ${table}\n`);
-    await rm(join(home, instance), { recursive: true, force: true });
+    await rm(instanceFolder(home, instance), { recursive: true, force: true });
   }
   if (removed) await takeForwardingBackIfLast();
+}
+
+/** Those of these containers and the gateway's; null where not all can be known. */
+async function linksOf(home: string, instance: string, containerIds: readonly string[]): Promise<ReadonlySet<string> | null> {
+  try {
+    const containers = await Promise.all(containerIds.map((id) => readContainer(home, instance, id)));
+    return new Set([gatewayLink(instance), ...containers.map(({ link }) => link)]);
+  } catch {
+    return null;
+  }
 }
 
 /** Turns forwarding off again, where it was Samovar that turned it on and no server of this machine needs it any more. */

@@ -21,7 +21,8 @@ export interface TrialOptions {
   readonly access: HostAccess;
   readonly host: HostRoot;
   readonly seccomp: SeccompProfile | null;
-  /** Where the containers of trials get their folders. */
+  /** The containers' folder, and where in it those of trials get theirs. */
+  readonly home: string;
   readonly folder: string;
   readonly ids: { readonly uid: number; readonly gid: number };
 }
@@ -49,7 +50,11 @@ const TRIAL_TIMEOUT_MS = 15_000;
 /** Names of trials differ, since runc makes a control group by the name. */
 let trials = 0;
 
-async function tryRuntime({ access, host, seccomp, folder: dir, ids }: TrialOptions, program: RuntimeProgram, userNamespace: boolean): Promise<string | null> {
+async function tryRuntime(
+  { access, host, seccomp, home, folder: dir, ids }: TrialOptions,
+  program: RuntimeProgram,
+  userNamespace: boolean,
+): Promise<string | null> {
   const containerId = `samovar-trial-${process.pid}.${trials++}`;
   const folder = toOciFolder(join(dir, containerId));
   const user = toUserMapping("trial", { ...ids, userNamespace });
@@ -63,16 +68,16 @@ async function tryRuntime({ access, host, seccomp, folder: dir, ids }: TrialOpti
       argv: toInitArguments(["/bin/sh", "-c", "exit 7"]),
       env: {},
       cwd: "/",
-      binds: host.binds.map((bind) => ({ ...bind, source: bind.source.startsWith(dir) ? access.inside(bind.source) : bind.source })),
+      binds: host.binds.map((bind) => ({ ...bind, source: bind.source.startsWith(`${home}/`) ? access.inside(bind.source) : bind.source })),
       user,
       seccomp,
       network: null,
       cgroupsPath: null,
     });
-    const { runtime, lifeline } = await runContainer(program, access, folder, { containerId, config, keepsGroup: false });
+    const { runtime, pipes, lifeline } = await runContainer(program, access, folder, { containerId, config, keepsGroup: false });
     let said = "";
-    for (const stream of [runtime.stdout!, runtime.stderr!]) stream.on("data", (chunk: Buffer) => void (said += chunk.toString()));
-    const exited = once(runtime, "close");
+    for (const pipe of [pipes.stdout, pipes.stderr]) pipe.read((chunk) => void (said += chunk.toString()));
+    const exited = Promise.all([once(runtime, "close"), pipes.stdout.closed, pipes.stderr.closed]);
     lifeline.ready.then(() => lifeline.go()).catch(() => {});
     const limit = limitRuntime(runtime, TRIAL_TIMEOUT_MS);
     const end = await lifeline.ended;

@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
-import { mkdir, open, rm } from "node:fs/promises";
+import { mkdir, open, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { SYSTEM_PATH } from "../container-process.ts";
+import type { HostAccess } from "./host-access.ts";
 import type { MountSpace } from "./mount-space.ts";
 
 const run = promisify(execFile);
@@ -42,6 +43,15 @@ export class Disks {
       await rm(place, { recursive: true, force: true });
       throw error;
     }
+  }
+
+  /** Where the disk of a dead server's container is, as its runtime sees it and this process can use it; null where it has none. */
+  static async foreignPath(access: HostAccess, folder: string, runtimePid: number): Promise<string | null> {
+    const hasDisk = await stat(join(folder, IMAGE)).then(
+      () => true,
+      () => false,
+    );
+    return hasDisk ? join("/proc", String(runtimePid), "root", access.inside(join(folder, PLACE))) : null;
   }
 
   /** Where the disk of this folder is, as this process can use it. */

@@ -1,5 +1,6 @@
 import { PassThrough } from "node:stream";
 import { expect, test } from "vitest";
+import { PipeReader } from "../container-pipes.ts";
 import { Lifeline, parseEnd } from "./lifeline.ts";
 
 test.for([
@@ -17,15 +18,15 @@ test.for([
 
 test("words may come in any pieces, and the program's end only after its start", async () => {
   const stream = new PassThrough();
-  const lifeline = new Lifeline(stream);
-  for (const piece of ["rea", "dy\nKil", "led\nended 1", "37\n"]) stream.emit("data", piece);
+  const lifeline = new Lifeline(new PassThrough(), new PipeReader(stream));
+  for (const piece of ["rea", "dy\nKil", "led\nended 1", "37\n"]) stream.emit("data", Buffer.from(piece));
   await lifeline.ready;
   expect(await lifeline.ended).toEqual({ code: null, signal: "SIGKILL" });
 });
 
 test("a lifeline that breaks before init was there is a start that failed; the end of all is the main program's", async () => {
   const stream = new PassThrough();
-  const lifeline = new Lifeline(stream);
+  const lifeline = new Lifeline(new PassThrough(), new PipeReader(stream));
   stream.destroy();
   await expect(lifeline.ready).rejects.toThrow(/ended before its first process ran/);
   expect(await lifeline.ended).toBeNull();

@@ -1,8 +1,11 @@
-import type { Duplex } from "node:stream";
 import { constants } from "node:os";
+import type { Duplex } from "node:stream";
+import type { PipeReader } from "../container-pipes.ts";
 
-/** The descriptor by which a container's first process talks to the driver. */
+/** The descriptor by which a container's first process waits for the driver. */
 export const LIFELINE_FD = 3;
+/** And the one by which it tells: a pipe that outlives the server. Both are the runtime's and its own, and no other process's. */
+export const REPORT_FD = 4;
 
 /**
  * The first process of a container. The kernel treats it unlike others (signals it has no handler for are not
@@ -10,11 +13,11 @@ export const LIFELINE_FD = 3;
  *
  * It says `ready` before it runs the program and waits for a line, so that both can be put into their control group; then
  * `ended` with the shell's status, in front of which the shell has named the signal if it was one. It stays until the
- * driver lets go, since its end takes all other processes along.
+ * driver lets go, or the server is gone, since its end takes all other processes along.
  */
-const INIT = `exec 4>&2 2>&3
-(echo ready >&3; read _ <&3 && unset PWD OLDPWD SHLVL && exec "$@" 2>&4 3>&- 4>&-)
-echo "ended $?" >&3
+const INIT = `exec 5>&2 2>&4
+(echo ready >&4; read _ <&3 && unset PWD OLDPWD SHLVL && exec "$@" 2>&5 3>&- 4>&- 5>&-)
+echo "ended $?" >&4
 read _ <&3`;
 
 export function toInitArguments(argv: readonly string[]): string[] {
@@ -30,6 +33,8 @@ const ENDED = /^([^]*)^ended (\d+)\n/m;
 /** Of these a shell says nothing. */
 const SILENT_SIGNALS: ReadonlySet<number> = new Set([constants.signals.SIGINT, constants.signals.SIGPIPE]);
 const FIRST_SIGNAL_STATUS = 128;
+/** Shells say less; what runs in the container may get at the pipe. */
+const MAX_TEXT = 4_096;
 
 /** How the main program ended, from what init wrote after `ready`; null while it runs. */
 export function parseEnd(text: string): MainEnd | null {
@@ -58,11 +63,14 @@ export class Lifeline {
   /** How the main program ended; null: all of the container ended with it. */
   readonly ended: Promise<MainEnd | null>;
   readonly closed: Promise<void>;
-  readonly #stream: Duplex;
+  readonly #stream: Duplex | null;
+  readonly #reports: PipeReader;
   #text = "";
 
-  constructor(stream: Duplex) {
+  /** Without a stream for a container that was started by another server: then it is ready already. */
+  constructor(stream: Duplex | null, reports: PipeReader) {
     this.#stream = stream;
+    this.#reports = reports;
     const ready = Promise.withResolvers<void>();
     const ended = Promise.withResolvers<MainEnd | null>();
     const closed = Promise.withResolvers<void>();
@@ -70,10 +78,10 @@ export class Lifeline {
     this.ended = ended.promise;
     this.closed = closed.promise;
     ready.promise.catch(() => {});
-    let isReady = false;
-    stream.setEncoding("utf8");
-    stream.on("data", (chunk: string) => {
-      this.#text += chunk;
+    let isReady = stream === null;
+    if (isReady) ready.resolve();
+    reports.read((chunk) => {
+      this.#text = (this.#text + chunk.toString()).slice(-MAX_TEXT);
       const at = isReady ? -1 : this.#text.indexOf("ready\n");
       if (at >= 0) {
         isReady = true;
@@ -83,23 +91,24 @@ export class Lifeline {
       const end = isReady ? parseEnd(this.#text) : null;
       if (end) ended.resolve(end);
     });
-    // A connection that breaks ends like one that closes.
-    stream.on("error", () => {});
-    stream.on("close", () => {
+    void reports.closed.then(() => {
       ready.reject(new Error("the container ended before its first process ran"));
       ended.resolve(null);
       closed.resolve();
     });
-    stream.on("end", () => stream.destroy());
+    // A connection that breaks ends like one that closes. Nothing comes by it but its end.
+    stream?.on("error", () => {});
+    stream?.resume();
   }
 
   /** Lets the main program run. */
   go(): void {
-    this.#stream.write("go\n");
+    this.#stream?.write("go\n");
   }
 
   /** Init ends, where it still is, and takes all with it. */
   destroy(): void {
-    this.#stream.destroy();
+    this.#stream?.destroy();
+    this.#reports.close();
   }
 }

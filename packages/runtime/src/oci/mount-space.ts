@@ -26,6 +26,11 @@ while read -r number action where image; do
   echo "$number $?"
 done`;
 
+/** What is put in front of a command that is to run with this process's mounts. */
+export function enterMounts(pid: number): readonly string[] {
+  return ["nsenter", `--mount=/proc/${pid}/ns/mnt`, "--"];
+}
+
 /**
  * A mount table of the driver's own, in which runtimes are started. What is mounted there nobody else sees, and the kernel
  * removes it with the last process: the server may be killed at any time and leaves no mount behind.
@@ -63,7 +68,7 @@ export class MountSpace {
 
   /** Program and arguments in front of a command that is to run in it. */
   get prefix(): readonly string[] {
-    return ["nsenter", `--mount=/proc/${this.#holder.pid}/ns/mnt`, "--"];
+    return enterMounts(this.#holder.pid);
   }
 
   /** A path of the containers' folder, as it is in there. */

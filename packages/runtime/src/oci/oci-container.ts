@@ -1,10 +1,10 @@
-import type { ChildProcess } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import type { Logger } from "@samovar/kit";
 import { SamovarError } from "@samovar/protocol";
 import type { ContainerCgroup } from "../container-cgroup.ts";
 import { endTree, nextTurn, signal } from "../container-ending.ts";
 import { readContainerStats } from "../container-stats.ts";
+import { closePipes, type ContainerPipes } from "../container-pipes.ts";
 import type { ContainerEvents, ContainerSpec, ContainerStats, ExecCommand, ExecProcess, RunningContainer } from "../driver.ts";
 import type { OwnedExec } from "../exec/exec-launch.ts";
 import { ExecSet } from "../exec/exec-set.ts";
@@ -22,10 +22,13 @@ import { limitRuntime } from "./run-container.ts";
 const RUNTIME_TIMEOUT_MS = 60_000;
 
 export interface OciContainerOptions {
-  readonly spec: ContainerSpec;
-  /** The runtime's process, which stays while the container is there. */
-  readonly runtime: ChildProcess & { readonly pid: number };
+  readonly spec: Omit<ContainerSpec, "token">;
+  /** The runtime's process, which stays while the container is there. Of one that another server started only the lifeline tells the end. */
+  readonly runtime: { readonly pid: number; readonly exited: Promise<unknown> };
+  readonly pipes: ContainerPipes;
   readonly lifeline: Lifeline;
+  /** Those of a container that runs already. */
+  readonly processes?: Processes;
   readonly folder: OciFolder;
   /** Whether the runtime's process stands in the container's group, too. */
   readonly joinsGroup: boolean;
@@ -36,12 +39,15 @@ export interface OciContainerOptions {
   readonly memoryEnforced: boolean;
   readonly logger: Logger;
   startExec(command: ExecCommand): Promise<OwnedExec>;
+  /** Notes for the next server what it needs to take the container back. */
+  record?(processes: Processes): Promise<void>;
   /** Takes away all that stands on files, when no process is left. */
   release(): Promise<void>;
-  onGone(): void;
+  /** All of it is gone. */
+  onGone(): void | Promise<void>;
 }
 
-interface Processes {
+export interface Processes {
   readonly namespace: PidNamespace;
   readonly mainPid: number;
 }
@@ -76,17 +82,17 @@ export class OciContainer implements RunningContainer {
     this.#events = guardEvents(options.events, options.spec.containerId, options.logger);
     this.codeDir = options.folder.work;
     this.#oom = new OomCount(options.grouped);
-    const { runtime, lifeline } = options;
-    runtime.stdout!.on("data", (chunk: Buffer) => this.#output("stdout", chunk));
-    runtime.stderr!.on("data", (chunk: Buffer) => {
+    const { runtime, pipes, lifeline, processes } = options;
+    pipes.stdout.read((chunk) => this.#output("stdout", chunk));
+    pipes.stderr.read((chunk) => {
       this.#oom.heap.push(chunk);
       this.#output("stderr", chunk);
     });
-    // A pipe that breaks ends like one that closes.
-    for (const stream of [runtime.stdout!, runtime.stderr!]) stream.on("error", () => {});
-    const exited = new Promise<void>((resolve) => runtime.once("exit", () => resolve()));
-    this.#over = Promise.all([exited, lifeline.closed]).then(() => void (this.#isOver = true));
+    this.#over = Promise.all([runtime.exited, lifeline.closed]).then(() => void (this.#isOver = true));
     this.#ended = lifeline.ended.then((end) => this.#onEnd(end));
+    if (!processes) return;
+    this.#processes = processes;
+    if (!options.memoryEnforced) this.#watchMemory(processes.mainPid);
   }
 
   get pid(): number | null {
@@ -114,7 +120,7 @@ export class OciContainer implements RunningContainer {
       await cgroup?.place(namespace.initPid);
       await cgroup?.place(mainPid);
       if (!(cgroup && this.#options.memoryEnforced)) this.#watchMemory(mainPid);
-      await codeIsThere;
+      await Promise.all([codeIsThere, this.#options.record?.(this.#processes)]);
       lifeline.go();
     } catch (error) {
       limit.cancel();
@@ -156,6 +162,11 @@ export class OciContainer implements RunningContainer {
     return readContainerStats(await this.#options.grouped, () => this.#pids());
   }
 
+  /** Of a container that was taken back: what it was ended for before is not this server's to tell. */
+  countOomFromNow(): Promise<void> {
+    return this.#oom.countFromNow();
+  }
+
   tookOom(): Promise<boolean> {
     return this.#oom.rose();
   }
@@ -185,7 +196,7 @@ export class OciContainer implements RunningContainer {
     // In this order: what runs is ended before anything is taken away from it, counts are read before their group
     // goes, and the folder goes last, when nobody can write to it any more.
     if (!this.#isEnded) this.#killedByUs = true;
-    const { spec, grouped, lifeline, runtime } = this.#options;
+    const { spec, grouped, lifeline, pipes } = this.#options;
     const cgroup = await grouped;
     // A runtime may wait for all that holds a program's output, which only the end of the container ends.
     const execs = this.#execs.end();
@@ -197,10 +208,9 @@ export class OciContainer implements RunningContainer {
     await cgroup?.remove();
     this.#gone = true;
     lifeline.destroy();
-    runtime.stdout!.destroy();
-    runtime.stderr!.destroy();
+    closePipes(pipes);
     await this.#options.release();
-    this.#options.onGone();
+    await this.#options.onGone();
   }
 
   /** The end of init is the end of its namespace. A runtime that has not got so far yet is found by its environment. */

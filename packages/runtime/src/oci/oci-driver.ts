@@ -1,13 +1,18 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { chmod } from "node:fs/promises";
-import { isAbsolute, join } from "node:path";
+import { basename, dirname, isAbsolute, join } from "node:path";
 import { disposeAll, makeFolders } from "@samovar/kit";
 import { SamovarError, type DriverInfo, type ErrorCode } from "@samovar/protocol";
 import { NO_CGROUPS, detectCgroups, type CgroupPlan } from "../cgroup-detect.ts";
+import type { ContainerCgroup } from "../container-cgroup.ts";
 import { Cgroups, openGroup, realFiles } from "../cgroups.ts";
 import { CodePlans } from "../code-plans.ts";
 import { fillFolder, removeFolder, type CodePlan } from "../container-folder.ts";
 import { ContainerLedger } from "../container-ledger.ts";
+import { closePipes } from "../container-pipes.ts";
 import { toArguments, toEnvironment } from "../container-process.ts";
+import { markProcess, writeRecord } from "../container-record.ts";
 import type { ContainerEvents, ContainerSpec, RunningContainer, RuntimeDriver } from "../driver.ts";
 import { startOciExec } from "../exec/start-oci-exec.ts";
 import { applyEdits } from "../gpu/apply-edits.ts";
@@ -18,15 +23,16 @@ import { createContainerNetworks } from "../network/create-container-networks.ts
 import type { Choice } from "./choose-runtime.ts";
 import { toModuleBinds } from "./code-binds.ts";
 import { KeptVerdict } from "./kept-verdict.ts";
-import { Leftovers } from "./leftovers.ts";
+import { Leftovers, ROOT_PREFIX } from "./leftovers.ts";
 import { toInitArguments } from "./lifeline.ts";
 import { toOciConfig, type Bind } from "./oci-config.ts";
-import { OciContainer } from "./oci-container.ts";
+import { OciContainer, type Processes } from "./oci-container.ts";
 import { toOciInfo } from "./oci-info.ts";
-import { INSIDE, giveData, giveFolder, type OciFolder } from "./root-folder.ts";
+import { INSIDE, giveData, giveFolder, type HostRoot, type OciFolder } from "./root-folder.ts";
 import { runContainer } from "./run-container.ts";
 import { RUNTIMES, findRuntimes, type RuntimeName } from "./runtime-program.ts";
 import { toSeccompProfile, type SeccompProfile } from "./seccomp.ts";
+import { findTaken } from "./take-back.ts";
 import { toFindings, toVerdict, tryMachine } from "./try-machine.ts";
 import { toUserMapping, type UserMapping } from "./user-mapping.ts";
 import { Workshop, type Ground } from "./workshop.ts";
@@ -82,19 +88,24 @@ export async function createOciDriver(options: OciDriverOptions): Promise<Runtim
   const own = join(home, OWN_FOLDER);
   const kept = options.verdictFile === undefined ? null : new KeptVerdict({ file: options.verdictFile, home, programs, ids, logger });
   const known = (await kept?.read()) ?? null;
-  const workshop = new Workshop({ home, folder: own, isRoot: ids.uid === 0, clock, logger, disks: known ? known.withoutDisks === null : "try" });
+  const rootFolder = join(home, ROOT_PREFIX + randomBytes(6).toString("hex"));
+  const workshop = new Workshop({
+    ...{ home, folder: own, rootFolder, clock, logger },
+    isRoot: ids.uid === 0,
+    disks: known ? known.withoutDisks === null : "try",
+  });
   const undo: (() => Promise<void>)[] = [() => workshop.dispose()];
   try {
     const networking = createContainerNetworks({ home: join(home, NETWORK_FOLDER), clock, logger, ...(known ? { probe: known.networks } : {}) });
     networking.catch(() => {});
     undo.push(() => removeFolder(join(home, NETWORK_FOLDER)));
     const seccomp = toSeccompProfile(process.arch);
-    const found = known ? toFindings(known, programs) : await tryMachine({ workshop, programs, seccomp, ids, folder: own });
+    const found = known ? toFindings(known, programs) : await tryMachine({ workshop, programs, seccomp, ids, home, folder: own });
     const networks = await networking;
     undo.unshift(() => networks.dispose());
     const detected = await detectCgroups(realFiles, { every: found.choice.program.name === "runc" && ids.uid === 0 });
     const opened = detected.hierarchies.length > 0 ? await Cgroups.open(detected, logger) : null;
-    const leftovers = await Leftovers.clear({ home, clock, logger, networks });
+    const leftovers = await Leftovers.clear({ home, clock, logger, networks, rootFolder });
     if (!known) await kept?.keep(toVerdict(found, networks));
     logger.debug({ runtime: found.choice.program.file, kept: known !== null }, "Containers are started by a runtime");
     return new OciDriver(options, {
@@ -158,8 +169,8 @@ class OciDriver implements RuntimeDriver {
     return this.#ledger.begin(spec, () => this.#start(spec, events));
   }
 
-  takeBack(): Promise<RunningContainer> {
-    return Promise.reject(new SamovarError("unsupported", "This driver can't take containers back yet"));
+  takeBack(spec: Omit<ContainerSpec, "token">, events: ContainerEvents): Promise<RunningContainer> {
+    return this.#ledger.begin(spec, () => this.#takeBack(spec, events));
   }
 
   dispose(): Promise<void> {
@@ -199,7 +210,7 @@ class OciDriver implements RuntimeDriver {
     let filled = Promise.resolve();
     try {
       const tools = await this.#parts.workshop.tools;
-      const { access, stock } = tools;
+      const { access, host, stock } = tools;
       const folder = await stock.take(spec.containerId, spec.limits.diskMib);
       release = () => stock.release(folder);
       await Promise.all([giveData(folder, user.owner), spec.cacheDir ? giveFolder(spec.cacheDir, user.owner) : null]);
@@ -211,14 +222,15 @@ class OciDriver implements RuntimeDriver {
       filled.catch(() => {});
       // Where containers are the server's own user, even a library that they name for all programs must not run meanwhile.
       if (process.getuid!() !== 0) await filled;
-      const { runtime, lifeline } = await runContainer(this.#parts.choice.program, access, folder, {
+      const { runtime, pipes, lifeline } = await runContainer(this.#parts.choice.program, access, folder, {
         containerId: spec.containerId,
         config,
         keepsGroup: this.#runtimePath(spec.containerId) !== null,
       });
       const adopted: OciContainer = new OciContainer({
         spec,
-        runtime,
+        runtime: { pid: runtime.pid, exited: once(runtime, "exit") },
+        pipes,
         lifeline,
         folder,
         events,
@@ -236,6 +248,7 @@ class OciDriver implements RuntimeDriver {
             config,
             procsFiles: this.#runtimePath(spec.containerId) === null ? ((await grouped)?.procsFiles ?? []) : [],
           }),
+        record: async (processes) => this.#record(folder, runtime.pid, processes, await grouped, host),
         release: () => disposeAll([() => network?.dispose(), release]),
         onGone: () => this.#ledger.remove(adopted, spec.containerId),
       });
@@ -258,6 +271,53 @@ class OciDriver implements RuntimeDriver {
         await release();
       }
       throw await this.#toFailure(error);
+    }
+  }
+
+  async #takeBack(spec: Omit<ContainerSpec, "token">, events: ContainerEvents): Promise<RunningContainer> {
+    const { containerId } = spec;
+    const { leftovers, networks, workshop } = this.#parts;
+    this.#prepare();
+    const { access } = await workshop.ground;
+    const { record, pipes } = await leftovers.take(containerId);
+    const [network] = await Promise.allSettled([networks.takeBack(containerId)]);
+    const root = join(this.#options.home, containerId);
+    // With its folder goes what other mount tables have in it: its disk.
+    const release = (): Promise<void> => disposeAll([() => (network.status === "fulfilled" ? network.value?.dispose() : undefined), () => removeFolder(root)]);
+    const parts = await findTaken(containerId, root, record, pipes, access).catch(async (error: unknown) => {
+      await disposeAll([() => closePipes(pipes), release, () => leftovers.ended(containerId)]);
+      throw error;
+    });
+    const taken: OciContainer = new OciContainer({
+      ...{ spec, events, ...parts, release },
+      watch: this.#watch,
+      logger: this.#options.logger,
+      onGone: () => {
+        this.#ledger.remove(taken, containerId);
+        return leftovers.ended(containerId);
+      },
+    });
+    this.#ledger.add(taken);
+    try {
+      if (network.status === "rejected") throw network.reason;
+      await taken.countOomFromNow();
+      this.#ledger.assertOpen();
+      return taken;
+    } catch (error) {
+      await taken.kill();
+      throw error;
+    }
+  }
+
+  /** Without it the next server can't take the container back, and this one does not need it. */
+  async #record(folder: OciFolder, runtimePid: number, { namespace, mainPid }: Processes, cgroup: ContainerCgroup | null, host: HostRoot): Promise<void> {
+    const runtime = this.#parts.choice.program.name;
+    try {
+      const main = await markProcess(mainPid);
+      const oci = { runtime, runtimePid, initPid: namespace.initPid, rootFolder: basename(host.folder) };
+      if (main) await writeRecord(folder.root, { driver: "oci", main, groups: cgroup?.places ?? [], oci });
+    } catch (error) {
+      this.#options.logger.warn({ folder: folder.root, error }, "It can't be written down how a container is taken back");
     }
   }
 
@@ -306,8 +366,8 @@ class OciDriver implements RuntimeDriver {
     const { nodePath, nodeArguments = [], runnerFile, home } = this.#options;
     const resolvConf = network?.resolvConf ?? host.resolvConf;
     const isLocal = isAbsolute(spec.serverAddress);
-    // The folder it stands in keeps others of this machine from it.
-    if (isLocal) await chmod(spec.serverAddress, 0o666);
+    // What they both stand in keeps others of this machine from them.
+    if (isLocal) await Promise.all([chmod(dirname(spec.serverAddress), 0o711), chmod(spec.serverAddress, 0o666)]);
     const binds: Bind[] = [
       ...host.binds,
       ...(resolvConf === null ? [] : [{ source: resolvConf, destination: "/etc/resolv.conf" }]),
@@ -316,11 +376,12 @@ class OciDriver implements RuntimeDriver {
       { source: folder.tmp, destination: INSIDE.tmp, writable: true },
       { source: nodePath, destination: INSIDE.node },
       { source: runnerFile, destination: INSIDE.runner },
-      ...(isLocal ? [{ source: spec.serverAddress, destination: INSIDE.socket }] : []),
+      // The folder and not the socket: the next server of this home makes another one.
+      ...(isLocal ? [{ source: dirname(spec.serverAddress), destination: INSIDE.server }] : []),
       ...(await this.#modulesOf(plan)),
       ...(spec.cacheDir ? [{ source: spec.cacheDir, destination: spec.cacheDir, writable: true }] : []),
     ];
-    const inside = { ...spec, serverAddress: isLocal ? INSIDE.socket : spec.serverAddress };
+    const inside = { ...spec, serverAddress: isLocal ? join(INSIDE.server, basename(spec.serverAddress)) : spec.serverAddress };
     const { gpus } = this.#options;
     const config = toOciConfig({
       rootPath: access.inside(folder.rootfs),

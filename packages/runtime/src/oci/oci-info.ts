@@ -34,7 +34,7 @@ export function toOciInfo(abilities: OciAbilities): DriverInfo {
       diskLimit: abilities.diskLimit ? "enforced" : "none",
       userNamespace: abilities.userNamespace,
       exec: true,
-      takeBack: false,
+      takeBack: true,
     },
     missing: [
       ...(abilities.userNamespace

@@ -21,6 +21,12 @@ export class PidNamespace {
     return null;
   }
 
+  /** Of the container whose first process this is; null when it has ended. */
+  static async of(initPid: number): Promise<PidNamespace | null> {
+    const id = await readlink(`/proc/${initPid}/ns/pid`).catch(() => null);
+    return id === null ? null : new PidNamespace(initPid, id);
+  }
+
   /** What the first process has started: as a rule one process, the main one. */
   async firstChild(): Promise<number | null> {
     return (await childrenOf(this.initPid))[0] ?? null;

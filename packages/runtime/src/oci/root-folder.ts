@@ -1,6 +1,7 @@
 import { access, chmod, copyFile, lchown, lstat, mkdir, readdir, readlink, realpath, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { makeFolders } from "@samovar/kit";
+import { makePipes } from "../container-pipes.ts";
 import type { ContainerFolder, FileOwner } from "../container-folder.ts";
 import type { Bind } from "./oci-config.ts";
 
@@ -10,7 +11,8 @@ export const INSIDE = {
   bin: "/samovar/bin",
   node: "/samovar/bin/node",
   runner: "/samovar/runner.mjs",
-  socket: "/samovar/workers.sock",
+  /** The folder of the server's socket. */
+  server: "/samovar/server",
   home: "/home/samovar",
   tmp: "/tmp",
 } as const;
@@ -49,6 +51,7 @@ const ROOT_FOLDERS = [
   "samovar",
   "samovar/bin",
   "samovar/code",
+  "samovar/server",
   "sys",
   "tmp",
   "usr",
@@ -73,6 +76,8 @@ const ETC_LINKS: Readonly<Record<string, string>> = {
 
 /** What all containers of a driver see of this machine. */
 export interface HostRoot {
+  /** Where the parts of it that were made are. */
+  readonly folder: string;
   readonly links: readonly { readonly name: string; readonly target: string }[];
   readonly binds: readonly Bind[];
   /** What /etc/resolv.conf is here; null where there is none. */
@@ -109,7 +114,7 @@ export async function prepareHostRoot(folder: string): Promise<HostRoot> {
     binds.push({ source: `/etc/${name}`, destination: `/etc/${name}` });
   }
   const resolvConf = await realpath("/etc/resolv.conf").catch(() => null);
-  return { links, binds, resolvConf };
+  return { folder, links, binds, resolvConf };
 }
 
 /** Makes the folder itself, closed to all but who comes by the driver's own way. */
@@ -117,7 +122,7 @@ export async function makeOuterFolder({ root, state }: OciFolder): Promise<void>
   await mkdir(root, { mode: 0o711 });
   // The mask of the process may have taken what the container's user needs.
   await chmod(root, 0o711);
-  await mkdir(state, { mode: 0o711 });
+  await Promise.all([mkdir(state, { mode: 0o711 }), makePipes([root])]);
 }
 
 /** Makes what a container is to find, as long as nobody runs there. It belongs to nobody in particular yet. */

@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import type { Duplex } from "node:stream";
 import { systemClock, type Clock } from "@samovar/kit";
 import { SYSTEM_PATH } from "../container-process.ts";
+import { closePipes, openPipes, type ContainerPipes, type OpenedPipes } from "../container-pipes.ts";
 import type { HostAccess } from "./host-access.ts";
 import { LIFELINE_FD, Lifeline } from "./lifeline.ts";
 import type { OciFolder } from "./root-folder.ts";
@@ -17,6 +18,7 @@ export interface RunOptions {
 
 export interface StartedRuntime {
   readonly runtime: ChildProcess & { readonly pid: number };
+  readonly pipes: ContainerPipes;
   readonly lifeline: Lifeline;
 }
 
@@ -36,16 +38,29 @@ export async function runContainer(
     logFile: access.inside(folder.logFile),
   };
   const [file, ...args] = [...access.prefix, ...toRunArguments(program, paths)];
-  const child = spawn(file!, args, {
+  const opened = openPipes(folder.root);
+  try {
+    const child = spawnRuntime(file!, args, containerId, opened);
+    if (child.pid === undefined) throw await new Promise((resolve) => child.once("error", resolve));
+    const lifeline = new Lifeline(child.stdio[LIFELINE_FD] as unknown as Duplex, opened.pipes.life);
+    return { runtime: child as StartedRuntime["runtime"], pipes: opened.pipes, lifeline };
+  } catch (error) {
+    closePipes(opened.pipes);
+    throw error;
+  } finally {
+    opened.closeEnds();
+  }
+}
+
+function spawnRuntime(file: string, args: readonly string[], containerId: string, { ends }: OpenedPipes): ChildProcess {
+  return spawn(file, args, {
     cwd: "/",
     // By the container's id whoever clears up finds it, and what it has started before that has an environment of its own.
     env: { PATH: SYSTEM_PATH, SAMOVAR_CONTAINER_ID: containerId },
-    stdio: ["ignore", "pipe", "pipe", "pipe"],
+    stdio: ["ignore", ends.stdout, ends.stderr, "pipe", ends.life],
     // A process group of its own, so that a Ctrl-C at the server's terminal is not for it.
     detached: true,
   });
-  if (child.pid === undefined) throw await new Promise((resolve) => child.once("error", resolve));
-  return { runtime: child as StartedRuntime["runtime"], lifeline: new Lifeline(child.stdio[LIFELINE_FD] as unknown as Duplex) };
 }
 
 export interface RuntimeLimit {

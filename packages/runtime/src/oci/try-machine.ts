@@ -18,7 +18,8 @@ export interface TryMachineOptions {
   readonly programs: readonly RuntimeProgram[];
   readonly seccomp: SeccompProfile | null;
   readonly ids: { readonly uid: number; readonly gid: number };
-  /** Where the containers of trials get their folders. */
+  /** The containers' folder, and where in it those of trials get theirs. */
+  readonly home: string;
   readonly folder: string;
 }
 

@@ -12,6 +12,8 @@ export interface WorkshopOptions {
   readonly home: string;
   /** Of the workshop alone; what lies there goes. */
   readonly folder: string;
+  /** Where the root is made that containers share. Of this workshop alone, since it stays as long as they do, also those that the next server takes back. */
+  readonly rootFolder: string;
   readonly isRoot: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -70,6 +72,7 @@ export class Workshop {
       () => tools?.then(({ stock }) => stock.dispose(), ignore),
       () => ground?.then(({ access }) => access.dispose(), ignore),
       () => removeFolder(this.#options.folder),
+      () => removeFolder(this.#options.rootFolder),
     ]);
     return this.#disposing;
   }
@@ -78,12 +81,12 @@ export class Workshop {
 /** Told to those who asked for it. */
 const ignore = (): void => {};
 
-async function openGround({ home, folder, isRoot }: WorkshopOptions): Promise<Ground & { readonly space: MountSpace | null }> {
+async function openGround({ home, folder, rootFolder, isRoot }: WorkshopOptions): Promise<Ground & { readonly space: MountSpace | null }> {
   const opening = openHostAccess(home, isRoot);
   opening.catch(() => {});
   try {
     await removeFolder(folder);
-    const host = await prepareHostRoot(folder);
+    const host = await prepareHostRoot(rootFolder);
     return { host, ...(await opening) };
   } catch (error) {
     await opening.then(({ access }) => access.dispose()).catch(() => {});

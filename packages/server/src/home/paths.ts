@@ -18,11 +18,16 @@ export interface HomePaths {
   readonly containers: string;
   readonly cache: string;
   readonly logs: string;
+  /**
+   * Where runners connect. Containers with a root of their own see the folder that it alone stands in, whose mode is the driver's; what
+   * that stands in keeps others of this machine from both.
+   */
   readonly workerSocket: string;
 }
 
 /** A Unix socket's path has at most 108 bytes with its end; some systems allow 104. */
 const MAX_SOCKET_PATH = 100;
+const SOCKET = ["workers", "sock"];
 
 export function createHome(root: string): HomePaths {
   const at = (name: string): string => join(root, name);
@@ -42,13 +47,13 @@ export function createHome(root: string): HomePaths {
     workerSocket: socketPath(root),
   };
   for (const dir of [root, paths.blobs, paths.code, paths.builds, paths.containers, paths.cache, paths.logs]) makeFolders(dir, 0o700);
-  makeFolders(join(paths.workerSocket, ".."), 0o700);
+  for (const up of ["../..", ".."]) makeFolders(join(paths.workerSocket, up), 0o700);
   return paths;
 }
 
 function socketPath(root: string): string {
-  const path = join(root, "run", "workers.sock");
+  const path = join(root, "run", ...SOCKET);
   if (Buffer.byteLength(path) <= MAX_SOCKET_PATH) return path;
   const short = createHash("sha256").update(root).digest("hex").slice(0, 16);
-  return join(tmpdir(), `samovar-${process.getuid?.() ?? 0}-${short}`, "workers.sock");
+  return join(tmpdir(), `samovar-${process.getuid?.() ?? 0}-${short}`, ...SOCKET);
 }

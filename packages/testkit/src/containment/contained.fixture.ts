@@ -41,7 +41,7 @@ export async function createJail(folder: string, runtime: "crun" | "runc", logge
   await mkdir(join(code, "data"), { recursive: true });
   await writeFile(join(code, "index.mjs"), "export {};\n");
   await writeFile(join(code, "data/words.txt"), "one two");
-  const socket = join(folder, "s");
+  const socket = join(folder, "server/s");
   const probes = await ProbeServer.listen(socket);
   const runnerFile = await writeProbe(dirname(home));
   const driver = await createOciDriver({ home, nodePath: process.execPath, runnerFile, clock: systemClock, logger, runtimes: [runtime] }).catch(

@@ -116,13 +116,13 @@ describe.skipIf(without !== null)(`a server of real containers${without === null
     ])
       expect((await home.endpoint("read", path)).text).toBe("ENOENT");
     expect((await home.endpoint("read", "/proc/self/environ")).text).not.toContain(home.token);
-    expect((await home.endpoint("read", "/samovar")).text.split(" ").toSorted()).toEqual(expect.arrayContaining(["bin", "code", "runner.mjs", "workers.sock"]));
+    expect((await home.endpoint("read", "/samovar")).text.split(" ").toSorted()).toEqual(expect.arrayContaining(["bin", "code", "runner.mjs", "server"]));
   });
 
   test("closes a connection on which a container sends what is no frame, or says that it is another one", async () => {
     const hello = Buffer.from('{"containerId":"ct_other","token":"guessed"}');
     for (const bytes of [Buffer.alloc(64, 0xff), Buffer.from("GET / HTTP/1.1\r\n\r\n"), Buffer.concat([Buffer.from([0, 0, 0, hello.length]), hello])]) {
-      expect((await home.endpoint("garbage", { path: "/samovar/workers.sock", text: bytes.toString("base64") })).text).toBe("closed");
+      expect((await home.endpoint("garbage", { path: "/samovar/server/sock", text: bytes.toString("base64") })).text).toBe("closed");
       await expectUndisturbed();
     }
   });

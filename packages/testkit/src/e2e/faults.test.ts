@@ -278,7 +278,7 @@ test("a client that speaks no HTTP is refused, and a runner that sends garbage o
   expect(await readText(garbage)).toMatch(/^HTTP\/1\.1 400 /);
 
   for (const bytes of [Buffer.from("GET / HTTP/1.1\r\n\r\n"), Buffer.alloc(64, 0xff), Buffer.from([0, 0, 0, 5, 1, 0, 0, 0, 0])]) {
-    const runner = connect(`${home.home}/run/workers.sock`);
+    const runner = connect(`${home.home}/run/workers/sock`);
     const closed = new Promise((resolve) => runner.once("close", resolve));
     runner.on("error", () => {});
     runner.resume().write(bytes);

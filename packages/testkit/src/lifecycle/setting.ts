@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { FakeClock, silentLogger, systemClock, type Clock } from "@samovar/kit";
+import { dirname, join } from "node:path";
+import { FakeClock, makeFolders, silentLogger, systemClock, type Clock } from "@samovar/kit";
 import { RUNTIME, type ExitStatus } from "@samovar/protocol";
 import { bundleRunner, createWorker, createWorkerRuntime } from "@samovar/runner";
 import {
@@ -42,7 +42,8 @@ async function createRealSetting(create: (options: ProcessDriverOptions & OciDri
   const runnerFile = join(home, "runner.mjs");
   await bundleRunner(runnerFile);
   const hub = new WorkerHub({ clock: systemClock, logger: silentLogger });
-  const serverAddress = join(home, "w");
+  const serverAddress = join(home, "server/w");
+  makeFolders(dirname(serverAddress));
   const server = await listen(serverAddress, hub);
   const driver = await create({
     home: join(home, "containers"),

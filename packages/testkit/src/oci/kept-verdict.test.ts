@@ -26,7 +26,8 @@ async function create(options: Partial<OciDriverOptions> = {}): Promise<RuntimeD
   const runnerFile = join(folder(), "runner.mjs");
   await writeFile(runnerFile, `console.log("up"); setInterval(() => {}, 1e6);`);
   await mkdir(join(folder(), "code"), { recursive: true });
-  await writeFile(join(folder(), "s"), "");
+  await mkdir(join(folder(), "server"), { recursive: true });
+  await writeFile(join(folder(), "server/s"), "");
   const driver = await createOciDriver({
     ...{ home: join(folder(), "containers"), nodePath: process.execPath, runnerFile, clock: systemClock, logger: silentLogger },
     ...{ runtimes: ["crun"], verdictFile: verdictFile() },
@@ -39,7 +40,7 @@ async function create(options: Partial<OciDriverOptions> = {}): Promise<RuntimeD
 const spec = (containerId: string): ContainerSpec => ({
   containerId,
   functionName: "kept",
-  serverAddress: join(folder(), "s"),
+  serverAddress: join(folder(), "server/s"),
   token: "token",
   code: { codeId: "code", sourceDir: join(folder(), "code"), entry: "index.mjs", nodeModules: [] },
   env: {},

@@ -46,12 +46,13 @@ test.skipIf(withoutRunc !== null).for(Object.keys(STEPS).flatMap((step) => (["cr
     const options = { home: containers(), nodePath: process.execPath, runnerFile: join(folder(), "runner.mjs"), runtimes: [runtime] };
     await mkdir(join(folder(), "code"));
     await mkdir(options.home);
-    await writeFile(join(folder(), "s"), "");
+    await mkdir(join(folder(), "server"), { recursive: true });
+    await writeFile(join(folder(), "server/s"), "");
     await writeFile(options.runnerFile, `console.log("up"); setInterval(() => {}, 1e6);`);
     const spec: ContainerSpec = {
       containerId: ID,
       functionName: "killed",
-      serverAddress: join(folder(), "s"),
+      serverAddress: join(folder(), "server/s"),
       token: "token",
       code: { codeId: "code", sourceDir: join(folder(), "code"), entry: "index.mjs", nodeModules: [] },
       env: {},

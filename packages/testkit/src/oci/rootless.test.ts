@@ -29,7 +29,8 @@ test.skipIf(skipped !== null)(
   async () => {
     const options = { home: join(folder(), "containers"), nodePath: process.execPath, runnerFile: join(folder(), "runner.mjs") };
     await mkdir(join(folder(), "code"));
-    await writeFile(join(folder(), "s"), "");
+    await mkdir(join(folder(), "server"), { recursive: true });
+    await writeFile(join(folder(), "server/s"), "");
     await writeFile(
       options.runnerFile,
       `import { readdirSync } from "node:fs"; console.log(JSON.stringify({ uid: process.getuid(), root: readdirSync("/") }));`,
@@ -37,7 +38,7 @@ test.skipIf(skipped !== null)(
     const spec = {
       containerId: "ct_1",
       functionName: "rootless",
-      serverAddress: join(folder(), "s"),
+      serverAddress: join(folder(), "server/s"),
       token: "token",
       code: { codeId: "code", sourceDir: join(folder(), "code"), entry: "index.mjs", nodeModules: [] },
       env: {},
@@ -60,7 +61,7 @@ test.skipIf(skipped !== null)(
      await driver.dispose();
      console.log(JSON.stringify({ info: driver.info, output, ended }));`,
     );
-    for (const path of [folder(), join(folder(), "s")]) await chown(path, NOBODY, NOBODY);
+    for (const path of [folder(), join(folder(), "server"), join(folder(), "server/s")]) await chown(path, NOBODY, NOBODY);
     await chmod(folder(), 0o755);
     const { stdout } = await run(
       "setpriv",
