@@ -397,13 +397,16 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     this.wake();
   }
 
-  /** It was cancelled, expired or revived in the store. */
-  changed({ id, status, attempt, functionName, app }: ChangedTask): void {
-    if (status === "PENDING") this.#pending++;
-    else if (!this.#drop(id) && attempt === null) this.#pending--;
-    // It may be ready itself, or another of its key.
+  /** They were cancelled, expired or revived in the store. */
+  changed(tasks: readonly ChangedTask[]): void {
+    const { changes, clock } = this.#options;
+    for (const { id, status, attempt, functionName, app } of tasks) {
+      if (status === "PENDING") this.#pending++;
+      else if (!this.#drop(id) && attempt === null) this.#pending--;
+      changes.tell({ id, function: functionName, app, status, attempt: attempt ?? 0, atMs: clock.now() });
+    }
+    // They may be ready themselves, or others of their keys.
     this.knowOnlyTo(null);
-    this.#options.changes.tell({ id, function: functionName, app, status, attempt: attempt ?? 0, atMs: this.#options.clock.now() });
     this.wake();
   }
 

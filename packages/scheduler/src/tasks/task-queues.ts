@@ -110,7 +110,7 @@ export class TaskQueues {
       throw error;
     });
     if (changed.length < setAside.length) giveBack();
-    for (const task of changed) this.#queue(task.queue, false).changed(task);
+    for (const [key, tasks] of Map.groupBy(changed, ({ queue }) => queue)) this.#queue(key, false).changed(tasks);
     if (event !== "revive" && changed.length > 0) this.#options.observer.callbackDue();
     // What was revived may expire.
     if (event === "revive" && changed.length > 0) this.#alarm(clock.now());
