@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { rmSync } from "node:fs";
+import { chmodSync, rmSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { createServer as createSocketServer, type Server as SocketServer } from "node:net";
 import { join } from "node:path";
@@ -398,6 +398,8 @@ async function listenForWorkers(path: string, hub: WorkerHub, opened: Promise<vo
     server.once("error", reject);
     server.listen({ path, backlog: 1_024 }, resolve);
   });
+  // Containers that outlived their server are other users, and are not started anew for it. Others of this machine don't get this far.
+  chmodSync(path, 0o666);
   return server;
 }
 

@@ -122,7 +122,7 @@ export class TestHome {
   }
 
   /** What is left of all that ran here, once what ends by itself has ended. */
-  async leaks(empty: readonly string[] = ["home/containers", "home/run"]): Promise<readonly string[]> {
+  async leaks(empty: readonly string[] = ["home/containers", "home/run/workers"]): Promise<readonly string[]> {
     return findLeaks({ folder: this.folder, empty, serverPids: [...this.#serverPids] });
   }
 
