@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NetworkPolicy } from "@samovar/protocol";
@@ -216,6 +216,67 @@ describe.skipIf(without !== null)(`networks of containers${without === null ? ""
     await next.clearStale();
     expect(await host.attempt(own, "tcp", WORLD.second, "80")).toBe(world(WORLD.second));
     expect(await readdir(home)).toHaveLength(2);
+    await next.dispose();
+  });
+
+  it("are taken back from a server that was killed: names are answered and open their addresses, also by the next server but one", async () => {
+    const home = join(folder, "taken");
+    const killed = await host.server(home, { stock: 2 });
+    const made = await killed.create("ctr_back", isolated("*.allowed.example", "10.9.9.9"));
+    const back = { ...made, netnsPath: `/run/netns/${made.link}` };
+    await killed.create("ctr_dead", isolated("allowed.example"));
+    expect(await host.attempt(back, "lookup", "sub.allowed.example")).toBe(`ok ${WORLD.second}`);
+    await killed.kill();
+    expect(await host.attempt(back, "lookup", "sub.allowed.example")).not.toMatch(/^ok/);
+
+    const next = await host.server(home, { stock: 1 });
+    await next.clearStale("ctr_back", "ctr_dead");
+    expect(await next.takeBack("ctr_back")).toBe(true);
+    expect(await next.takeBack("ctr_none")).toBe(false);
+    await next.clearStale("ctr_back");
+    // An address that the one before has opened, too, and those that none has.
+    expect(await host.attempt(back, "tcp", "sub.allowed.example", "80")).toBe(world(WORLD.second));
+    expect(await host.attempt(back, "lookup", "many.allowed.example")).toBe(`ok ${WORLD.first},${WORLD.second}`);
+    expect(await host.attempt(back, "tcp", WORLD.first, "80")).toBe(world(WORLD.first));
+    expect(await host.attempt(back, "tcp", WORLD.private, "80")).toBe(world(WORLD.private));
+    expect(await host.attempt(back, "lookup", "other.example")).not.toMatch(/^ok/);
+    expect(await host.attempt(back, "tcp", HOST_ADDRESS, "80")).toBe(REFUSED);
+    // What nobody took back is gone, also what was made ahead.
+    expect((await host.run("ls /run/netns")).split("\n").filter((name) => name.startsWith("smv"))).toEqual([made.link]);
+
+    const own = await next.create("ctr_own", isolated("sub.allowed.example"));
+    const second = { ...own, netnsPath: `/run/netns/${own.link}` };
+    expect(await host.attempt(second, "tcp", "sub.allowed.example", "80")).toBe(world(WORLD.second));
+    await next.kill();
+    const last = await host.server(home);
+    for (const id of ["ctr_back", "ctr_own"]) expect(await last.takeBack(id)).toBe(true);
+    for (const network of [back, second]) expect(await host.attempt(network, "tcp", "sub.allowed.example", "80")).toBe(world(WORLD.second));
+    await last.end("ctr_back");
+    await last.clearStale("ctr_own");
+    expect(await host.attempt(second, "lookup", "sub.allowed.example")).toBe(`ok ${WORLD.second}`);
+    await last.end("ctr_own");
+    await last.clearStale();
+    expect((await readdir(home)).filter((name) => name.startsWith("smv"))).toEqual([]);
+    await last.dispose();
+  });
+
+  it("are answered on other ports where something else has taken those of the dead server", async () => {
+    const home = join(folder, "ports");
+    const killed = await host.server(home, { stock: 0 });
+    const made = await killed.create("ctr_ports", isolated("allowed.example"));
+    const back = { ...made, netnsPath: `/run/netns/${made.link}` };
+    const file = (await host.run(`ls ${home}/smv*/instance.json`)).trim();
+    const { udpPort, tcpPort } = JSON.parse(await readFile(file, "utf8")) as { udpPort: number; tcpPort: number };
+    const gateway = await gatewayOf(back.netnsPath);
+    await killed.kill();
+    const others = await host.stay(null, "occupy", gateway, String(udpPort), String(tcpPort));
+    const next = await host.server(home);
+    await next.takeBack("ctr_ports");
+    expect(await host.attempt(back, "tcp", "allowed.example", "80")).toBe(world(WORLD.first));
+    others.send();
+    await others.answer;
+    await next.end("ctr_ports");
+    await next.clearStale();
     await next.dispose();
   });
 

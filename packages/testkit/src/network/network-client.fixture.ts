@@ -1,4 +1,5 @@
 import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { lookup, Resolver } from "node:dns/promises";
 import { connect, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
@@ -47,6 +48,19 @@ const tries: Record<string, (...args: string[]) => Promise<string>> = {
         process.disconnect?.();
       });
       server.listen(Number(port), "0.0.0.0", () => process.send?.({ ready: true }));
+    }),
+  /** Stays on these ports, until it is told to go. */
+  occupy: (address, udpPort, tcpPort) =>
+    new Promise((resolve) => {
+      const udp = createSocket("udp4").bind(Number(udpPort), address);
+      const tcp = createServer().listen(Number(tcpPort), address);
+      void Promise.all([once(udp, "listening"), once(tcp, "listening")]).then(() => process.send!({ ready: true }));
+      process.once("message", () => {
+        udp.close();
+        tcp.close();
+        process.disconnect?.();
+        resolve("gone");
+      });
     }),
   /** Stays connected, and says something more when told to. */
   hold: (host, port) =>

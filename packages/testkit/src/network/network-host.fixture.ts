@@ -34,6 +34,8 @@ export interface NetworkServer {
   readonly modes: readonly string[];
   readonly missing: readonly string[];
   create(containerId: string, policy: NetworkPolicy): Promise<CreatedNetwork>;
+  /** False where the container has no network to take back. */
+  takeBack(containerId: string): Promise<boolean>;
   end(containerId: string): Promise<void>;
   clearStale(...liveIds: string[]): Promise<void>;
   dispose(): Promise<void>;
@@ -152,6 +154,7 @@ async function toServer(child: ChildProcess, open: ServerRequest): Promise<Netwo
   return {
     ...opened,
     create: (containerId, policy) => request({ do: "create", containerId, policy }),
+    takeBack: (containerId) => request({ do: "take-back", containerId }),
     end: (containerId) => request({ do: "end", containerId }),
     clearStale: (...liveIds) => request({ do: "clear-stale", liveIds }),
     async dispose() {

@@ -6,6 +6,7 @@ import type { NetworkPolicy } from "@samovar/protocol";
 export type ServerRequest =
   | { readonly do: "open"; readonly home: string; readonly resolvers: readonly string[]; readonly stock?: number; readonly range?: string }
   | { readonly do: "create"; readonly containerId: string; readonly policy: NetworkPolicy }
+  | { readonly do: "take-back"; readonly containerId: string }
   | { readonly do: "end"; readonly containerId: string }
   | { readonly do: "clear-stale"; readonly liveIds: readonly string[] }
   | { readonly do: "dispose" };
@@ -23,6 +24,11 @@ async function serve(request: ServerRequest): Promise<unknown> {
       const network = await networks.create(request.containerId, request.policy);
       containers.set(request.containerId, network);
       return { netnsPath: network.netnsPath, link: network.link, resolvConf: network.resolvConf, tookMs: performance.now() - began };
+    }
+    case "take-back": {
+      const network = await networks.takeBack(request.containerId);
+      if (network) containers.set(request.containerId, network);
+      return network !== null;
     }
     case "end":
       return containers.get(request.containerId)!.dispose();
