@@ -5,6 +5,7 @@ import { Socket } from "node:net";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
+import { makeFolders } from "@samovar/kit";
 import { removeFolder } from "./container-folder.ts";
 import { SYSTEM_PATH } from "./container-process.ts";
 
@@ -152,7 +153,7 @@ export class PipeStock {
 
   async #make(): Promise<void> {
     const sets = Array.from({ length: BATCH }, () => join(this.#folder, String(this.#made++)));
-    await Promise.all(sets.map((set) => mkdir(set, { recursive: true, mode: 0o700 })));
+    for (const set of sets) makeFolders(set, 0o700);
     await makePipes(sets);
     this.#ready.push(...sets);
   }

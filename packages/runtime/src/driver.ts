@@ -19,8 +19,8 @@ export interface RuntimeDriver {
   /**
    * Takes over a container that a server of this home which died had started, and whose main process lives. To be asked for when a
    * worker of it has said HELLO; until then it is left alone as all that a dead server left. From then on it is as one
-   * that this driver started: `kill` removes all of it. How its main process ended can't be known then: `mainExited` is
-   * told by `kill` at the latest, and what it writes to file descriptors 1 and 2 is lost. Rejects with `not_found` where
+   * that this driver started: `kill` removes all of it, and what it writes is pushed, with the last of
+   * what it wrote meanwhile. How its main process ended may not be known: `mainExited` then tells `lost`. Rejects with `not_found` where
    * no main process of it lives, with `unsupported` without the capability `takeBack`.
    */
   takeBack(spec: Omit<ContainerSpec, "token">, events: ContainerEvents): Promise<RunningContainer>;

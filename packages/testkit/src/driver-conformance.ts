@@ -368,6 +368,14 @@ export function describeDriver(name: string, { make, withoutProcesses, missing =
       await expect(driver.start(spec, recordEvents().events)).rejects.toMatchObject({ code: "internal" });
     });
 
+    test("what no earlier server left is not found, and where none can be left it is said", async () => {
+      const { token: _, ...spec } = specify();
+      const code = driver.info.capabilities.takeBack ? "not_found" : "unsupported";
+      await expect(driver.takeBack(spec, recordEvents().events)).rejects.toMatchObject({ code });
+      // Its id is free all the same.
+      await driver.start({ ...spec, token: "token" }, recordEvents().events);
+    });
+
     test("many containers start and end at once", async () => {
       const started = await Promise.all(Array.from({ length: 6 }, () => start()));
       expect(new Set(started.map(({ container }) => container.pid)).size).toBe(6);

@@ -43,10 +43,9 @@ export class TakenInstance {
       const facts = await readInstance(home, name);
       // On the same ports, where these are free: what the kernel knows of connections to them stays right.
       const ports = await forwarder.listen(formatIpv4(gatewayOf(facts.block)), facts);
-      if (ports.udpPort !== facts.udpPort || ports.tcpPort !== facts.tcpPort) {
-        await kernel.rules(moveResolverRules({ instance: name, block: facts.block, dnsUdpPort: ports.udpPort, dnsTcpPort: ports.tcpPort }));
-        await writeInstance(home, name, { block: facts.block, ...ports });
-      }
+      // Also where the ports are the same: a server may have been killed between one and the other.
+      await writeInstance(home, name, { block: facts.block, ...ports });
+      await kernel.rules(moveResolverRules({ instance: name, block: facts.block, dnsUdpPort: ports.udpPort, dnsTcpPort: ports.tcpPort }));
       return new TakenInstance(options, name, forwarder);
     } catch (error) {
       forwarder.dispose();
