@@ -28,7 +28,7 @@ beforeEach(() => {
   const running = { pid: 7, codePath: "/code", codeDir: "/code", kill, killProcess: async () => {}, tookOom: async () => false };
   takeBack = vi.spyOn(under.driver, "takeBack").mockResolvedValue(running as unknown as RunningContainer);
   const leftInputs: LeftInputs = {
-    claim(_containerId, held) {
+    claim(_container, held) {
       const task = left.get(held.taskId);
       left.delete(held.taskId);
       if (!task || !held.resumable) return null;

@@ -45,8 +45,8 @@ export interface LeftContainer {
 
 /** Inputs with records of their own, which may go on in a container that comes back. */
 export interface LeftInputs {
-  /** The one that this worker says it holds; null where nobody waits for that attempt any more. Given once. */
-  claim(containerId: string, input: HeldInput): LeftInput | null;
+  /** The one that a worker of this container says it holds; null where nobody waits for that attempt any more. Given once. */
+  claim(container: { readonly id: string; readonly functionId: string }, input: HeldInput): LeftInput | null;
   /** The container is back, or won't be: what was not claimed is done again. */
   settle(containerId: string): void;
 }

@@ -406,7 +406,7 @@ export class Pool implements FleetClient {
   /** A task goes on as what it is. Whoever waited for anything else went with the server: it takes up room until it has settled. */
   #resume(worker: Worker, held: HeldInput, peer: WorkerPeer): number {
     const { clock, leftInputs } = this.#services.host;
-    const left = leftInputs?.claim(worker.container.id, held) ?? null;
+    const left = leftInputs?.claim({ id: worker.container.id, functionId: this.spec.load.functionId }, held) ?? null;
     const { request, sink, attempt } = left?.input ?? toOrphan(held);
     const input = createPoolInput(this, { request, sink, attempts: attempt - 1, isTask: true }, clock);
     left?.input.given(toTicket(input));

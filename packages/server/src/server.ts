@@ -295,7 +295,8 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     url = await gateway.listen(config.host, config.port);
     // In the same turn: no request comes before the routes, and containers of a floor know the address.
     deployments.restore(deployed, () => takeBack(returning, left.running, { registry, queues }));
-    restored.resolve();
+    // Behind the reads that have begun: a worker may bring back a task whose start was not on disk.
+    void storage.flush().then(restored.resolve, restored.resolve);
     await settleLeftTasks(left.bases, queues, { registry, isDeployed: (name) => deployments.has(name), embedded: config.embedded });
     callbacks.wake();
     const taskRetention = new TaskRetention(storage.tasks, clock, logger);

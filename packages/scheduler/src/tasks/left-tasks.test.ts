@@ -38,7 +38,7 @@ async function serve(): Promise<void> {
 }
 
 function claim(attempt = 1, resumable = true): InputSink | null {
-  return queues.left.claim(CONTAINER, { taskId: "t1", attempt, resumable })?.input.sink ?? null;
+  return queues.left.claim({ id: CONTAINER, functionId: "fn_work" }, { taskId: "t1", attempt, resumable })?.input.sink ?? null;
 }
 
 const statusOf = async (id: string): Promise<string | undefined> => (await at.storage.tasks.get(id))?.status;
@@ -125,4 +125,21 @@ test("the next one of its concurrency key waits for it", async () => {
   claim()!.result(JSON_HEAD, Buffer.from("42"));
   await at.settle();
   expect(next.running.map(({ id }) => id)).toEqual(["t2"]);
+});
+
+test("one whose start was not on disk yet is claimed all the same, unless it has been begun anew", async () => {
+  await serve();
+  // As far as the store knows neither of these has begun.
+  next.running.find(({ id }) => id === "t2")!.succeed();
+  await queues.put([at.task("t3"), at.task("t4"), at.task("t5")]);
+  await at.settle();
+  const claimOf = (taskId: string, functionId = "fn_work") => queues.left.claim({ id: "ct_2", functionId }, { taskId, attempt: 1, resumable: true });
+  expect(next.running.map(({ id }) => id)).toEqual(["t3", "t4"]);
+  expect(claimOf("t3")).toBeNull();
+  expect(claimOf("t5", "fn_other")).toBeNull();
+  claimOf("t5")!.input.sink.result(JSON_HEAD, Buffer.from("42"));
+  await at.settle();
+  const record = (await at.storage.tasks.get("t5"))!;
+  expect([record.status, record.attempts.map(({ containerId }) => containerId)]).toEqual(["COMPLETE", ["ct_2"]]);
+  expect([queues.pending("work"), next.begun.some(({ id }) => id === "t5")]).toEqual([0, false]);
 });

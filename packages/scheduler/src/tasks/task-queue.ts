@@ -134,9 +134,23 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   }
 
   /** Of an earlier server: this one goes on, and its answer is awaited. */
-  goesOn(left: LeftTask, by: FunctionRuntime): RunningTask {
+  goesOn(left: Pick<LeftTask, "task" | "containerId" | "startedAtMs">, by: FunctionRuntime): RunningTask {
     const running = new RunningTask(this, left.task, by, left);
     this.#running.set(left.task.id, running);
+    return running;
+  }
+
+  /**
+   * A container of the function that serves this has brought it back as this attempt, whose start its server could not write any more: to
+   * the store it waits. Null where it doesn't wait here, or for another attempt.
+   */
+  claim(id: string, attempt: number, containerId: string): RunningTask | null {
+    const task = this.#window.get(id);
+    if (!this.#target || task?.attempt !== attempt - 1) return null;
+    this.#window.remove(id);
+    this.#pending--;
+    const running = this.goesOn({ task, containerId, startedAtMs: this.#options.clock.now() }, this.#target);
+    this.#begun(running, running.start!);
     return running;
   }
 
@@ -312,8 +326,12 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   // --- attempts begin and end (RunningTaskOwner)
 
   began(running: RunningTask, started: StartedInfo): void {
-    const { task, attempt, by } = running;
     running.startedAtMs = this.#options.clock.now();
+    this.#begun(running, started);
+  }
+
+  #begun(running: RunningTask, started: StartedInfo): void {
+    const { task, attempt, by } = running;
     const { containerId } = started;
     this.#options.store.started({ id: task.id, attempt, version: by.version, containerId, startedAtMs: running.startedAtMs });
     this.#tell(task.id, by, "RUNNING", attempt, { started });

@@ -147,6 +147,7 @@ function createVersion(number: number, slots: number, options: Partial<FunctionO
     info: () => ({ reason: null }),
   };
   const runtime = {
+    functionId: "fn_work",
     name: "work",
     app: "app",
     version: number,

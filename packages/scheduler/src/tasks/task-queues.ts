@@ -1,7 +1,9 @@
 import type { Clock, Logger } from "@samovar/kit";
 import type { ChangedTask, InsertedTask, LeftTask, NewTask, TaskFilter, TaskStore } from "@samovar/storage";
+import type { HeldInput } from "@samovar/protocol";
 import type { FunctionRuntime } from "../function-runtime.ts";
 import { LeftTasks } from "./left-tasks.ts";
+import type { RunningTask } from "./running-task.ts";
 import { TaskChanges } from "./task-changes.ts";
 import { TaskQueue, type TaskObserver } from "./task-queue.ts";
 
@@ -23,7 +25,7 @@ const AGAIN_MS = 1_000;
  */
 export class TaskQueues {
   readonly changes = new TaskChanges();
-  readonly left = new LeftTasks();
+  readonly left = new LeftTasks((container, held) => this.#claim(container, held));
   readonly #options: TaskQueuesOptions;
   readonly #queues = new Map<string, TaskQueue>();
   readonly #targets = new Map<string, FunctionRuntime>();
@@ -51,6 +53,14 @@ export class TaskQueues {
   /** The container of this one, of this version, may come back: until it has, or won't, its answer is awaited. */
   takeBack(task: LeftTask, by: FunctionRuntime): void {
     this.left.add(this.#queue(task.queue, false).goesOn(task, by));
+  }
+
+  #claim(container: { readonly id: string; readonly functionId: string }, { taskId, attempt }: HeldInput): RunningTask | null {
+    for (const queue of this.#queues.values()) {
+      const running = queue.target?.functionId === container.functionId ? queue.claim(taskId, attempt, container.id) : null;
+      if (running) return running;
+    }
+    return null;
   }
 
   /** From now on this version runs the tasks of this base; another one did, or none. */

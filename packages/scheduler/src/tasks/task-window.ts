@@ -94,6 +94,10 @@ export class TaskWindow {
     return task;
   }
 
+  get(id: string): WaitingTask | undefined {
+    return this.#byId.get(id);
+  }
+
   remove(id: string): boolean {
     const task = this.#byId.get(id);
     if (!task) return false;
