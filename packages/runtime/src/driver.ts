@@ -16,6 +16,8 @@ export interface RuntimeDriver {
    * `codePath` until it has. Rejects with a SamovarError when nothing was started, and leaves nothing behind.
    */
   start(spec: ContainerSpec, events: ContainerEvents): Promise<RunningContainer>;
+  /** Ids of containers whose main processes live, and whose server, of this home, does not: those that can be taken back. */
+  left(): Promise<ReadonlySet<string>>;
   /**
    * Takes over a container that a server of this home which died had started, and whose main process lives. To be asked for when a
    * worker of it has said HELLO; until then it is left alone as all that a dead server left. From then on it is as one

@@ -113,6 +113,10 @@ class ScriptedDriver implements FakeDriver {
     return this.#toRunning(container);
   }
 
+  async left(): Promise<ReadonlySet<string>> {
+    return new Set();
+  }
+
   takeBack(): Promise<RunningContainer> {
     return Promise.reject(new SamovarError("unsupported", "The fake driver's containers end with the process that plays them"));
   }

@@ -75,6 +75,10 @@ class ProcessDriver implements RuntimeDriver {
     return this.#ledger.begin(spec, () => this.#start(spec, events));
   }
 
+  left(): Promise<ReadonlySet<string>> {
+    return this.#stale.living("process");
+  }
+
   async takeBack(spec: Omit<ContainerSpec, "token">, events: ContainerEvents): Promise<RunningContainer> {
     if (!this.info.capabilities.takeBack) throw new SamovarError("unsupported", "Containers can only be taken back on Linux");
     return this.#ledger.begin(spec, () => this.#takeBack(spec, events));

@@ -68,12 +68,25 @@ export class StaleContainers {
     return this.#left.size === 0 && this.#taken.size === 0;
   }
 
+  /** Of those that are left, the ones that can be taken. */
+  living(driver: ContainerRecord["driver"]): Promise<ReadonlySet<string>> {
+    return this.#inTurn(async () => {
+      const ids = await Promise.all([...this.#left].map(async (id) => ((await this.#readLiving(id, driver)) ? id : null)));
+      return new Set(ids.filter((id) => id !== null));
+    });
+  }
+
+  /** Null where its main process doesn't live, or is another driver's. */
+  async #readLiving(containerId: string, driver: ContainerRecord["driver"]): Promise<ContainerRecord | null> {
+    const record = await readRecord(this.#folderOf(containerId));
+    return record?.driver === driver && (await isLiving(record, containerId)) ? record : null;
+  }
+
   /** From now on it is the driver's to end. Rejects with `not_found` where its main process doesn't live, or is another driver's. */
   take(containerId: string, driver: ContainerRecord["driver"]): Promise<LeftContainer> {
     return this.#inTurn(async () => {
-      const record = this.#left.has(containerId) && !this.#disposed ? await readRecord(this.#folderOf(containerId)) : null;
-      if (record?.driver !== driver || !(await isLiving(record, containerId)))
-        throw new SamovarError("not_found", `Container ${containerId} can't be taken back: an earlier server has left no main process of it`);
+      const record = this.#left.has(containerId) && !this.#disposed ? await this.#readLiving(containerId, driver) : null;
+      if (!record) throw new SamovarError("not_found", `Container ${containerId} can't be taken back: an earlier server has left no main process of it`);
       const pipes = this.#pipes.get(containerId) ?? reopenPipes(this.#folderOf(containerId));
       this.#pipes.delete(containerId);
       this.#left.delete(containerId);

@@ -1,5 +1,5 @@
 import { SamovarError, type HeldInput } from "@samovar/protocol";
-import type { RunningContainer } from "@samovar/runtime";
+import type { ContainerEvents, RunningContainer } from "@samovar/runtime";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Container } from "./container.ts";
 import type { LeftInputs } from "./container-types.ts";
@@ -15,6 +15,7 @@ const HELD: HeldInput = { taskId: "task_1", attempt: 2, resumable: true };
 let under: PoolsUnderTest;
 let pool: Pool;
 let kill: ReturnType<typeof vi.fn<RunningContainer["kill"]>>;
+let events: ContainerEvents | null;
 let takeBack: ReturnType<typeof vi.spyOn>;
 /** By container: what is over for good. */
 let settled: string[];
@@ -26,7 +27,10 @@ beforeEach(() => {
   left = new Map();
   kill = vi.fn<RunningContainer["kill"]>(async () => {});
   const running = { pid: 7, codePath: "/code", codeDir: "/code", kill, killProcess: async () => {}, tookOom: async () => false };
-  takeBack = vi.spyOn(under.driver, "takeBack").mockResolvedValue(running as unknown as RunningContainer);
+  takeBack = vi.spyOn(under.driver, "takeBack").mockImplementation(async (_spec, given) => {
+    events = given;
+    return running as unknown as RunningContainer;
+  });
   const leftInputs: LeftInputs = {
     claim(_container, held) {
       const task = left.get(held.taskId);
@@ -42,7 +46,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   const disposed = under.dispose();
-  // Of one that was taken back nobody tells the exit: it is waited for.
+  // Nobody tells the exit of these: it is waited for.
   await under.advance(2_000);
   await disposed;
 });
@@ -61,7 +65,7 @@ function aTask(options: { ranMs?: number } = {}) {
   return { sink, ticket: () => ticket! };
 }
 
-const hub = () => under.services.host.hub;
+const hub = (): PoolsUnderTest["services"]["host"]["hub"] => under.services.host.hub;
 
 test("a container that comes back takes inputs at once, in the place of a new one", async () => {
   const container = awaited();
@@ -200,14 +204,15 @@ test("one that the driver can't take back is told to stop, and its tasks are don
   expect([container.state, container.info().reason]).toEqual(["ended", "It can't be taken back: No process of it lives"]);
 });
 
-test("its end is its connection's: at once where it said nothing, and with what it held", async () => {
+test("its end is told by the driver, as of any other, and what it held is lost with it", async () => {
   const { sink } = aTask();
   const container = awaited();
   const worker = comeBack(hub(), ID, { held: [HELD] });
   worker.ready();
   await under.settle();
+  events!.mainExited({ kind: "lost", code: null, signal: null });
   worker.hangUp();
-  await under.advance(0);
+  await under.settle();
   expect(kill).toHaveBeenCalledOnce();
   expect(container.state).toBe("ended");
   expect(sink.error.mock.calls[0]![0].error.code).toBe("container_lost");

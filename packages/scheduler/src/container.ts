@@ -408,11 +408,9 @@ export class Container {
       worker.cancelTimer();
       return this.#afterMainExit(this.#mainExit);
     }
-    // Its exit is about to be told: by the driver for worker 0 (but for one that was taken back), by worker 0 for the
-    // others. A process that goes on without its connection is of no use and is ended.
+    // Its exit is about to be told: by the driver for worker 0, by worker 0 for the others. A process that goes on without its connection is of no use and is ended.
     worker.cancelTimer();
-    const exitIsTold = worker.index > 0 || !this.#return || worker.saidGoodbye;
-    worker.cancelTimer = this.#host.clock.after(error || this.#mainExit || !exitIsTold ? 0 : EXIT_AFTER_CLOSE_MS, () => {
+    worker.cancelTimer = this.#host.clock.after(error || this.#mainExit ? 0 : EXIT_AFTER_CLOSE_MS, () => {
       if (worker.index === 0) return void this.#kill();
       if (worker.pid !== null) this.#tree.killProcess(worker.pid);
       this.#loseWorker(worker, { kind: "lost", code: null, signal: null });

@@ -143,8 +143,8 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
         attemptEnded: (end) => metrics.taskAttemptEnded(end),
       },
     });
-    const [deployed, living] = await Promise.all([storage.deployments.load(), storage.containers.living()]);
-    const returning = config.embedded || !driver.info.capabilities.takeBack ? [] : selectReturning(living, deployed);
+    const [deployed, living, alive] = await Promise.all([storage.deployments.load(), storage.containers.living(), driver.left()]);
+    const returning = config.embedded ? [] : selectReturning(living, deployed, alive);
     const returningIds = new Set(returning.map(({ info }) => info.id));
     const [left, , ticked, callbackSecret] = await Promise.all([
       queues.recover(returningIds),

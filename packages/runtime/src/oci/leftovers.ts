@@ -58,6 +58,11 @@ export class Leftovers {
   }
 
   /** As of StaleContainers. */
+  living(): Promise<ReadonlySet<string>> {
+    return this.#stale!.living("oci");
+  }
+
+  /** As of StaleContainers. */
   take(containerId: string): Promise<LeftContainer> {
     return this.#stale!.take(containerId, "oci");
   }

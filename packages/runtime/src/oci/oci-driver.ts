@@ -169,6 +169,10 @@ class OciDriver implements RuntimeDriver {
     return this.#ledger.begin(spec, () => this.#start(spec, events));
   }
 
+  left(): Promise<ReadonlySet<string>> {
+    return this.#parts.leftovers.living();
+  }
+
   takeBack(spec: Omit<ContainerSpec, "token">, events: ContainerEvents): Promise<RunningContainer> {
     return this.#ledger.begin(spec, () => this.#takeBack(spec, events));
   }

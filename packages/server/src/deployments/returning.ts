@@ -9,6 +9,8 @@ import type { FunctionRegistry } from "../apps/function-registry.ts";
 export function selectReturning(
   living: readonly LivingContainer[],
   { deployments, versions }: { readonly deployments: readonly DeploymentRecord[]; readonly versions: readonly VersionRecord[] },
+  /** Whose processes live. */
+  left: ReadonlySet<string>,
 ): LeftContainer[] {
   const isOf = (version: VersionRecord, name: string): boolean => version.name.toLowerCase() === name.toLowerCase();
   const served = new Set(
@@ -17,7 +19,9 @@ export function selectReturning(
       return state === "active" && own.some(({ version }) => version === activeVersion) ? own.map(({ functionId }) => functionId) : [];
     }),
   );
-  return living.flatMap(({ info, facts }) => (facts !== null && info.state === "ready" && served.has(info.functionId) ? [{ info, facts }] : []));
+  return living.flatMap(({ info, facts }) =>
+    facts !== null && info.state === "ready" && left.has(info.id) && served.has(info.functionId) ? [{ info, facts }] : [],
+  );
 }
 
 /** From now on they are awaited, and the tasks that run in them. Before anything else could start in their place. */

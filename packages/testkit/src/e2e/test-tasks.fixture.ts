@@ -41,7 +41,7 @@ export class TestTasks {
   /** When nothing more happens to it. */
   async over(id: string): Promise<TaskDetail> {
     const task = await this.get(id, "?wait=60s");
-    if (task.endedAtMs === null) throw new Error(`The task ${id} is ${task.status} after a minute: ${task.reason}`);
+    if (task.endedAtMs === null) throw new Error(`The task ${id} is ${task.status} after a minute (${task.reason}): ${JSON.stringify(task.attempts)}`);
     return task;
   }
 
