@@ -98,7 +98,7 @@ export class ContainerRecord {
       reason: container.reason ?? container.stopReason,
       startedAtMs: container.startedAtMs,
       endedAtMs: container.endedAtMs,
-      pid: container.pid,
+      pid: container.tree.pid,
       workers: container.workers.length,
       inputs: { running: container.heldCount, ...container.inputs },
       parameters: load.parameters,

@@ -46,8 +46,9 @@ beforeEach(() => {
 
 afterEach(async () => {
   const disposed = under.dispose();
-  // Nobody tells the exit of these: it is waited for.
+  // Nobody tells the exit of these, and some never came: it is waited for.
   await under.advance(2_000);
+  await under.advance(10_000);
   await disposed;
 });
 
@@ -218,12 +219,36 @@ test("its end is told by the driver, as of any other, and what it held is lost w
   expect(sink.error.mock.calls[0]![0].error.code).toBe("container_lost");
 });
 
-test("stopped while it is awaited, it is over at once, and refused when it comes", async () => {
+test("stopped while it is awaited, it stops when it comes, with its stop hooks", async () => {
+  const container = awaited();
+  const closed = pool.close("stop", null);
+  await under.advance(1_000);
+  expect(container.state).toBe("stopping");
+  const worker = comeBack(hub(), ID, { held: [HELD] });
+  await under.settle();
+  expect([worker.rejected, worker.welcome, worker.heard]).toEqual([null, { protocol: 1 }, ["STOP 0"]]);
+  events!.mainExited({ kind: "exit", code: 0, signal: null });
+  await under.settle();
+  await closed;
+  expect(kill).toHaveBeenCalledOnce();
+  expect([container.state, settled]).toEqual(["ended", expect.arrayContaining([ID])]);
+});
+
+test("stopped while it is awaited, it is over when its time is, or when it is asked again", async () => {
   const container = awaited();
   container.stop("stop");
-  await under.settle();
+  await under.advance(9_999);
+  expect(container.state).toBe("stopping");
+  await under.advance(1);
   expect(container.state).toBe("ended");
-  const worker = comeBack(hub(), ID);
+
+  pool.takeBack(leftContainer("ct_other", "work", 0));
+  const other = [...pool.containers].find(({ id }) => id === "ct_other")!;
+  other.stop("stop");
+  other.stop("stop");
+  await under.settle();
+  expect(other.state).toBe("ended");
+  const worker = comeBack(hub(), "ct_other");
   await under.settle();
   expect(worker.rejected).not.toBeNull();
 });

@@ -14,7 +14,7 @@ export interface ReturnEvents {
  * How a container comes back that an earlier server started.
  *
  * States: awaited → claimed, when its first worker is back and the driver is asked for its processes → over, by `end`: it
- * is ready, or has ended. A time limit runs for both.
+ * is ready, or has ended. A time limit runs for both. One that is to stop is awaited all the same: it stops when it comes.
  */
 export class ContainerReturn {
   readonly #host: ContainerHost;
@@ -23,7 +23,7 @@ export class ContainerReturn {
   readonly #events: ReturnEvents;
   /** When its first start was over. */
   readonly readyAtMs: number;
-  #isClaimed = false;
+  #isAwaited = true;
   #cancelTimer: () => void;
 
   constructor(host: ContainerHost, plan: ContainerPlan, tree: ProcessTree, { info }: LeftContainer, events: ReturnEvents) {
@@ -32,12 +32,20 @@ export class ContainerReturn {
     this.#tree = tree;
     this.#events = events;
     this.readyAtMs = info.startedAtMs + (info.phases.find(({ phase }) => phase === "ready")?.durationMs ?? 0);
-    this.#cancelTimer = host.clock.after(WINDOW_MS, () => events.givenUp(`It did not come back within ${WINDOW_MS / 1_000} s after its server was gone`));
+    this.#cancelTimer = host.clock.after(WINDOW_MS, () => {
+      this.#isAwaited = false;
+      events.givenUp(`It did not come back within ${WINDOW_MS / 1_000} s after its server was gone`);
+    });
+  }
+
+  /** None of its workers has come, and one still may. */
+  get isAwaited(): boolean {
+    return this.#isAwaited;
   }
 
   workerIsBack(): void {
-    if (this.#isClaimed) return;
-    this.#isClaimed = true;
+    if (!this.#isAwaited) return;
+    this.#isAwaited = false;
     this.#cancelTimer();
     this.#cancelTimer = this.#host.clock.after(this.#plan.startupTimeoutMs, () => this.#events.givenUp("Not all of its workers came back"));
     this.#tree.takeBack().then(
@@ -47,8 +55,14 @@ export class ContainerReturn {
   }
 
   /** Tasks that ran in it and were not claimed by its workers are done again. Idempotent. */
-  end(): void {
-    this.#cancelTimer();
+  settleInputs(): void {
     this.#host.leftInputs?.settle(this.#plan.containerId);
+  }
+
+  /** Idempotent. */
+  end(): void {
+    this.#isAwaited = false;
+    this.#cancelTimer();
+    this.settleInputs();
   }
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import {
   SamovarError,
   describeExit,
@@ -11,7 +10,6 @@ import {
   type PhaseEvent,
   type StopReason,
 } from "@samovar/protocol";
-import { hashToken } from "@samovar/kit";
 import type { ExecCommand, ExecProcess } from "@samovar/runtime";
 import { ContainerRecord } from "./container-record.ts";
 import { ContainerReturn } from "./container-return.ts";
@@ -38,12 +36,13 @@ export class Container {
   readonly id: ContainerId;
   readonly plan: ContainerPlan;
   readonly workers: readonly Worker[];
+  readonly tree: ProcessTree;
   readonly startedAtMs: number;
   readonly inputs: { done: number; failed: number };
   /** Rises with every input given: the most recently used container is given work first. */
   lastUsed = 0;
-  /** When it last became idle, or ready; meaningless while it holds inputs. */
-  idleSinceMs: number;
+  /** When it last became idle, or ready; meaningless before, and while it holds inputs. */
+  idleSinceMs = 0;
   readyAtMs: number | null = null;
   endedAtMs: number | null = null;
   stopReason: StopReason | null = null;
@@ -52,13 +51,10 @@ export class Container {
 
   readonly #host: ContainerHost;
   readonly #owner: ContainerOwner;
-  /** What its workers say who they are with; of one of an earlier server only the hash is known. */
-  readonly #token: string | null;
   readonly tokenHash: string;
   readonly #record: ContainerRecord;
-  readonly #tree: ProcessTree;
   readonly #startedMonotonicMs: number;
-  #state: ContainerState = "starting";
+  #state: ContainerState;
   /** Of one that an earlier server started. */
   #return: ContainerReturn | null = null;
   #mainExit: ExitStatus | null = null;
@@ -76,16 +72,14 @@ export class Container {
     this.#owner = owner;
     this.id = plan.containerId;
     this.plan = plan;
-    this.#token = left ? null : randomBytes(24).toString("base64url");
-    this.tokenHash = left?.facts.tokenHash ?? hashToken(this.#token!);
     this.#record = new ContainerRecord(host, this, left?.info.phases ?? []);
     const driverEvents = this.#record.driverEvents((exit) => this.#onMainExit(exit));
-    this.#tree = new ProcessTree(host, plan, driverEvents);
+    this.tree = new ProcessTree(host, plan, driverEvents);
+    this.tokenHash = left?.facts.tokenHash ?? this.tree.tokenHash;
     this.startedAtMs = left?.info.startedAtMs ?? host.clock.now();
     this.#startedMonotonicMs = host.clock.monotonic();
-    this.idleSinceMs = host.clock.now();
     this.workers = Array.from({ length: plan.load.workers }, (_, index) => new Worker(this, index));
-    if (left) this.#state = "returning";
+    this.#state = left ? "returning" : "starting";
     this.inputs = { done: left?.info.inputs.done ?? 0, failed: left?.info.inputs.failed ?? 0 };
   }
 
@@ -123,18 +117,10 @@ export class Container {
     return count;
   }
 
-  get pid(): number | null {
-    return this.#tree.pid;
-  }
-
   /** Runs another program in it, in whatever state it is. Rejects with `not_found` while it has no process, or none any more. */
   async exec(command: ExecCommand): Promise<ExecProcess> {
-    if (this.#state === "ended") throw new SamovarError("not_found", `The container ${this.id} has ended: there is no process to run a program beside`);
-    return this.#tree.exec(command);
-  }
-
-  get codeDir(): string | null {
-    return this.#tree.codeDir;
+    if (this.#state !== "ended") return this.tree.exec(command);
+    throw new SamovarError("not_found", `The container ${this.id} has ended: there is no process to run a program beside`);
   }
 
   start(): void {
@@ -143,7 +129,7 @@ export class Container {
       const where = describePosition(this.#record.startPosition);
       this.#failStart(`The container was not ready within ${this.plan.startupTimeoutMs / 1_000} s (${where}). Make the start quicker, or raise startupTimeout`);
     });
-    this.#tree.start(this.#token!).then(
+    this.tree.start().then(
       () => this.#host.containerChanged(this),
       (error: unknown) => {
         this.#mainExit ??= { kind: "exit", code: null, signal: null };
@@ -161,11 +147,12 @@ export class Container {
 
   /** In place of `start`. */
   awaitReturn(left: LeftContainer): void {
-    this.#return = new ContainerReturn(this.#host, this.plan, this.#tree, left, {
+    this.#return = new ContainerReturn(this.#host, this.plan, this.tree, left, {
       taken: () => this.#record.log("stdout", "A restarted server took the container back", { kind: "system" }),
       givenUp: (reason) => {
         this.reason ??= reason;
-        this.stop("server-lost");
+        if (this.#state === "stopping") void this.#kill();
+        else this.stop("server-lost");
       },
     });
     this.readyAtMs = this.#return.readyAtMs;
@@ -198,18 +185,24 @@ export class Container {
   /** Hands back what is still held, runs stop hooks, and ends; the tree is killed when that takes too long. */
   stop(reason: StopReason): void {
     const wasStarting = this.#state === "starting";
-    if (!this.#move("stop")) return;
+    // Asked again, it is no longer waited for one that might come back.
+    if (!this.#move("stop")) return this.#return?.isAwaited ? void this.#kill() : undefined;
     this.stopReason ??= reason;
     if (this.#drainStartedMs > 0) this.#record.phase({ phase: "drain", durationMs: this.#host.clock.monotonic() - this.#drainStartedMs });
     this.#cancelTimer();
-    this.#return?.end();
+    this.#return?.settleInputs();
     for (const worker of this.workers) worker.giveBackAll();
     const graceMs = this.plan.load.stopGracePeriodMs;
     const connected = this.workers.filter((worker) => worker.peer !== null);
     for (const worker of connected) worker.stop(reason, graceMs);
     this.#host.containerChanged(this);
     // A process that has not said HELLO has run no user code: there is nothing to be graceful about.
-    if (connected.length === 0) return void this.#kill();
+    if (connected.length === 0) return this.#return?.isAwaited ? undefined : void this.#kill();
+    this.#boundStop(wasStarting);
+  }
+
+  #boundStop(wasStarting: boolean): void {
+    const graceMs = this.plan.load.stopGracePeriodMs;
     // A start hook that ignores its signal has no promise of a grace period, since no stop hook follows it.
     this.#cancelTimer = this.#host.clock.after(wasStarting ? STOP_MARGIN_MS : graceMs + STOP_MARGIN_MS, () => {
       this.reason ??= wasStarting ? "The start phase did not end when it was stopped" : `Stop hooks did not end within ${graceMs / 1_000} s`;
@@ -232,7 +225,7 @@ export class Container {
     worker.lostReason = reason;
     const isWholeContainer = this.workers.length === 1 || worker.pid === null;
     if (isWholeContainer) return void this.#kill();
-    this.#tree.killProcess(worker.pid!);
+    this.tree.killProcess(worker.pid!);
   }
 
   /** The worker takes no more inputs and ends when it holds none; where it can be started again alone, it is. */
@@ -301,7 +294,8 @@ export class Container {
   #attach(hello: HelloMessage): WorkerSeat | { readonly refused: string } {
     const worker = this.workers[hello.workerIndex];
     const awaited = worker && !worker.peer && (hello.resumed ? this.#return !== null && worker.state === "starting" : this.#state !== "returning");
-    if (!awaited || this.#state === "stopping" || this.#state === "ended") return { refused: `Container ${this.id} awaits no worker ${hello.workerIndex}` };
+    if (!awaited || this.#state === "ended" || (this.#state === "stopping" && !this.#return?.isAwaited))
+      return { refused: `Container ${this.id} awaits no worker ${hello.workerIndex}` };
     if (worker.state === "gone" && !worker.move("respawn")) return { refused: "The worker is over" };
     worker.pid = hello.pid;
     return {
@@ -311,6 +305,7 @@ export class Container {
         worker.helloAtMs = this.#host.clock.monotonic();
         if (hello.resumed) {
           this.#return!.workerIsBack();
+          if (this.#state === "stopping") return this.#stopOnReturn(worker);
           return this.#owner.resumed(worker, hello.held ?? [], peer);
         }
         if (worker.index === 0) this.#record.phase({ phase: "create", durationMs: worker.helloAtMs - this.#startedMonotonicMs, startedAtMs: this.startedAtMs });
@@ -320,9 +315,16 @@ export class Container {
     };
   }
 
+  /** It was to stop while it was awaited. */
+  #stopOnReturn(worker: Worker): readonly number[] {
+    worker.stop(this.stopReason!, this.plan.load.stopGracePeriodMs);
+    this.#boundStop(false);
+    return [];
+  }
+
   /** The driver may still be placing the process when it connects; the path of the code is only known after. */
   async #loadWhenPlaced(worker: Worker, peer: WorkerPeer): Promise<void> {
-    const codePath = await this.#tree.placed();
+    const codePath = await this.tree.placed();
     if (codePath === null) return;
     peer.load({ ...this.plan.load, bundlePath: `${codePath}/${this.plan.code.entry}` });
     worker.loadedAtMs = this.#host.clock.monotonic();
@@ -412,14 +414,14 @@ export class Container {
     worker.cancelTimer();
     worker.cancelTimer = this.#host.clock.after(error || this.#mainExit ? 0 : EXIT_AFTER_CLOSE_MS, () => {
       if (worker.index === 0) return void this.#kill();
-      if (worker.pid !== null) this.#tree.killProcess(worker.pid);
+      if (worker.pid !== null) this.tree.killProcess(worker.pid);
       this.#loseWorker(worker, { kind: "lost", code: null, signal: null });
       this.#checkGone();
     });
   }
 
   async #siblingExited(worker: Worker, code: number | null, signal: string | null): Promise<void> {
-    const oom = (signal === "SIGKILL" || signal === "SIGABRT") && worker.lostReason === null && (await this.#tree.tookOom());
+    const oom = (signal === "SIGKILL" || signal === "SIGABRT") && worker.lostReason === null && (await this.tree.tookOom());
     this.#loseWorker(worker, { kind: oom ? "oom" : signal ? "signal" : "exit", code, signal });
     this.#checkGone();
   }
@@ -465,7 +467,7 @@ export class Container {
   async #kill(): Promise<void> {
     this.#killing = true;
     await this.#taking;
-    await this.#tree.kill();
+    await this.tree.kill();
     const exit: ExitStatus = this.#mainExit ?? { kind: "lost", code: null, signal: null };
     for (const worker of this.workers) this.#loseWorker(worker, exit);
     this.#finish();

@@ -83,7 +83,7 @@ class HookRun implements ContainerOwner {
 
   async hooksDone(container: Container, message: DoneMessage): Promise<void> {
     try {
-      if (container.codeDir) await this.#keep?.(container.codeDir);
+      if (container.tree.codeDir) await this.#keep?.(container.tree.codeDir);
       this.done.resolve(message);
     } catch (error) {
       this.done.reject(error);

@@ -1,3 +1,5 @@
+import { randomBytes } from "node:crypto";
+import { hashToken } from "@samovar/kit";
 import { SamovarError } from "@samovar/protocol";
 import type { ContainerEvents, ContainerSpec, ExecCommand, ExecProcess, RunningContainer } from "@samovar/runtime";
 import type { ContainerHost, ContainerPlan } from "./container-types.ts";
@@ -7,6 +9,8 @@ import type { ContainerHost, ContainerPlan } from "./container-types.ts";
  * there are none, and nothing is missed: whoever needs them waits.
  */
 export class ProcessTree {
+  /** What its workers say who they are with. Of what an earlier server started only the hash is known. */
+  readonly #token = randomBytes(24).toString("base64url");
   readonly #host: ContainerHost;
   readonly #plan: ContainerPlan;
   readonly #events: ContainerEvents;
@@ -28,9 +32,13 @@ export class ProcessTree {
     return this.#running?.codeDir ?? null;
   }
 
+  get tokenHash(): string {
+    return hashToken(this.#token);
+  }
+
   /** Rejects as the driver does. */
-  start(token: string): Promise<void> {
-    return this.#ask(() => this.#host.driver.start({ ...this.#spec, token }, this.#events));
+  start(): Promise<void> {
+    return this.#ask(() => this.#host.driver.start({ ...this.#spec, token: this.#token }, this.#events));
   }
 
   /** What an earlier server started becomes ours. Rejects as the driver does. */

@@ -192,7 +192,7 @@ export function failureCases(at: CaseContext): void {
       const container = app.active()[0]!;
       const worker = container.workers[1]!;
       if (at.setting.fake) at.setting.fake.driver.control(container.id).crash({ signal: "SIGSEGV", pid: worker.pid! });
-      else process.kill(await toHostPid(container, worker.pid!), "SIGSEGV");
+      else process.kill(await toHostPid(container.tree, worker.pid!), "SIGSEGV");
       await app.until("the crash is told", () => calls.some((call) => call.failure));
       const [lost] = calls.filter((call) => call.failure);
       expect(lost!.failure!.error).toMatchObject({ code: "container_lost", fields: { reason: "SIGSEGV" } });

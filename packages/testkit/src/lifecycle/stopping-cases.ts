@@ -121,7 +121,7 @@ export function stoppingCases(at: CaseContext): void {
       `);
       const call = app.call("work", null);
       await app.event("begins");
-      process.kill(app.active()[0]!.pid!, "SIGTERM");
+      process.kill(app.active()[0]!.tree.pid!, "SIGTERM");
       expect(await call.result).toBe("done");
       await app.ended();
       expect(app.events).toEqual(["begins", "stop"]);
@@ -137,7 +137,7 @@ export function stoppingCases(at: CaseContext): void {
         export const work = fn({}, () => spawn("sleep", ["1000"], { detached: true, stdio: "ignore" }).pid);
       `);
       const inside = (await app.call("work").result) as number;
-      const pid = await toHostPid(app.active()[0]!, inside);
+      const pid = await toHostPid(app.active()[0]!.tree, inside);
       expect(await isRunning(pid)).toBe(true);
       await app.close("stop", null);
       expect(await isRunning(pid)).toBe(false);
