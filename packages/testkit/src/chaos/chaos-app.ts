@@ -48,7 +48,7 @@ const tell = (nonce, fact) => new Promise((resolve) => {
 });
 async function witnessed(seq, ctx, work) {
   const nonce = randomUUID();
-  await tell(nonce, { says: "starts", seq, taskId: ctx.taskId, attempt: ctx.attempt, containerId: ctx.containerId, version: ctx.version });
+  await tell(nonce, { says: "starts", seq, taskId: ctx.taskId, attempt: ctx.attempt, containerId: ctx.containerId, version: ctx.version, bornAtMs });
   try {
     await work();
   } catch (error) {
@@ -59,6 +59,7 @@ async function witnessed(seq, ctx, work) {
   return { nonce, seq, revision: REVISION };
 }
 
+const bornAtMs = Date.now() - process.uptime() * 1000;
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const forever = () => new Promise(() => {});
 const die = async (how) => {

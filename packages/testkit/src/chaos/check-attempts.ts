@@ -1,6 +1,6 @@
 import type { TaskAttempt } from "@samovar/protocol";
 import type { Behaviour, Execution, KeptTask, Violation } from "./history.ts";
-import { isRecorded, ofKilledLife, parentOf, type HistoryFacts } from "./history-facts.ts";
+import { isRecorded, mayBeOfEarlierLife, ofKilledLife, parentOf, type HistoryFacts } from "./history-facts.ts";
 
 const CHILD: Behaviour = { does: "work", ms: 0 };
 
@@ -83,11 +83,13 @@ function checkExecutions(facts: HistoryFacts, task: KeptTask, fail: Fail): void 
   const seen = new Set<string>();
   for (const execution of executions) {
     const once = `${execution.life} ${execution.attempt}`;
-    if (seen.has(once)) fail("executed-twice", `Attempt ${execution.attempt} was executed twice in life ${execution.life} of the server`);
-    seen.add(once);
+    const isOfThatLife = !mayBeOfEarlierLife(facts, execution);
+    if (isOfThatLife && seen.has(once)) fail("executed-twice", `Attempt ${execution.attempt} was executed twice in life ${execution.life} of the server`);
+    if (isOfThatLife) seen.add(once);
     if (isRecorded(task, execution)) continue;
     // A start is written behind: of a server that was killed the last one may be missing, and no other.
-    const laterOfThatLife = executions.some((each) => each.life === execution.life && each.attempt > execution.attempt && isRecorded(task, each));
+    const laterOfThatLife =
+      isOfThatLife && executions.some((each) => each.life === execution.life && each.attempt > execution.attempt && isRecorded(task, each));
     if ((!ofKilledLife(facts, execution) || laterOfThatLife) && !wasOvertaken(facts, task, execution)) {
       fail(
         "unrecorded",

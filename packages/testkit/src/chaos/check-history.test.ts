@@ -21,7 +21,19 @@ const attempt = (over: Partial<TaskAttempt> = {}): TaskAttempt => ({
   ...over,
 });
 const execution = (over: Partial<Execution> = {}): Execution => ({
-  ...{ nonce: "n-1", seq: "p-1", taskId: "ta_1", attempt: 1, containerId: "ct_1", version: 1, life: 0, startedAtMs: 101, end: "returned", endedAtMs: 199 },
+  ...{
+    nonce: "n-1",
+    seq: "p-1",
+    taskId: "ta_1",
+    attempt: 1,
+    containerId: "ct_1",
+    version: 1,
+    life: 0,
+    bornAtMs: 100,
+    startedAtMs: 101,
+    end: "returned",
+    endedAtMs: 199,
+  },
   ...over,
 });
 const task = (over: Partial<KeptTask> = {}): KeptTask => ({
@@ -100,6 +112,16 @@ const good: readonly (readonly [name: string, over: Partial<Made>])[] = [
   [
     "a task that began beside its commit, and whose server was killed before that was done",
     { lives: [KILLED], puts: [put({ answers: [], unanswered: true, idempotencyKey: null })], executions: [execution({ end: "gone" })], tasks: [] },
+  ],
+  [
+    "what was on its way to a container when its server was killed arrives in the next life, where the same attempt is made anew",
+    {
+      lives: [KILLED, { ...LIFE, startedAtMs: 150 }],
+      executions: [
+        execution({ nonce: "n-0", containerId: "ct_0", life: 1, bornAtMs: 90, startedAtMs: 160, endedAtMs: 170 }),
+        execution({ life: 1, bornAtMs: 151, startedAtMs: 180, endedAtMs: 190 }),
+      ],
+    },
   ],
   [
     "a task of a key that an orphan of the life before still executes",

@@ -1,5 +1,5 @@
 import type { Execution, KeptTask, Put, Violation } from "./history.ts";
-import { isRecorded, ofKilledLife, type HistoryFacts } from "./history-facts.ts";
+import { isRecorded, mayBeOfEarlierLife, ofKilledLife, type HistoryFacts } from "./history-facts.ts";
 
 /** Tasks of one concurrency key: one after another, in the order in which they were accepted. */
 export function checkKeys(facts: HistoryFacts): Violation[] {
@@ -50,6 +50,7 @@ function checkOverlap(facts: HistoryFacts, puts: readonly Put[]): Violation[] {
 }
 
 function mayOverlap(facts: HistoryFacts, one: Execution, other: Execution): boolean {
+  if (mayBeOfEarlierLife(facts, one) || mayBeOfEarlierLife(facts, other)) return true;
   const [older, newer] = one.life <= other.life ? [one, other] : [other, one];
   return older.life !== newer.life && ofKilledLife(facts, older);
 }
@@ -67,7 +68,7 @@ function checkCancelled(facts: HistoryFacts, cancel: { readonly taskId: string; 
   if (!task) return [{ rule: "lost", taskId: cancel.taskId, message: "It was cancelled, and is not there" }];
   const attempt = task.attempts.find(({ startedAtMs }) => startedAtMs > cancel.atMs);
   // What was on its way to a container arrives after the answer; what began in a later life had no such excuse.
-  const execution = facts.executionsOf.get(task.id)?.find(({ life }) => facts.lives[life]!.startedAtMs > cancel.atMs);
+  const execution = facts.executionsOf.get(task.id)?.find((each) => facts.lives[each.life]!.startedAtMs > cancel.atMs && !mayBeOfEarlierLife(facts, each));
   const number = attempt?.number ?? execution?.attempt;
   return number === undefined ? [] : [{ rule: "cancelled", taskId: task.id, message: `Attempt ${number} began after its cancel was acknowledged` }];
 }

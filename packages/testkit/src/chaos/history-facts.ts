@@ -35,7 +35,19 @@ export const parentOf = (seq: string): string | null => (seq.endsWith("/child") 
 
 /** Whether its server was killed, so that what it had not yet written is lost, and its container may have gone on for a while. */
 export function ofKilledLife(facts: History, execution: Execution): boolean {
-  const end = facts.lives[execution.life]?.end;
+  return wasKilled(facts, execution.life) || mayBeOfEarlierLife(facts, execution);
+}
+
+/**
+ * Whether a server that was killed may have given it out, though it began in the life of the next one: its container is
+ * older than that, and what was on its way there arrived late.
+ */
+export function mayBeOfEarlierLife(facts: History, { life, bornAtMs }: Execution): boolean {
+  return wasKilled(facts, life - 1) && bornAtMs < facts.lives[life]!.startedAtMs;
+}
+
+function wasKilled(facts: History, life: number): boolean {
+  const end = facts.lives[life]?.end;
   return end === "killed" || end === "crashed";
 }
 

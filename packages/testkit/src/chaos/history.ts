@@ -65,8 +65,10 @@ export interface Execution {
   readonly attempt: number;
   readonly containerId: string;
   readonly version: number;
-  /** Which life of the server the container is of. */
+  /** The life of the server in which it began, or that was the last by then. */
   readonly life: number;
+  /** When its process was started: it may be older than that life. */
+  readonly bornAtMs: number;
   readonly startedAtMs: number;
   /** `gone`: its process ended before it said anything; null: it had not ended when the run did. */
   readonly end: "returned" | "threw" | "gone" | null;

@@ -38,7 +38,6 @@ export class Witness {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** A container may be of several lives of the server: an execution is of the one in which it began, or that was the last by then. */
   executions(lives: readonly ServerLife[]): readonly Execution[] {
     const lifeAt = (atMs: number): number =>
       Math.max(
