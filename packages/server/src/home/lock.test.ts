@@ -17,16 +17,19 @@ afterEach(async () => {
   await rm(home.root, { recursive: true });
 });
 
-/** Another process that takes the lock, announces itself and waits to be killed. */
+/** Another process that takes the lock, announces itself, collects what nobody refers to any more, and waits to be killed. */
 async function holdElsewhere(): Promise<ChildProcess> {
   const source = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
   const script = `
     import { acquireHomeLock } from ${source("./lock.ts")};
     import { createHome } from ${source("./paths.ts")};
     acquireHomeLock(createHome(${JSON.stringify(home.root)})).announce({ pid: process.pid, url: "http://127.0.0.1:1", startedAtMs: 1 });
-    console.log("held");
-    setInterval(() => {}, 60_000);`;
-  const child = spawn(process.execPath, ["--conditions=samovar-source", "--input-type=module-typescript", "-e", script], {
+    setInterval(() => {}, 60_000);
+    setImmediate(() => {
+      gc();
+      console.log("held");
+    });`;
+  const child = spawn(process.execPath, ["--conditions=samovar-source", "--expose-gc", "--input-type=module-typescript", "-e", script], {
     cwd: import.meta.dirname,
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -9,6 +9,9 @@ export interface HomeLock {
   release(): void;
 }
 
+/** Locks that are held. Node closes a database, and so would release its lock, once nobody refers to it. */
+const held = new Set<DatabaseSync>();
+
 /**
  * One server holds a home at a time. The lock is SQLite's own on an otherwise empty database: the kernel releases it
  * with the process, however that ends, so there is no stale lock to judge. (Node offers no flock.) Throws
@@ -27,11 +30,13 @@ export function acquireHomeLock(paths: HomePaths): HomeLock {
       `${describeHolder(paths)} holds the home ${paths.root}. Use it, stop it with \`samovar down\`, or set another SAMOVAR_HOME`,
     );
   }
+  held.add(database);
   return {
     announce: (server) => writeFileSync(paths.serverFile, `${JSON.stringify(server)}\n`, { mode: 0o600 }),
     release() {
       rmSync(paths.serverFile, { force: true });
       database.close();
+      held.delete(database);
     },
   };
 }
