@@ -69,7 +69,7 @@ function checkStatus(facts: HistoryFacts, task: KeptTask, fail: Fail): void {
     fail("status", `It is COMPLETE, and its handler is ${does}`);
   if (status !== "ERROR" && status !== "TIMEOUT") return;
   const failures = task.attempts.filter(isFailure);
-  const threw = facts.executionsOf.get(task.id)?.some((execution) => execution.end === "threw" && isRecorded(task, execution)) ?? false;
+  const threw = facts.executionsOf.get(task.id)?.some((execution) => execution.end === "threw" && isRecorded(facts, task, execution)) ?? false;
   const wasFatal = does === "fatal" && threw;
   if (!wasFatal && failures.length <= facts.queues[task.function]!.maxRetries) {
     fail("given-up", `It is ${status} after ${failures.length} failures, and ${facts.queues[task.function]!.maxRetries} retries are promised`);
@@ -86,10 +86,10 @@ function checkExecutions(facts: HistoryFacts, task: KeptTask, fail: Fail): void 
     const isOfThatLife = !mayBeOfEarlierLife(facts, execution);
     if (isOfThatLife && seen.has(once)) fail("executed-twice", `Attempt ${execution.attempt} was executed twice in life ${execution.life} of the server`);
     if (isOfThatLife) seen.add(once);
-    if (isRecorded(task, execution)) continue;
+    if (isRecorded(facts, task, execution)) continue;
     // A start is written behind: of a server that was killed the last one may be missing, and no other.
     const laterOfThatLife =
-      isOfThatLife && executions.some((each) => each.life === execution.life && each.attempt > execution.attempt && isRecorded(task, each));
+      isOfThatLife && executions.some((each) => each.life === execution.life && each.attempt > execution.attempt && isRecorded(facts, task, each));
     if ((!ofKilledLife(facts, execution) || laterOfThatLife) && !wasOvertaken(facts, task, execution)) {
       fail(
         "unrecorded",
@@ -103,7 +103,7 @@ function checkExecutions(facts: HistoryFacts, task: KeptTask, fail: Fail): void 
 /** The result is that of the attempt that completed it; whatever else returned was too late, for a reason. */
 function checkCompletion(facts: HistoryFacts, task: KeptTask, executions: readonly Execution[], fail: Fail): void {
   const completing = task.attempts.find(({ outcome }) => outcome === "complete");
-  const winner = completing && executions.find((each) => each.attempt === completing.number && isRecorded(task, each));
+  const winner = completing && executions.find((each) => each.attempt === completing.number && isRecorded(facts, task, each));
   if (completing && !winner) fail("result", `Attempt ${completing.number} completed it, and the witness has not seen it`);
   if (winner && winner.end !== "returned") fail("result", `Attempt ${winner.attempt} completed it, and its execution says ${winner.end}`);
   if (winner && task.nonce !== winner.nonce) {
@@ -112,7 +112,7 @@ function checkCompletion(facts: HistoryFacts, task: KeptTask, executions: readon
   }
   for (const execution of executions) {
     if (execution === winner || execution.end !== "returned") continue;
-    const outcome = isRecorded(task, execution) ? task.attempts[execution.attempt - 1]!.outcome : null;
+    const outcome = isRecorded(facts, task, execution) ? task.attempts[execution.attempt - 1]!.outcome : null;
     const wasLost = ofKilledLife(facts, execution) || facts.killedContainers.some(({ id }) => id === execution.containerId);
     if (!wasLost && !wasOvertaken(facts, task, execution) && outcome !== "cancelled" && outcome !== "timeout" && outcome !== "given-back") {
       fail("result-dropped", `Attempt ${execution.attempt} returned, nobody was killed, and its outcome is ${outcome}`);

@@ -124,6 +124,17 @@ const good: readonly (readonly [name: string, over: Partial<Made>])[] = [
     },
   ],
   [
+    "a start that was lost with its server, and the same number again in the same container",
+    {
+      lives: [KILLED, { ...LIFE, startedAtMs: 160 }],
+      executions: [
+        execution({ nonce: "n-0", bornAtMs: 50, startedAtMs: 101, endedAtMs: 110 }),
+        execution({ life: 1, bornAtMs: 50, startedAtMs: 170, endedAtMs: 190 }),
+      ],
+      tasks: [task({ attempts: [attempt({ startedAtMs: 169 })] })],
+    },
+  ],
+  [
     "a task of a key that an orphan of the life before still executes",
     {
       ...keyed({ life: 1, startedAtMs: 210 }, { life: 1 }, [KILLED, { ...LIFE, startedAtMs: 90 }]),

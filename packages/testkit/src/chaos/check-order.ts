@@ -85,7 +85,7 @@ function checkTimes(facts: HistoryFacts, put: Put): Violation[] {
   }
   if (put.ttlMs === null) return violations;
   // A start that was lost with its server does not count: the task waits again, and its time goes on.
-  const ran = executions.find((execution) => isRecorded(task, execution) || !ofKilledLife(facts, execution));
+  const ran = executions.find((execution) => isRecorded(facts, task, execution) || !ofKilledLife(facts, execution));
   if (task.status === "EXPIRED" && (ran || task.attempts.length > 0)) fail("expired", "It is EXPIRED, and an attempt had begun");
   const lastMs = task.createdAtMs + put.delayMs + put.ttlMs;
   const begun = task.attempts[0]?.startedAtMs;

@@ -51,7 +51,13 @@ function wasKilled(facts: History, life: number): boolean {
   return end === "killed" || end === "crashed";
 }
 
-/** Whether the record has this execution as the attempt that it is. */
-export function isRecorded(task: KeptTask, execution: Execution): boolean {
-  return task.attempts[execution.attempt - 1]?.containerId === execution.containerId;
+/**
+ * Whether the record has this execution as the attempt that it is. Where a container has executed an attempt twice, because its start was
+ * lost with a server, the later one is on record.
+ */
+export function isRecorded(facts: HistoryFacts, task: KeptTask, execution: Execution): boolean {
+  const attempt = task.attempts[execution.attempt - 1];
+  const lastMs = attempt?.endedAtMs ?? Infinity;
+  const isOfIt = (each: Execution): boolean => each.attempt === execution.attempt && each.containerId === attempt?.containerId && each.startedAtMs <= lastMs;
+  return facts.executionsOf.get(task.id)?.findLast(isOfIt) === execution;
 }
