@@ -32,9 +32,9 @@ export class TaskStarts {
     this.#logger = logger;
   }
 
-  /** Why the last that were sent are not on disk; undefined when they are. */
+  /** Why some are not on disk; undefined when all are, or are with the settlements of their attempts. */
   get failure(): Error | undefined {
-    return this.#failure;
+    return this.#held.size === 0 ? undefined : this.#failure;
   }
 
   add(start: TaskStart): void {
