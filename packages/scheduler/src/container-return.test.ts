@@ -60,7 +60,9 @@ function awaited(options: Parameters<PoolsUnderTest["pool"]>[1] = {}): Container
 }
 
 function aTask(options: { ranMs?: number } = {}) {
-  const sink = { started: vi.fn(), result: vi.fn(), head: vi.fn(), data: vi.fn(() => true), end: vi.fn(), error: vi.fn() };
+  const result = vi.fn<InputSink["result"]>();
+  const error = vi.fn<InputSink["error"]>();
+  const sink = { started() {}, result, head() {}, data: () => true, end() {}, error };
   let ticket: InputTicket | null = null;
   left.set(HELD.taskId, { sink, given: (given) => (ticket = given), startedAtMs: under.clock.now() - (options.ranMs ?? 0) });
   return { sink, ticket: () => ticket! };
