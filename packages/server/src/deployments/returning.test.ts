@@ -21,6 +21,7 @@ const stored = {
 test.each<[string, LivingContainer, boolean]>([
   ["ready ones of what is served come back", container("ct_1", "fn_page_2"), true],
   ["so do those of a version that is called by its number", container("ct_1", "fn_page_1"), true],
+  ["so do those that the server before had not got back when it was killed, too", container("ct_1", "fn_page_2", { state: "returning" }), true],
   ["not where its processes are gone", container("ct_gone", "fn_page_2"), false],
   ["not those that had not been ready", container("ct_1", "fn_page_2", { state: "starting" }), false],
   ["not those that were on their way out", container("ct_1", "fn_page_2", { state: "draining" }), false],

@@ -2,6 +2,9 @@ import type { LeftContainer, TaskQueues } from "@samovar/scheduler";
 import type { DeploymentRecord, LeftTask, LivingContainer, VersionRecord } from "@samovar/storage";
 import type { FunctionRegistry } from "../apps/function-registry.ts";
 
+/** As they are recorded: `returning` is one that was ready for a server before, which the last one had not got back yet. */
+const COMES_BACK: ReadonlySet<string> = new Set(["ready", "returning"]);
+
 /**
  * Which containers of an earlier server are awaited: those that were ready to serve a version that is served again. What
  * was starting or draining, and what belonged to a session, ends by itself.
@@ -20,7 +23,7 @@ export function selectReturning(
     }),
   );
   return living.flatMap(({ info, facts }) =>
-    facts !== null && info.state === "ready" && left.has(info.id) && served.has(info.functionId) ? [{ info, facts }] : [],
+    facts !== null && COMES_BACK.has(info.state) && left.has(info.id) && served.has(info.functionId) ? [{ info, facts }] : [],
   );
 }
 
