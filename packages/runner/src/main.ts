@@ -3,6 +3,7 @@
  * can wait until the server has heard HELLO waits.
  */
 import { connect, Socket } from "node:net";
+import { dirname } from "node:path";
 import type { Duplex } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { RUNTIME, type LoadMessage, type StopReason } from "@samovar/protocol";
@@ -20,6 +21,7 @@ let siblings: Siblings | null = null;
 const worker = createWorker({
   identity: { ...own, pid: process.pid, runtimeVersion: `node ${process.versions.node}` },
   connect: () => dial(own.server),
+  watchServer: (mayBeThere) => watchSocket(own.server, mayBeThere),
   clock: systemClock,
   loadModule,
   env: process.env,
@@ -84,6 +86,19 @@ async function loadModule(load: LoadMessage): Promise<Readonly<Record<string, un
   installStackTraces(import.meta.url);
   if (load.compileCacheDir !== null) process.getBuiltinModule("node:module").enableCompileCache(load.compileCacheDir);
   return (await import(pathToFileURL(load.bundlePath).href)) as Readonly<Record<string, unknown>>;
+}
+
+/** A server that begins to listen makes its socket in a folder that is there. Of a port nothing can be heard. */
+function watchSocket(server: string, changed: () => void): () => void {
+  if (!server.startsWith("/")) return () => {};
+  try {
+    const { watch } = process.getBuiltinModule("node:fs");
+    const watcher = watch(dirname(server), { persistent: false }, changed);
+    watcher.on("error", () => {});
+    return () => watcher.close();
+  } catch {
+    return () => {};
+  }
 }
 
 /** A path is a Unix socket, anything else host:port. */

@@ -21,6 +21,8 @@ export interface LinkEvents {
 
 export interface LinkOptions {
   readonly connect: () => Promise<Duplex>;
+  /** Calls back whenever a server may have begun to listen where the last one did; returns what ends that. Default: only time tells. */
+  readonly watchServer?: (mayBeThere: () => void) => () => void;
   readonly clock: Clock;
   /** What to say first; asked anew at every connection. */
   readonly hello: () => HelloMessage;
@@ -31,7 +33,7 @@ export interface LinkOptions {
  * The worker's hold on its server, across connections.
  *
  * States: dialing → greeting (HELLO sent) → open; from any of these back to dialing when the connection breaks, with
- * growing pauses, until GIVE_UP_MS have passed since it was last open; then, or at REJECT, gone. `close` ends it from
+ * growing pauses, or at once when a server may be there, until GIVE_UP_MS have passed since it was last open; then, or at REJECT, gone. `close` ends it from
  * any state. Frames of stream 0 that are sent while not open wait for the next WELCOME; frames of other streams are
  * dropped, as their streams ended with the connection (answers that are worth more wait in reply-stream.ts).
  */
@@ -43,6 +45,7 @@ export class ServerLink {
   #retryMs = FIRST_RETRY_MS;
   #cancelGiveUp: (() => void) | null = null;
   #cancelRetry: (() => void) | null = null;
+  #stopWatching: (() => void) | null = null;
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -91,6 +94,7 @@ export class ServerLink {
 
   #dial(): void {
     this.#state = "dialing";
+    this.#cancelRetry = null;
     this.#options.connect().then(
       (socket) => {
         if (this.#state !== "dialing") return void socket.destroy();
@@ -122,6 +126,8 @@ export class ServerLink {
     this.#retryMs = FIRST_RETRY_MS;
     this.#cancelGiveUp?.();
     this.#cancelGiveUp = null;
+    this.#stopWatching?.();
+    this.#stopWatching = null;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const { type, payload } of waiting) this.#connection!.send(type, 0, payload);
@@ -134,9 +140,18 @@ export class ServerLink {
     this.#state = "dialing";
     if (wasOpen) {
       this.#cancelGiveUp = this.#options.clock.after(GIVE_UP_MS, () => this.#goneFor(`The server stayed away for ${GIVE_UP_MS / 1_000} s`));
+      this.#stopWatching = this.#options.watchServer?.(() => this.#dialSoon()) ?? null;
       this.#options.events.lost();
     }
     this.#retry();
+  }
+
+  /** A server may be there: pauses begin anew, with the shortest. */
+  #dialSoon(): void {
+    this.#retryMs = FIRST_RETRY_MS;
+    if (this.#state !== "dialing" || !this.#cancelRetry) return;
+    this.#cancelRetry();
+    this.#dial();
   }
 
   #retry(): void {
@@ -159,6 +174,7 @@ export class ServerLink {
     this.#waiting = [];
     this.#cancelGiveUp?.();
     this.#cancelRetry?.();
+    this.#stopWatching?.();
     if (!ended) connection?.destroy();
   }
 }

@@ -267,6 +267,28 @@ test("a worker whose connection breaks comes back with what it holds, and says i
   expect(again.frames.filter((frame) => frame.type === FRAME.result)).toHaveLength(1);
 });
 
+test("a worker that looks for its server dials as soon as one may be there, however long the pauses are by then", async () => {
+  const bench = await readyWorker(moduleOf(echo));
+  expect(bench.mayBeThere).toBeNull();
+  bench.away = true;
+  await bench.lose();
+  for (let passedMs = 0; passedMs < 5_000; passedMs += 20) {
+    bench.clock.advance(20);
+    await new Promise(setImmediate);
+  }
+  const { dials } = bench;
+  // Its socket is made, and it does not listen yet: then the pauses are short again.
+  bench.mayBeThere!();
+  await new Promise(setImmediate);
+  bench.away = false;
+  bench.clock.advance(20);
+  const peer = await bench.connection();
+  expect(bench.dials).toBe(dials + 2);
+  await peer.welcome();
+  await peer.take(FRAME.ready);
+  expect(bench.mayBeThere).toBeNull();
+});
+
 test("a server that stays away for 10 s is lost: stop hooks run and the worker ends", async () => {
   const seen: string[] = [];
   const bench = await readyWorker(moduleOf(echo, { onStop: [hook("bye", (ctx: { reason: string }) => void seen.push(ctx.reason))] }));

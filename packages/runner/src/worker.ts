@@ -24,7 +24,7 @@ import { Inputs } from "./inputs.ts";
 import { openModule, type Loaded } from "./load.ts";
 import { runSetUp } from "./set-up.ts";
 import { scopes, type Scope } from "./scope.ts";
-import { ServerLink } from "./server-link.ts";
+import { ServerLink, type LinkOptions } from "./server-link.ts";
 import { runStopHooks } from "./stop-hooks.ts";
 import { WorkerLog } from "./worker-log.ts";
 import { nextState, type WorkerEvent, type WorkerState } from "./worker-state.ts";
@@ -42,6 +42,8 @@ export interface WorkerIdentity {
 export interface WorkerOptions {
   readonly identity: WorkerIdentity;
   readonly connect: () => Promise<Duplex>;
+  /** See `LinkOptions`. */
+  readonly watchServer?: LinkOptions["watchServer"];
   readonly clock: Clock;
   /** Imports the bundle. What only loaded code needs (console, stack traces, the compile cache) is set up here. */
   readonly loadModule: (load: LoadMessage) => Promise<Readonly<Record<string, unknown>>>;
@@ -86,6 +88,7 @@ export class Worker {
     this.#options = options;
     this.#link = new ServerLink({
       connect: options.connect,
+      ...(options.watchServer ? { watchServer: options.watchServer } : {}),
       clock: options.clock,
       hello: () => this.#hello(),
       events: {

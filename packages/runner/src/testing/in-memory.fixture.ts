@@ -17,6 +17,8 @@ export interface Bench {
   /** Lets the worker dial: the server's end of the connection, not yet welcomed, and what it said. */
   redial(): Promise<{ readonly peer: TestPeer; readonly hello: HelloMessage }>;
   away: boolean;
+  /** A server may have begun to listen; null while the worker doesn't want to know. */
+  mayBeThere: (() => void) | null;
   /** How often the worker tried to connect. */
   dials: number;
 }
@@ -29,6 +31,7 @@ export async function startWorker(module: Record<string, unknown> | (() => Promi
   const waiting: ((peer: TestPeer) => void)[] = [];
   const bench = {
     away: false,
+    mayBeThere: null as (() => void) | null,
     dials: 0,
     clock,
     lose: async (): Promise<void> => {
@@ -62,6 +65,10 @@ export async function startWorker(module: Record<string, unknown> | (() => Promi
   const worker = createWorker({
     identity: { containerId: "ct_1", token: "secret", workerIndex: 0, pid: 1, runtimeVersion: "node 26" },
     connect,
+    watchServer: (changed) => {
+      bench.mayBeThere = changed;
+      return () => void (bench.mayBeThere = null);
+    },
     clock,
     loadModule: async () => (typeof module === "function" ? module() : module),
     env: { COLOUR: "red" },
