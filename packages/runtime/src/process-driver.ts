@@ -86,8 +86,9 @@ class ProcessDriver implements RuntimeDriver {
 
   dispose(): Promise<void> {
     this.#disposing ??= disposeAll([
-      () => this.#stale.dispose(),
+      () => this.#stale.stop(),
       () => this.#ledger.close(),
+      () => this.#stale.dispose(),
       () => this.#pipes?.dispose(),
       // Last, since containers lie in them.
       () => this.#cgroups?.dispose(),

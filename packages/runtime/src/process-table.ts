@@ -63,9 +63,13 @@ export function containerIdOf(environ: string): string | null {
 
 /** When a process was started, in ticks since the machine was; null when it has ended, or where there is no /proc. */
 export async function readStartTicks(pid: number): Promise<number | null> {
-  const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  const rest = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return rest.length < 20 || rest[0] === "Z" || rest[0] === "X" ? null : Number(rest[19]);
+  const rest = await readStat(pid);
+  return rest.length < 20 || isOver(rest) ? null : Number(rest[19]);
+}
+
+/** Whether a process runs. One that has ended does not, also where nobody reaps it: first processes of containers often never do. */
+export async function isRunning(pid: number): Promise<boolean> {
+  return isAlive(pid) && !isOver(await readStat(pid));
 }
 
 /** Whether a process with this id exists, ended but unreaped ones included. */
@@ -80,11 +84,8 @@ export function isAlive(pid: number): boolean {
 
 /** `pid (name) state ppid pgrp …`: the name may hold spaces and brackets, so what follows is counted from the last one. */
 export function parseStat(text: string, pageBytes: number): ProcessEntry | null {
-  const close = text.lastIndexOf(")");
-  if (close < 0) return null;
-  const rest = text.slice(close + 2).split(" ");
-  // Ended and not yet reaped: holds nothing and can't be ended again.
-  if (rest[0] === "Z" || rest[0] === "X") return null;
+  const rest = toRest(text);
+  if (rest.length === 0 || isOver(rest)) return null;
   const ticks = Number(rest[11]) + Number(rest[12]);
   return {
     pid: parseInt(text, 10),
@@ -94,6 +95,17 @@ export function parseStat(text: string, pageBytes: number): ProcessEntry | null 
     cpuMs: (ticks * 1_000) / TICKS_PER_SECOND,
   };
 }
+
+const readStat = async (pid: number): Promise<string[]> => toRest(await readFile(`/proc/${pid}/stat`, "utf8").catch(() => ""));
+
+/** What follows the name; empty where there is none. */
+function toRest(text: string): string[] {
+  const close = text.lastIndexOf(")");
+  return close < 0 ? [] : text.slice(close + 2).split(" ");
+}
+
+/** Ended and not yet reaped: holds nothing and can't be ended again. */
+const isOver = ([state]: readonly string[]): boolean => state === "Z" || state === "X";
 
 /** Lines of `pid ppid pgid rss-in-KiB [[days-]hours:]minutes:seconds`. */
 export function parsePs(text: string): ProcessTable {

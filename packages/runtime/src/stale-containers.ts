@@ -39,7 +39,7 @@ export interface LeftContainer {
  * none of them waits for a reader.
  *
  * States of one container: left → cleared, or taken → ended. Of the whole: waiting (some are left, a timer is set) → done;
- * `dispose` ends the waiting and leaves them to the next server.
+ * `stop` ends the waiting; `dispose` clears what has ended by then and leaves the others to the next server.
  */
 export class StaleContainers {
   readonly #options: StaleContainersOptions;
@@ -48,18 +48,21 @@ export class StaleContainers {
   readonly #pipes = new Map<string, ContainerPipes>();
   /** A look, or somebody who takes one: each after the other. */
   #turn: Promise<unknown> = Promise.resolve();
+  /** Whether there was anything: what is shared is looked for at the end only then. */
+  readonly #foundSome: boolean;
   #groupsCleared = false;
   #cancelTimer: () => void = () => {};
-  #disposed = false;
+  #stopped = false;
 
   private constructor(options: StaleContainersOptions, left: Set<string>) {
     this.#options = options;
     this.#left = left;
+    this.#foundSome = left.size > 0;
   }
 
   static async clear(options: StaleContainersOptions): Promise<StaleContainers> {
     const stale = new StaleContainers(options, new Set((await readdir(options.containersDir)).filter((name) => !name.startsWith("."))));
-    await stale.#inTurn(() => stale.#look(false));
+    await stale.#inTurn(() => stale.#look({ kill: false, isLast: false }));
     stale.#wait(0);
     return stale;
   }
@@ -85,7 +88,7 @@ export class StaleContainers {
   /** From now on it is the driver's to end. Rejects with `not_found` where its main process doesn't live, or is another driver's. */
   take(containerId: string, driver: ContainerRecord["driver"]): Promise<LeftContainer> {
     return this.#inTurn(async () => {
-      const record = this.#left.has(containerId) && !this.#disposed ? await this.#readLiving(containerId, driver) : null;
+      const record = this.#left.has(containerId) && !this.#stopped ? await this.#readLiving(containerId, driver) : null;
       if (!record) throw new SamovarError("not_found", `Container ${containerId} can't be taken back: an earlier server has left no main process of it`);
       const pipes = this.#pipes.get(containerId) ?? reopenPipes(this.#folderOf(containerId));
       this.#pipes.delete(containerId);
@@ -103,10 +106,19 @@ export class StaleContainers {
     });
   }
 
-  dispose(): void {
-    this.#disposed = true;
+  /** From now on none can be taken, and it is looked no more. */
+  stop(): void {
+    this.#stopped = true;
     this.#cancelTimer();
     for (const id of [...this.#pipes.keys()]) this.#closePipes(id);
+  }
+
+  /** To be called when those that were taken have ended: clears what has ended since the last look. */
+  async dispose(): Promise<void> {
+    this.stop();
+    await this.#inTurn(async () => {
+      if (this.#left.size > 0 || (this.#foundSome && !this.#groupsCleared)) await this.#look({ kill: false, isLast: true });
+    });
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -121,14 +133,15 @@ export class StaleContainers {
 
   #wait(round: number): void {
     const delayMs = LOOKS_AFTER_MS[round];
-    if ((this.#left.size === 0 && this.#groupsCleared) || delayMs === undefined || this.#disposed) return;
+    if ((this.#left.size === 0 && this.#groupsCleared) || delayMs === undefined || this.#stopped) return;
     this.#cancelTimer = this.#options.clock.after(delayMs, () => void this.#lookAgain(round));
   }
 
   async #lookAgain(round: number): Promise<void> {
     const { logger } = this.#options;
     try {
-      await this.#inTurn(() => this.#look(round === LOOKS_AFTER_MS.length - 1));
+      const isLast = round === LOOKS_AFTER_MS.length - 1;
+      await this.#inTurn(() => this.#look({ kill: isLast, isLast }));
       this.#wait(round + 1);
       logger.info(
         { left: [...this.#left] },
@@ -139,7 +152,7 @@ export class StaleContainers {
     }
   }
 
-  async #look(kill: boolean): Promise<void> {
+  async #look({ kill, isLast }: { readonly kill: boolean; readonly isLast: boolean }): Promise<void> {
     const alive = await findByContainerId(this.#left);
     if (kill) for (const pids of alive.values()) for (const pid of pids) endProcess(pid);
     for (const id of [...this.#left]) {
@@ -152,8 +165,8 @@ export class StaleContainers {
       this.#left.delete(id);
     }
     await this.#clearShared();
-    // What was just killed leaves its group a moment later, and no later look would see to it.
-    for (let pauseMs = 1; kill && !this.#groupsCleared && pauseMs < LAST_PAUSE_MS; pauseMs *= 2) {
+    // What has just ended leaves its group a moment later, and no later look would see to it.
+    for (let pauseMs = 1; isLast && this.#left.size === 0 && !this.#groupsCleared && pauseMs < LAST_PAUSE_MS; pauseMs *= 2) {
       await sleep(pauseMs);
       this.#groupsCleared = await this.#options.clearGroups(this.#taken);
     }
@@ -165,7 +178,7 @@ export class StaleContainers {
   }
 
   #openPipes(containerId: string): void {
-    if (this.#pipes.has(containerId) || this.#disposed) return;
+    if (this.#pipes.has(containerId) || this.#stopped) return;
     try {
       this.#pipes.set(containerId, reopenPipes(this.#folderOf(containerId)));
     } catch {

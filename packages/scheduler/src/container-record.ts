@@ -57,7 +57,7 @@ export class ContainerRecord {
     this.phases.push({ phase, workerIndex, hook, startedAtMs, durationMs, outcome, detail: error?.message ?? null });
   }
 
-  /** Where a container that is not ready yet stands. */
+  /** Where its start stands: of worker 0, or of the worker whose hook began last. */
   get startPosition(): { readonly phase: Phase; readonly hook: string | null } {
     if (this.#begun) return this.#begun;
     if (!this.#container.workers.some((worker) => worker.helloAtMs > 0)) return { phase: "create", hook: null };

@@ -3,6 +3,7 @@ import type { ContainerEvents, RunningContainer } from "@samovar/runtime";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Container } from "./container.ts";
 import type { LeftInputs } from "./container-types.ts";
+import type { InputSource } from "./input-source.ts";
 import type { InputSink, InputTicket } from "./input.ts";
 import { toOrphan } from "./pool-input.ts";
 import type { Pool } from "./pool.ts";
@@ -96,7 +97,7 @@ test("what it was before stays: when it was started and ready, its phases, its c
   await under.settle();
   expect(container.info()).toMatchObject({ id: ID, startedAtMs, state: "ready", inputs: { done: 5, failed: 1 } });
   expect(container.readyAtMs).toBe(startedAtMs + 40);
-  expect(container.phases.map(({ phase }) => phase)).toEqual(["ready"]);
+  expect(container.record.phases.map(({ phase }) => phase)).toEqual(["ready"]);
 });
 
 test("a task goes on on the stream that WELCOME names, and its answer reaches whoever waits", async () => {
@@ -221,24 +222,85 @@ test("its end is told by the driver, as of any other, and what it held is lost w
   expect(sink.error.mock.calls[0]![0].error.code).toBe("container_lost");
 });
 
-test("stopped while it is awaited, it stops when it comes, with its stop hooks", async () => {
+test("drained while it is awaited, it finishes what it holds when it comes, and stops then", async () => {
+  const { sink } = aTask();
   const container = awaited();
   const closed = pool.close("stop", null);
   await under.advance(1_000);
-  expect(container.state).toBe("stopping");
+  expect(container.state).toBe("draining");
   const worker = comeBack(hub(), ID, { held: [HELD] });
   await under.settle();
-  expect([worker.rejected, worker.welcome, worker.heard]).toEqual([null, { protocol: 1 }, ["STOP 0"]]);
+  worker.ready();
+  await under.settle();
+  expect([worker.welcome, worker.heard, container.heldCount]).toEqual([{ protocol: 1, streams: [1] }, ["DRAIN 0"], 1]);
+  worker.answer(1);
+  await under.settle();
+  expect([sink.result.mock.calls.length, worker.heard]).toEqual([1, ["DRAIN 0", "STOP 0"]]);
   events!.mainExited({ kind: "exit", code: 0, signal: null });
   await under.settle();
   await closed;
-  expect(kill).toHaveBeenCalledOnce();
-  expect([container.state, settled]).toEqual(["ended", expect.arrayContaining([ID])]);
+  expect([container.state, kill.mock.calls.length]).toEqual(["ended", 1]);
+});
+
+test("what was draining when its server died goes on with that, and another is started for what comes", async () => {
+  const { sink } = aTask();
+  pool = under.pool("work", {}, { floor: "none" });
+  const left = leftContainer(ID, "work", 0);
+  pool.takeBack({ ...left, info: { ...left.info, state: "draining" } });
+  const call = under.call(pool);
+  const worker = comeBack(hub(), ID, { held: [HELD] });
+  worker.ready();
+  await under.settle();
+  expect([call.state, call.containerId === ID]).toEqual(["running", false]);
+  worker.answer(1);
+  await under.settle();
+  expect([sink.result.mock.calls.length, worker.heard]).toEqual([1, ["DRAIN 0", "STOP 0"]]);
+});
+
+test("one that takes so many inputs and no more takes none after its return: how many it had is not known", async () => {
+  aTask();
+  pool = under.pool("work", { singleUse: true, maxContainers: 1 }, { floor: "none" });
+  pool.takeBack(leftContainer(ID, "work", 0));
+  const call = under.call(pool);
+  const worker = comeBack(hub(), ID, { held: [HELD] });
+  worker.ready();
+  await under.settle();
+  worker.answer(1);
+  events!.mainExited({ kind: "exit", code: 0, signal: null });
+  await under.settle();
+  expect([call.state, call.containerId === ID]).toEqual(["running", false]);
+});
+
+test("a sibling that did not come back is started again beside those that serve, when the time is over", async () => {
+  const container = awaited({ workers: 2 });
+  const worker = comeBack(hub(), ID);
+  worker.ready();
+  await under.settle();
+  expect(container.state).toBe("returning");
+  await under.advance(10_000);
+  expect(container.state).toBe("ready");
+  await under.advance(1_000);
+  expect(worker.heard).toEqual(["SPAWN 0"]);
+});
+
+test("a worker that says it holds more than it can is refused", async () => {
+  awaited({ concurrencyMax: 2 });
+  const liar = comeBack(hub(), ID, { held: [1, 2, 3].map((n) => ({ ...HELD, taskId: `task_${n}` })) });
+  await under.settle();
+  expect(liar.rejected).not.toBeNull();
+});
+
+test("a task that was cancelled while it was away is told so, also in a headless function", async () => {
+  awaited({ headless: true });
+  const worker = comeBack(hub(), ID, { held: [HELD] });
+  await under.settle();
+  expect(worker.heard).toEqual(["CANCEL 1 cancelled"]);
 });
 
 test("stopped while it is awaited, it is over when its time is, or when it is asked again", async () => {
   const container = awaited();
   container.stop("stop");
+  await under.settle();
   await under.advance(9_999);
   expect(container.state).toBe("stopping");
   await under.advance(1);
@@ -253,6 +315,35 @@ test("stopped while it is awaited, it is over when its time is, or when it is as
   const worker = comeBack(hub(), "ct_other");
   await under.settle();
   expect(worker.rejected).not.toBeNull();
+});
+
+test("no task is given to others until all that may bring one back have come, or for two seconds", async () => {
+  awaited({ maxContainers: 2 });
+  pool.takeBack(leftContainer("ct_other", "work", 0));
+  const source = { waiting: 1, expectsMore: false, waitsSinceMs: 0, take: vi.fn<InputSource["take"]>(() => null), startFailed() {}, detached() {} };
+  pool.attach(source);
+  pool.sourceChanged();
+  comeBack(hub(), ID).ready();
+  await under.settle();
+  // What a caller waits for is.
+  const call = under.call(pool);
+  await under.settle();
+  expect([source.take.mock.calls.length, call.state]).toEqual([0, "running"]);
+  source.take.mockImplementation(() => {
+    source.waiting = 0;
+    return null;
+  });
+  comeBack(hub(), "ct_other").ready();
+  await under.settle();
+  expect(source.take).toHaveBeenCalledOnce();
+
+  source.waiting = 1;
+  pool.takeBack(leftContainer("ct_third", "work", 0));
+  pool.sourceChanged();
+  await under.advance(1_999);
+  expect(source.take).toHaveBeenCalledOnce();
+  await under.advance(1);
+  expect(source.take).toHaveBeenCalledTimes(2);
 });
 
 test("it counts for the room of the host while it is awaited", async () => {

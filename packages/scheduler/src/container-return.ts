@@ -1,12 +1,16 @@
 import type { ContainerHost, ContainerPlan, LeftContainer } from "./container-types.ts";
 import type { ProcessTree } from "./process-tree.ts";
+import type { Worker } from "./worker.ts";
 
 /** A runner looks for its server for as long, and then ends by itself. */
 const WINDOW_MS = 10_000;
 
-export interface ReturnEvents {
+/** The container that comes back. */
+export interface Returning {
+  readonly workers: readonly Worker[];
   /** It is ours now. */
   taken(): void;
+  workerLost(worker: Worker): void;
   givenUp(reason: string): void;
 }
 
@@ -14,27 +18,29 @@ export interface ReturnEvents {
  * How a container comes back that an earlier server started.
  *
  * States: awaited → claimed, when its first worker is back and the driver is asked for its processes → over, by `end`: it
- * is ready, or has ended. A time limit runs for both. One that is to stop is awaited all the same: it stops when it comes.
+ * is ready, or has ended. One time runs for all of its workers. One that is to drain or stop is awaited all the same: it does when it comes.
  */
 export class ContainerReturn {
   readonly #host: ContainerHost;
   readonly #plan: ContainerPlan;
   readonly #tree: ProcessTree;
-  readonly #events: ReturnEvents;
+  readonly #container: Returning;
   /** When its first start was over. */
   readonly readyAtMs: number;
   #isAwaited = true;
+  #isOver = false;
   #cancelTimer: () => void;
 
-  constructor(host: ContainerHost, plan: ContainerPlan, tree: ProcessTree, { info }: LeftContainer, events: ReturnEvents) {
+  constructor(host: ContainerHost, plan: ContainerPlan, tree: ProcessTree, { info }: LeftContainer, container: Returning) {
     this.#host = host;
     this.#plan = plan;
     this.#tree = tree;
-    this.#events = events;
+    this.#container = container;
     this.readyAtMs = info.startedAtMs + (info.phases.find(({ phase }) => phase === "ready")?.durationMs ?? 0);
     this.#cancelTimer = host.clock.after(WINDOW_MS, () => {
       this.#isAwaited = false;
-      events.givenUp(`It did not come back within ${WINDOW_MS / 1_000} s after its server was gone`);
+      if (!container.workers[0]!.peer) return container.givenUp(`It did not come back within ${WINDOW_MS / 1_000} s after its server was gone`);
+      for (const worker of container.workers) if (!worker.peer) container.workerLost(worker);
     });
   }
 
@@ -43,14 +49,16 @@ export class ContainerReturn {
     return this.#isAwaited;
   }
 
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   workerIsBack(): void {
     if (!this.#isAwaited) return;
     this.#isAwaited = false;
-    this.#cancelTimer();
-    this.#cancelTimer = this.#host.clock.after(this.#plan.startupTimeoutMs, () => this.#events.givenUp("Not all of its workers came back"));
     this.#tree.takeBack().then(
-      () => this.#events.taken(),
-      (error: unknown) => this.#events.givenUp(`It can't be taken back: ${error instanceof Error ? error.message : String(error)}`),
+      () => this.#container.taken(),
+      (error: unknown) => this.#container.givenUp(`It can't be taken back: ${error instanceof Error ? error.message : String(error)}`),
     );
   }
 
@@ -62,6 +70,7 @@ export class ContainerReturn {
   /** Idempotent. */
   end(): void {
     this.#isAwaited = false;
+    this.#isOver = true;
     this.#cancelTimer();
     this.settleInputs();
   }

@@ -7,7 +7,6 @@ import {
   type ExitStatus,
   type FailedMessage,
   type HelloMessage,
-  type PhaseEvent,
   type StopReason,
 } from "@samovar/protocol";
 import type { ExecCommand, ExecProcess } from "@samovar/runtime";
@@ -15,6 +14,7 @@ import { ContainerRecord } from "./container-record.ts";
 import { ContainerReturn } from "./container-return.ts";
 import type { ContainerHost, ContainerOwner, ContainerPlan, LeftContainer, StartFailure } from "./container-types.ts";
 import { ProcessTree } from "./process-tree.ts";
+import { awaitsWorker } from "./decisions/awaits-worker.ts";
 import { startBackoffMs } from "./decisions/start-backoff.ts";
 import { describePosition } from "./decisions/wait-reason.ts";
 import { nextContainerState, type ContainerEvent, type ContainerState } from "./states.ts";
@@ -37,6 +37,8 @@ export class Container {
   readonly plan: ContainerPlan;
   readonly workers: readonly Worker[];
   readonly tree: ProcessTree;
+  readonly record: ContainerRecord;
+  readonly tokenHash: string;
   readonly startedAtMs: number;
   readonly inputs: { done: number; failed: number };
   /** Rises with every input given: the most recently used container is given work first. */
@@ -46,17 +48,15 @@ export class Container {
   readyAtMs: number | null = null;
   endedAtMs: number | null = null;
   stopReason: StopReason | null = null;
+  /** Of one that an earlier server started. */
+  comeback: ContainerReturn | null = null;
   /** Why it failed or ended, for people. */
   reason: string | null = null;
 
   readonly #host: ContainerHost;
   readonly #owner: ContainerOwner;
-  readonly tokenHash: string;
-  readonly #record: ContainerRecord;
   readonly #startedMonotonicMs: number;
   #state: ContainerState;
-  /** Of one that an earlier server started. */
-  #return: ContainerReturn | null = null;
   #mainExit: ExitStatus | null = null;
   #failure: StartFailure | null = null;
   #unexpect: () => void = () => {};
@@ -72,8 +72,8 @@ export class Container {
     this.#owner = owner;
     this.id = plan.containerId;
     this.plan = plan;
-    this.#record = new ContainerRecord(host, this, left?.info.phases ?? []);
-    const driverEvents = this.#record.driverEvents((exit) => this.#onMainExit(exit));
+    this.record = new ContainerRecord(host, this, left?.info.phases ?? []);
+    const driverEvents = this.record.driverEvents((exit) => this.#onMainExit(exit));
     this.tree = new ProcessTree(host, plan, driverEvents);
     this.tokenHash = left?.facts.tokenHash ?? this.tree.tokenHash;
     this.startedAtMs = left?.info.startedAtMs ?? host.clock.now();
@@ -81,10 +81,6 @@ export class Container {
     this.workers = Array.from({ length: plan.load.workers }, (_, index) => new Worker(this, index));
     this.#state = left ? "returning" : "starting";
     this.inputs = { done: left?.info.inputs.done ?? 0, failed: left?.info.inputs.failed ?? 0 };
-  }
-
-  get phases(): readonly PhaseEvent[] {
-    return this.#record.phases;
   }
 
   get state(): ContainerState {
@@ -106,11 +102,6 @@ export class Container {
     return this.#state === "starting" || (this.#failure !== null && this.#state !== "ended");
   }
 
-  /** Where its start stands: of worker 0, or of the worker whose hook began last. */
-  get startPosition(): ContainerRecord["startPosition"] {
-    return this.#record.startPosition;
-  }
-
   get heldCount(): number {
     let count = 0;
     for (const worker of this.workers) count += worker.held.size;
@@ -126,7 +117,7 @@ export class Container {
   start(): void {
     this.#expectWorkers();
     this.#cancelTimer = this.#host.clock.after(this.plan.startupTimeoutMs, () => {
-      const where = describePosition(this.#record.startPosition);
+      const where = describePosition(this.record.startPosition);
       this.#failStart(`The container was not ready within ${this.plan.startupTimeoutMs / 1_000} s (${where}). Make the start quicker, or raise startupTimeout`);
     });
     this.tree.start().then(
@@ -147,15 +138,17 @@ export class Container {
 
   /** In place of `start`. */
   awaitReturn(left: LeftContainer): void {
-    this.#return = new ContainerReturn(this.#host, this.plan, this.tree, left, {
-      taken: () => this.#record.log("stdout", "A restarted server took the container back", { kind: "system" }),
+    this.comeback = new ContainerReturn(this.#host, this.plan, this.tree, left, {
+      workers: this.workers,
+      taken: () => this.record.log("stdout", "A restarted server took the container back", { kind: "system" }),
+      workerLost: (worker) => this.#loseWorker(worker, { kind: "lost", code: null, signal: null }),
       givenUp: (reason) => {
         this.reason ??= reason;
         if (this.#state === "stopping") void this.#kill();
         else this.stop("server-lost");
       },
     });
-    this.readyAtMs = this.#return.readyAtMs;
+    this.readyAtMs = this.comeback.readyAtMs;
     this.#expectWorkers();
     this.#host.containerChanged(this);
   }
@@ -166,7 +159,7 @@ export class Container {
    */
   drain(reason: StopReason, drainMs: number | null): void {
     // A sibling of a starting worker may hold inputs already: then there is something to drain.
-    if (this.isComing && this.heldCount === 0) return this.stop(reason);
+    if (this.#state === "starting" && this.heldCount === 0) return this.stop(reason);
     if (this.#state === "draining" && drainMs !== null) return this.#boundDrain(drainMs);
     if (!this.#move("drain")) return;
     this.stopReason = reason;
@@ -186,18 +179,18 @@ export class Container {
   stop(reason: StopReason): void {
     const wasStarting = this.#state === "starting";
     // Asked again, it is no longer waited for one that might come back.
-    if (!this.#move("stop")) return this.#return?.isAwaited ? void this.#kill() : undefined;
+    if (!this.#move("stop")) return this.comeback?.isAwaited ? void this.#kill() : undefined;
     this.stopReason ??= reason;
-    if (this.#drainStartedMs > 0) this.#record.phase({ phase: "drain", durationMs: this.#host.clock.monotonic() - this.#drainStartedMs });
+    if (this.#drainStartedMs > 0) this.record.phase({ phase: "drain", durationMs: this.#host.clock.monotonic() - this.#drainStartedMs });
     this.#cancelTimer();
-    this.#return?.settleInputs();
+    this.comeback?.settleInputs();
     for (const worker of this.workers) worker.giveBackAll();
     const graceMs = this.plan.load.stopGracePeriodMs;
     const connected = this.workers.filter((worker) => worker.peer !== null);
     for (const worker of connected) worker.stop(reason, graceMs);
     this.#host.containerChanged(this);
     // A process that has not said HELLO has run no user code: there is nothing to be graceful about.
-    if (connected.length === 0) return this.#return?.isAwaited ? undefined : void this.#kill();
+    if (connected.length === 0) return this.comeback?.isAwaited ? undefined : void this.#kill();
     this.#boundStop(wasStarting);
   }
 
@@ -206,7 +199,7 @@ export class Container {
     // A start hook that ignores its signal has no promise of a grace period, since no stop hook follows it.
     this.#cancelTimer = this.#host.clock.after(wasStarting ? STOP_MARGIN_MS : graceMs + STOP_MARGIN_MS, () => {
       this.reason ??= wasStarting ? "The start phase did not end when it was stopped" : `Stop hooks did not end within ${graceMs / 1_000} s`;
-      this.#record.phase({ phase: "stop", durationMs: graceMs, outcome: "failed", detail: "Killed: the grace period was over" });
+      this.record.phase({ phase: "stop", durationMs: graceMs, outcome: "failed", detail: "Killed: the grace period was over" });
       void this.#kill();
     });
   }
@@ -239,6 +232,8 @@ export class Container {
 
   /** Called whenever an input ended: whoever waits for the last one goes on. */
   checkDrained(): void {
+    // What one holds that is coming back is not known yet.
+    if (this.comeback?.isOver === false) return;
     if (this.#state === "draining") {
       if (this.workers.every((worker) => worker.state === "gone" || worker.isDone)) this.stop(this.stopReason ?? "stop");
     } else if (this.#state === "ready") {
@@ -254,7 +249,7 @@ export class Container {
   }
 
   info(): ContainerInfo {
-    return this.#record.info(this.#failure !== null);
+    return this.record.info(this.#failure !== null);
   }
 
   // --- what the driver pushes
@@ -272,9 +267,9 @@ export class Container {
   #afterMainExit(exit: ExitStatus): void {
     const text = describeExit(exit);
     // How one ended that was taken back the driver may not know; that it said goodbye is enough.
-    const clean = (exit.kind === "exit" && exit.code === 0) || (exit.kind === "lost" && this.workers[0]!.saidGoodbye);
-    const asAsked = (this.#state === "stopping" || this.#taking !== null) && clean;
-    this.#record.phase({ phase: "exit", outcome: asAsked ? "ok" : "failed", detail: text });
+    const isClean = exit.kind === "lost" ? this.workers[0]!.saidGoodbye : exit.kind === "exit" && exit.code === 0;
+    const asAsked = (this.#state === "stopping" || this.#taking !== null) && isClean;
+    this.record.phase({ phase: "exit", outcome: asAsked ? "ok" : "failed", detail: text });
     // Where it was ready and took inputs it ended by one of those: no start failed, though siblings may still start.
     if (this.#state === "starting" && !this.workers[0]!.wasReady) {
       return this.#failStart(`The container ended during its start: ${text}`);
@@ -293,8 +288,9 @@ export class Container {
 
   #attach(hello: HelloMessage): WorkerSeat | { readonly refused: string } {
     const worker = this.workers[hello.workerIndex];
-    const awaited = worker && !worker.peer && (hello.resumed ? this.#return !== null && worker.state === "starting" : this.#state !== "returning");
-    if (!awaited || this.#state === "ended" || (this.#state === "stopping" && !this.#return?.isAwaited))
+    const { concurrencyMax } = this.plan.load;
+    const seat = worker?.peer ? null : (worker?.state ?? null);
+    if (!worker || !awaitsWorker({ hello, container: this.#state, worker: seat, way: this.comeback, concurrencyMax }))
       return { refused: `Container ${this.id} awaits no worker ${hello.workerIndex}` };
     if (worker.state === "gone" && !worker.move("respawn")) return { refused: "The worker is over" };
     worker.pid = hello.pid;
@@ -304,11 +300,11 @@ export class Container {
         worker.peer = peer;
         worker.helloAtMs = this.#host.clock.monotonic();
         if (hello.resumed) {
-          this.#return!.workerIsBack();
+          this.comeback!.workerIsBack();
           if (this.#state === "stopping") return this.#stopOnReturn(worker);
           return this.#owner.resumed(worker, hello.held ?? [], peer);
         }
-        if (worker.index === 0) this.#record.phase({ phase: "create", durationMs: worker.helloAtMs - this.#startedMonotonicMs, startedAtMs: this.startedAtMs });
+        if (worker.index === 0) this.record.phase({ phase: "create", durationMs: worker.helloAtMs - this.#startedMonotonicMs, startedAtMs: this.startedAtMs });
         void this.#loadWhenPlaced(worker, peer);
         return [];
       },
@@ -332,9 +328,9 @@ export class Container {
 
   #peerEvents(worker: Worker): PeerEvents {
     return {
-      begin: (message) => this.#record.begins(message),
+      begin: (message) => this.record.begins(message),
       phase: (message) => {
-        this.#record.told(worker.index, message);
+        this.record.told(worker.index, message);
         if (message.phase === "stop" && message.outcome === "failed")
           this.reason ??= `Stop hook ${message.hook ?? ""} failed: ${message.error?.message ?? "no reason given"}`;
         this.#host.containerChanged(this);
@@ -355,7 +351,7 @@ export class Container {
         worker.saidGoodbye = true;
       },
       pong: () => worker.answerPing(),
-      log: (message) => this.#record.workerLines(worker.index, message),
+      log: (message) => this.record.workerLines(worker.index, message),
       workerExit: (message) => {
         const sibling = this.workers[message.workerIndex];
         if (!sibling || sibling === worker || (sibling.pid !== null && sibling.pid !== message.pid)) return;
@@ -369,23 +365,25 @@ export class Container {
   #onReady(worker: Worker): void {
     if (!worker.move("ready")) return;
     worker.failures = 0;
-    if (this.#state === "draining") {
-      worker.move("retire");
-      return;
-    }
-    if (this.workers.every((w) => w.wasReady) && this.#move("all-ready")) {
-      this.#cancelTimer();
-      this.idleSinceMs = this.#host.clock.now();
-      this.#return?.end();
-      if (!this.#return) {
-        this.readyAtMs = this.idleSinceMs;
-        this.#record.phase({ phase: "ready", durationMs: this.#host.clock.monotonic() - this.#startedMonotonicMs, startedAtMs: this.startedAtMs });
-      }
-      this.#owner.becameReady(this);
-    }
+    this.#checkWhole();
+    if (this.#state === "draining") return void worker.retire(this.stopReason ?? "stop");
     // The pool first: whoever hears of the change must find it serving.
     this.#owner.workerReady(this);
     this.#host.containerChanged(this);
+  }
+
+  /** Of one that comes back, workers that were lost meanwhile are started again beside those that serve. */
+  #checkWhole(): void {
+    if (!this.workers.every((w) => w.wasReady || (this.comeback && w.state === "gone"))) return;
+    this.comeback?.end();
+    if (!this.#move("all-ready")) return this.checkDrained();
+    this.#cancelTimer();
+    this.idleSinceMs = this.#host.clock.now();
+    if (!this.comeback) {
+      this.readyAtMs = this.idleSinceMs;
+      this.record.phase({ phase: "ready", durationMs: this.#host.clock.monotonic() - this.#startedMonotonicMs, startedAtMs: this.startedAtMs });
+    }
+    this.#owner.becameReady(this);
   }
 
   #onFailed(worker: Worker, message: FailedMessage): void {
@@ -399,7 +397,7 @@ export class Container {
     worker.peer = null;
     if (error) {
       worker.lostReason = error.message;
-      this.#record.log("stderr", `The connection of worker ${worker.index} was ended: ${error.message}`, { kind: "system" }, worker.index);
+      this.record.log("stderr", `The connection of worker ${worker.index} was ended: ${error.message}`, { kind: "system" }, worker.index);
     }
     if (worker.state === "gone" || this.#state === "ended") return;
     if (worker.saidGoodbye && worker.index !== 0) {
@@ -433,7 +431,7 @@ export class Container {
     const reason = worker.lostReason ?? describeExit(exit);
     if (!worker.lose(reason)) return;
     const startFailed = !worker.wasReady;
-    const position = this.#record.startPosition;
+    const position = this.record.startPosition;
     worker.reset();
     if (this.#state === "starting" && startFailed) {
       return this.#failStart(`Worker ${worker.index} ended during its start: ${reason}`, position);
@@ -441,6 +439,7 @@ export class Container {
     if (!this.isActive || worker.index === 0) return;
     if (startFailed || !wasStopping) worker.failures++;
     const delayMs = worker.failures === 0 ? 0 : startBackoffMs(worker.failures);
+    this.#checkWhole();
     worker.cancelTimer = this.#host.clock.after(delayMs, () => {
       if (this.isActive) this.workers[0]!.peer?.spawn(worker.index);
     });
@@ -449,16 +448,16 @@ export class Container {
 
   // --- the end
 
-  #failStart(message: string, position = this.#record.startPosition): void {
+  #failStart(message: string, position = this.record.startPosition): void {
     this.#fail({ ...position, error: new SamovarError("start_failed", message), lastLines: [] });
   }
 
   #fail(failure: StartFailure): void {
     if (this.#failure || this.#state !== "starting") return;
-    this.#failure = { ...failure, lastLines: this.#record.lastLines };
+    this.#failure = { ...failure, lastLines: this.record.lastLines };
     this.reason = `${failure.hook ?? failure.phase}: ${failure.error.message}`;
-    if (failure.phase === "create" || !this.phases.some((p) => p.phase === failure.phase && p.outcome === "failed")) {
-      this.#record.phase({ phase: failure.phase, hook: failure.hook, outcome: "failed", detail: failure.error.message });
+    if (failure.phase === "create" || !this.record.phases.some((p) => p.phase === failure.phase && p.outcome === "failed")) {
+      this.record.phase({ phase: failure.phase, hook: failure.hook, outcome: "failed", detail: failure.error.message });
     }
     this.#move("stop");
     void this.#kill();
@@ -485,7 +484,7 @@ export class Container {
     this.#cancelTimer();
     this.#unexpect();
     this.#host.containerTokens?.remove(this.id);
-    this.#return?.end();
+    this.comeback?.end();
     this.endedAtMs = this.#host.clock.now();
     this.#owner.ended(this, this.#failure);
     this.#host.containerChanged(this);

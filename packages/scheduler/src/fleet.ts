@@ -9,7 +9,7 @@ import {
   type StopReason,
 } from "@samovar/protocol";
 import { Container } from "./container.ts";
-import type { ContainerOwner, ContainerPlan, LeftContainer, StartFailure } from "./container-types.ts";
+import type { ContainerOwner, LeftContainer, StartFailure } from "./container-types.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import { beyondCeiling } from "./decisions/beyond-ceiling.ts";
 import { desiredContainers } from "./decisions/desired-containers.ts";
@@ -20,8 +20,9 @@ import { lateAfterMs, startsNow } from "./decisions/starts-now.ts";
 import { waitReason } from "./decisions/wait-reason.ts";
 import { FleetRoom, type RoomUser } from "./fleet-room.ts";
 import { toImpossibleError, type RoomHold } from "./host-capacity.ts";
-import type { FloorPolicy, PoolServices, PoolSpec } from "./pool-types.ts";
+import { toContainerPlan, type FloorPolicy, type PoolServices, type PoolSpec } from "./pool-types.ts";
 import { StartRecord } from "./start-record.ts";
+import { TaskHold } from "./task-hold.ts";
 import { WarmUps, type WarmUpFleet } from "./warm-ups.ts";
 import type { Worker } from "./worker.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
@@ -53,6 +54,7 @@ const MEAN_WEIGHT = 0.2;
  */
 export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
   readonly room: FleetRoom;
+  readonly taskHold: TaskHold;
   readonly #spec: PoolSpec;
   readonly #services: PoolServices;
   readonly #deadlines: Deadlines;
@@ -80,6 +82,7 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
     this.#deadlines = deadlines;
     this.#client = client;
     this.#starts = new StartRecord(spec, services.host.clock, deadlines);
+    this.taskHold = new TaskHold(services.host.clock, deadlines, () => client.roomCame());
     this.#patch = spec.scaling;
     this.#scaling = toScaling(spec.manifest.options, spec.scaling);
     this.#floorPolicy = spec.floor;
@@ -197,6 +200,7 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
   }
 
   becameReady(container: Container): void {
+    this.taskHold.check(this.#containers);
     this.#meanStartMs = mean(this.#meanStartMs, (container.readyAtMs ?? 0) - container.startedAtMs);
     this.#warmUps.check();
     this.watchIdle();
@@ -219,6 +223,7 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
   ended(container: Container, failure: StartFailure | null): void {
     this.#containers.delete(container);
     this.room.ended(container);
+    this.taskHold.check(this.#containers);
     if (failure) {
       this.#starts.failed(failure, () => this.reconcile());
       this.#client.startFailed();
@@ -320,7 +325,7 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
   }
 
   #startContainer(hold: RoomHold): Container {
-    const container = new Container(this.#services.host, this, this.#plan(this.#services.newContainerId(), hold.gpuIds));
+    const container = new Container(this.#services.host, this, toContainerPlan(this.#spec, this.#services.newContainerId(), hold.gpuIds));
     this.#containers.add(container);
     container.start();
     return container;
@@ -328,25 +333,13 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
 
   /** One that an earlier server started for this pool is awaited. */
   takeBack(left: LeftContainer): void {
-    const container = new Container(this.#services.host, this, this.#plan(left.info.id as ContainerId, left.facts.gpus), left);
+    const container = new Container(this.#services.host, this, toContainerPlan(this.#spec, left.info.id as ContainerId, left.facts.gpus), left);
     this.#containers.add(container);
     this.room.claim(container, left.facts.gpus);
     container.awaitReturn(left);
-  }
-
-  #plan(containerId: ContainerId, gpus: readonly string[]): ContainerPlan {
-    const options = this.#options;
-    return {
-      containerId,
-      load: { ...this.#spec.load, mode: "serve", bundlePath: "" },
-      code: this.#spec.code,
-      env: options.env,
-      limits: { cpuMillis: options.cpuMillis, memoryMib: options.memoryMib, maxProcesses: 1_024, diskMib: options.diskMib, workers: options.workers },
-      network: options.network,
-      gpus,
-      startupTimeoutMs: options.startupTimeoutMs,
-      drainTimeoutMs: options.drainTimeoutMs,
-    };
+    // It goes on with that; and of one with a limit it is not known for sure what it was given.
+    if (left.info.state === "draining" || this.inputLimit() !== null) container.drain(this.#options.singleUse ? "single-use" : "replaced", null);
+    this.taskHold.begin();
   }
 
   /** One deadline watches for idle containers; a warm call costs nothing here while it is set. */
@@ -397,7 +390,7 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
       queued: this.#client.queued,
       starting,
       ready,
-      startPosition: first?.startPosition ?? null,
+      startPosition: first?.record.startPosition ?? null,
       maxContainers: this.#scaling.maxContainers,
       room: this.room.isShort || isHostFull ? this.room.describe() : null,
     });
@@ -462,6 +455,7 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
     this.#warmUps.dispose();
     this.#deadlines.delete(this.#idleDeadline);
     this.#deadlines.delete(this.#lateDeadline);
+    this.taskHold.dispose();
     // Where the server decides that it ends, the function says how long its inputs may still take.
     const limitMs = reason === "stop" || reason === "shutdown" ? Math.min(drainMs ?? Infinity, this.#options.drainTimeoutMs) : drainMs;
     for (const container of this.#containers) {

@@ -31,7 +31,7 @@ export function toStartedInfo(container: Container, { arrivedAtMs, arrivedEpochM
 
 /** What the start was made of, for `server-timing`. */
 function startPhases(container: Container): StartedInfo["phases"] {
-  return container.phases
+  return container.record.phases
     .filter((p) => p.outcome === "ok" && (p.workerIndex ?? 0) === 0 && (p.phase === "create" || p.phase === "load" || p.phase === "start"))
     .map((p) => ({ name: p.phase, durationMs: p.durationMs }));
 }

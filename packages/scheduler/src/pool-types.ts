@@ -2,7 +2,7 @@ import type { ContainerId, FunctionManifest, LoadMessage, ScalingPatch } from "@
 import type { CodeMount } from "@samovar/runtime";
 import type { CallRecord } from "@samovar/storage";
 import type { Attempt } from "./attempt.ts";
-import type { ContainerHost } from "./container-types.ts";
+import type { ContainerHost, ContainerPlan } from "./container-types.ts";
 import type { Deadline } from "./deadlines.ts";
 import type { InputRequest, InputSink } from "./input.ts";
 import type { Pool } from "./pool.ts";
@@ -17,6 +17,22 @@ export interface PoolSpec {
   readonly floor: FloorPolicy;
   /** What was changed since the deploy. */
   readonly scaling: ScalingPatch;
+}
+
+/** One of its containers, which will have these GPUs. */
+export function toContainerPlan({ manifest, code, load }: PoolSpec, containerId: ContainerId, gpus: readonly string[]): ContainerPlan {
+  const { env, cpuMillis, memoryMib, diskMib, workers, network, startupTimeoutMs, drainTimeoutMs } = manifest.options;
+  return {
+    containerId,
+    load: { ...load, mode: "serve", bundlePath: "" },
+    code,
+    env,
+    limits: { cpuMillis, memoryMib, maxProcesses: 1_024, diskMib, workers },
+    network,
+    gpus,
+    startupTimeoutMs,
+    drainTimeoutMs,
+  };
 }
 
 export type FloorPolicy = "kept" | "none";

@@ -114,8 +114,9 @@ export class Pool implements FleetClient {
     return Math.min(own, sourced);
   }
 
-  /** The source whose next input waits longest; null where nothing waits in any. */
+  /** The source whose next input waits longest; null where nothing waits in any, or nothing may be taken yet. */
   get #sourced(): InputSource | null {
+    if (this.#fleet.taskHold.isOn) return null;
     let first: InputSource | null = null;
     for (const source of this.#sources) if (source.waiting > 0 && (!first || source.waitsSinceMs < first.waitsSinceMs)) first = source;
     return first;
@@ -168,7 +169,7 @@ export class Pool implements FleetClient {
     if (this.#fleet.isFailing) return this.#answer(input, this.#fleet.startError()!);
     this.#fleet.used();
     // What waits in the source was there before.
-    if (this.queued === 0) {
+    if (this.#queue.length === 0 && !this.#sourced) {
       const worker = this.#fleet.pickWorker();
       if (worker) {
         this.#give(input, worker);
@@ -398,8 +399,6 @@ export class Pool implements FleetClient {
   }
 
   resumed(worker: Worker, held: readonly HeldInput[], peer: WorkerPeer): readonly number[] {
-    const { inputs, workers } = worker.container;
-    worker.taken = Math.round((inputs.done + inputs.failed) / workers.length);
     return held.map((one) => this.#resume(worker, one, peer));
   }
 
@@ -415,7 +414,8 @@ export class Pool implements FleetClient {
     begun.stream = control;
     if (left) return stream;
     input.over = true;
-    if (!this.#options.headless) this.#abandon(begun, "disconnected");
+    // A task that nobody waits for any more was cancelled, or is over; callers of other inputs went with their server.
+    if (held.resumable || !this.#options.headless) this.#abandon(begun, held.resumable ? "cancelled" : "disconnected");
     return stream;
   }
 
@@ -433,6 +433,7 @@ export class Pool implements FleetClient {
       if (!worker) break;
       const own = this.#queue[0];
       const sourced = this.#sourced;
+      if (!own && !sourced) break;
       if (own && (!sourced || own.waitsSinceMs <= sourced.waitsSinceMs)) {
         this.#queue.shift();
         this.#give(own, worker);

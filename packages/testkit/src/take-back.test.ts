@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createReadStream } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { FakeClock, silentLogger, type Logger } from "@samovar/kit";
@@ -281,6 +283,45 @@ for (const { name, kind, options, missing } of VARIANTS) {
         expect(await readdir(networks)).toEqual(["no-names.resolv.conf"]);
         const links = await text(spawn("ip", ["-br", "link"], { stdio: ["ignore", "pipe", "inherit"] }).stdout);
         expect(links).not.toContain(instance);
+      });
+
+      test("dispose clears what has ended by itself since it was last looked for", async () => {
+        const [ended, taken] = [specify(), specify()];
+        const [probe] = (await startAndKill(ended, taken)) as [Probe, Probe];
+        driver = await makeDriver(orders);
+        await takeBack(taken);
+        // Held by its processes until the last of them is over.
+        const life = createReadStream(join(folder(), HOME, ended.containerId, "pipes/life")).resume();
+        await once(life, "open");
+        probe.order("exit", 0).catch(() => {});
+        await once(life, "close");
+        await driver.dispose();
+        // Control groups and the rest are looked for after each test.
+        expect(await readdir(join(folder(), HOME))).toEqual([]);
+      });
+
+      test("a server that has ended is gone also where nobody reaps it: no group of it stays", async () => {
+        const spec = specify();
+        const argv = JSON.stringify({ ...orders, start: [spec], takeBack: [] });
+        // Its parent becomes a program that never asks for its children.
+        const script = `"$@" & echo $! && exec sleep 600 > /dev/null`;
+        const parent = spawn("sh", ["-c", script, "sh", process.execPath, "--conditions=samovar-source", FIXTURE, argv], {
+          stdio: ["ignore", "pipe", "inherit"],
+        });
+        const parentEnded = once(parent, "exit");
+        const lines = createInterface({ input: parent.stdout })[Symbol.asyncIterator]();
+        const pid = Number((await lines.next()).value);
+        serverPids.push(pid);
+        expect((await lines.next()).value).toBe("ready");
+        process.kill(pid, "SIGKILL");
+        expect((await lines.next()).done).toBe(true);
+        driver = await makeDriver(orders);
+        await takeBack(spec);
+        await driver.dispose();
+        expect(await isRunning(pid)).toBe(false);
+        expect(() => process.kill(pid, 0)).not.toThrow();
+        parent.kill();
+        await parentEnded;
       });
 
       test("dispose ends what was taken back", async () => {

@@ -72,9 +72,14 @@ export class Leftovers {
     return this.#stale!.ended(containerId);
   }
 
-  /** Looks at containers no more. */
+  /** As of StaleContainers. */
   stop(): void {
-    this.#stale?.dispose();
+    this.#stale?.stop();
+  }
+
+  /** As of StaleContainers. */
+  async dispose(): Promise<void> {
+    await this.#stale?.dispose();
   }
 
   /** Resolves when no look for networks is under way: whether nothing is left. */

@@ -184,6 +184,7 @@ class OciDriver implements RuntimeDriver {
       () => leftovers.stop(),
       () => this.#looking,
       () => this.#ledger.close(),
+      () => leftovers.dispose(),
       // These last, since containers lie in them.
       () => cgroups?.dispose(),
       () => networks.dispose(),

@@ -230,7 +230,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   #refill(): void {
     const { store, logger } = this.#options;
     const after = this.#window.knownTo;
-    if (after === null || this.#reading || this.#window.size >= LOW) return;
+    if (after === null || this.#reading || !this.#window.isLow(LOW)) return;
     this.#reading = true;
     this.#lowered = null;
     store.ready(this.key, after, READ).then(
@@ -295,7 +295,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     if (!by) return null;
     const nowMs = this.#options.clock.now();
     for (let task = this.#window.take(); task; task = this.#window.take()) {
-      if (this.#window.size < LOW) this.#refill();
+      if (this.#window.isLow(LOW)) this.#refill();
       if (task.expiresAtMs !== null && task.expiresAtMs <= nowMs) {
         this.#options.alarm(task.expiresAtMs);
         continue;

@@ -24,6 +24,8 @@ export class TaskWindow {
   #head = 0;
   #bytes = 0;
   #knownTo: QueuePosition | null;
+  /** So many tasks are half of what there was room for, when it was last full. */
+  #enough = Infinity;
 
   /** `isNew`: of a queue that has nothing in the store. */
   constructor({ isNew, limits = LIMITS }: { readonly isNew: boolean; readonly limits?: WindowLimits }) {
@@ -37,6 +39,11 @@ export class TaskWindow {
 
   get first(): WaitingTask | undefined {
     return this.#tasks[this.#head];
+  }
+
+  /** Whether others are to be read, where fewer than `low` are enough: of one that was full, when half of what it held is gone. */
+  isLow(low: number): boolean {
+    return this.size < Math.min(low, this.#enough);
   }
 
   /** Where the next read goes on; null: there is nothing to read. */
@@ -68,6 +75,7 @@ export class TaskWindow {
   /** What a read gave: all that follows `knownTo`, in order, as far as it goes; nothing where there is no more. */
   fill(tasks: readonly WaitingTask[], isElsewhere: (id: string) => boolean): void {
     if (tasks.length === 0) this.#knownTo = null;
+    this.#enough = Infinity;
     for (const task of tasks) {
       this.#knownTo = task;
       if (!isElsewhere(task.id)) this.add(task);
@@ -115,6 +123,7 @@ export class TaskWindow {
   #trim(): void {
     while (this.size > 1 && (this.size > this.#limits.tasks / 2 || this.#bytes > this.#limits.bytes / 2)) this.#forget(this.#tasks.pop()!);
     this.#knownTo = this.#tasks.at(-1)!;
+    this.#enough = Math.max(1, this.size >> 1);
   }
 
   /** Index of the first one that doesn't stand before this position. */

@@ -3,11 +3,11 @@ import type { DeploymentRecord, LeftTask, LivingContainer, VersionRecord } from 
 import type { FunctionRegistry } from "../apps/function-registry.ts";
 
 /** As they are recorded: `returning` is one that was ready for a server before, which the last one had not got back yet. */
-const COMES_BACK: ReadonlySet<string> = new Set(["ready", "returning"]);
+const COMES_BACK: ReadonlySet<string> = new Set(["ready", "returning", "draining"]);
 
 /**
- * Which containers of an earlier server are awaited: those that were ready to serve a version that is served again. What
- * was starting or draining, and what belonged to a session, ends by itself.
+ * Which containers of an earlier server are awaited: those that had been ready to serve a version that is served again. What was
+ * starting or stopping, and what belonged to a session, ends by itself.
  */
 export function selectReturning(
   living: readonly LivingContainer[],

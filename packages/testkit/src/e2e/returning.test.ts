@@ -53,6 +53,9 @@ async function kill(home: TestHome): Promise<void> {
   await processEnded(pid);
 }
 
+/** Containers that have just become ready are on record: what is not ends by itself, and takes as long as its inputs do. */
+const recorded = async (home: TestHome): Promise<void> => void (await home.containers());
+
 /** Ends all of it, with the stop hook of `page`, which runs once. */
 async function down(home: TestHome): Promise<void> {
   const ended = home.endServer();
@@ -87,10 +90,12 @@ for (const driver of DRIVERS) {
   test(`${driver}: a task goes on while its server is gone, and its one attempt is kept, whenever it ends`, async (context) => {
     const { home, tasks, restart } = await deployed(context, driver);
     const [away, back] = await tasks.put("held", { input: "away" }, { input: "back" });
-    await home.lifelines.next("called");
+    const called = await home.lifelines.next("called");
+    await recorded(home);
     await kill(home);
     // Before there is anybody to hear of it.
     await home.lifelines.next("done away");
+    called.go();
     await restart();
     expect(await tasks.over(away!)).toMatchObject({ status: "COMPLETE", result: { input: "away", attempt: 1 }, attempts: [{ number: 1 }] });
 
@@ -108,6 +113,7 @@ for (const driver of DRIVERS) {
     const { home, restart } = await deployed(context, driver);
     const call = home.call("/endpoint/busy", {}).catch((error: unknown) => error);
     const handler = await home.lifelines.next("busy");
+    await recorded(home);
     await kill(home);
     expect(await call).toBeInstanceOf(TypeError);
     await restart();
