@@ -4,7 +4,7 @@ import type { Logger } from "@samovar/kit";
 import { detectCgroups, type CgroupHierarchy, type CgroupPlan, type FileView } from "./cgroup-detect.ts";
 import { ContainerCgroup } from "./container-cgroup.ts";
 import type { ContainerLimits } from "./driver.ts";
-import { isAlive } from "./process-table.ts";
+import { isRunning } from "./process-table.ts";
 
 export const realFiles: FileView = {
   read: (path) => readFile(path, "utf8").catch(() => null),
@@ -108,7 +108,7 @@ export async function removeStaleCgroups(takenIds: ReadonlySet<string>): Promise
   for (const { parentDir } of plan.hierarchies) {
     for (const name of await readdir(parentDir).catch(() => [])) {
       const pid = NAME.exec(name)?.[1];
-      if (pid === undefined || isAlive(Number(pid))) continue;
+      if (pid === undefined || (await isRunning(Number(pid)))) continue;
       const dir = join(parentDir, name);
       const containers = (await readdir(dir, { withFileTypes: true }).catch(() => [])).filter((entry) => entry.isDirectory());
       const stale = containers.filter((entry) => !takenIds.has(entry.name));
