@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, readdir, rename, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { bundleRunner, runnerEntryPath } from "./bundle-runner.ts";
 
@@ -13,7 +13,8 @@ const NAME = /^runner-[0-9a-f]{16}\.mjs$/;
 
 /**
  * The path of the runner as one file in `dir`, made if it was not made of these very sources before: building it takes
- * a fifth of a server's start, and leaves esbuild and its process in memory. One server at a time may use `dir`.
+ * a fifth of a server's start, and leaves esbuild and its process in memory. One server at a time may use `dir`. Others that
+ * lie there stay: containers of earlier servers may run from them.
  */
 export async function keptRunner(dir: string): Promise<string> {
   const recordFile = join(dir, "runner.json");
@@ -25,7 +26,6 @@ export async function keptRunner(dir: string): Promise<string> {
   const sources = (await bundleRunner(partial)).map((source) => relative(entryDir, source)).sort();
   const file = await nameOf(sources);
   if (file === null) throw new Error("A source of the runner went while it was built");
-  for (const name of await readdir(dir)) if (NAME.test(name)) await rm(join(dir, name), { force: true });
   await rename(partial, join(dir, file));
   await writeFile(recordFile, JSON.stringify({ file, sources } satisfies KeptRunner));
   return join(dir, file);

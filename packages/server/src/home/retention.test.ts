@@ -82,6 +82,19 @@ test("runners of earlier servers go, this one's stays", async () => {
   expect(await names(home.cache)).toEqual(["last-sweep", "runner-1.mjs", "runner.json"]);
 });
 
+test("runners of earlier servers stay as long as containers of these do, which start their workers from them", async () => {
+  for (const name of ["runner-1.mjs", "runner-2.mjs", "runner-3.partial.mjs"]) await put(`cache/${name}`);
+  await putFolder("containers/.pipes", 1);
+  await putFolder("containers/ct_own", -1);
+  await putFolder("containers/ct_earlier", 1);
+  await begin().idle;
+  expect(await names(home.cache)).toEqual(["last-sweep", "runner-1.mjs", "runner-2.mjs"]);
+  await rm(join(home.containers, "ct_earlier"), { recursive: true });
+  clock.advance(DAY_MS);
+  await retention!.idle;
+  expect(await names(home.cache)).toEqual(["last-sweep", "runner-1.mjs"]);
+});
+
 test("contents, builds, compile caches and logs go when nobody used them for 7 days", async () => {
   for (const [name, agoMs] of [
     ["used", 7 * DAY_MS - 1_000],

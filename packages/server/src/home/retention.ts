@@ -95,7 +95,21 @@ export class Retention {
     const { home, runnerFile } = this.#options;
     await this.#each(home.root, (path) => path.endsWith(PARTIAL));
     await this.#each(home.code, (path) => this.#isAbandoned(path));
-    await this.#each(home.cache, (path) => /^runner-.+\.mjs$/.test(basename(path)) && path !== runnerFile);
+    const runnersInUse = await this.#hasEarlierContainers();
+    await this.#each(home.cache, (path) => {
+      const name = basename(path);
+      if (!/^runner-.+\.mjs$/.test(name) || path === runnerFile) return false;
+      return name.endsWith(`${PARTIAL}.mjs`) || !runnersInUse;
+    });
+  }
+
+  /** Those that were taken back start their workers from the runner that they were started with, as long as they live. */
+  async #hasEarlierContainers(): Promise<boolean> {
+    const { home, startedAtMs } = this.#options;
+    // A driver's own folders begin with a dot.
+    const folders = (await list(home.containers)).filter((name) => !name.startsWith("."));
+    const madeAtMs = await Promise.all(folders.map((name) => modifiedAtMs(join(home.containers, name))));
+    return madeAtMs.some((atMs) => atMs > 0 && atMs < startedAtMs);
   }
 
   async #removeUnused(): Promise<void> {
