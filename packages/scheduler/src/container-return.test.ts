@@ -165,7 +165,8 @@ test("a headless function's call goes on, though its caller went with the server
   expect(container.heldCount).toBe(0);
 });
 
-test("one that stays away is given up after ten seconds, and another is started for what waits", async () => {
+test("one that does not live any more is given up after ten seconds, and another is started for what waits", async () => {
+  takeBack.mockRejectedValue(new SamovarError("not_found", "No process of it lives"));
   const container = awaited();
   const call = under.call(pool);
   await under.advance(9_999);
@@ -174,16 +175,46 @@ test("one that stays away is given up after ten seconds, and another is started 
   expect([container.state, container.info().reason]).toEqual(["ended", "It did not come back within 10 s after its server was gone"]);
   expect([under.containers.size, call.state]).toEqual([1, "running"]);
   expect(settled).toContain(ID);
-  // Nothing of it was ours to kill: what is left of it the driver clears.
-  expect(takeBack).not.toHaveBeenCalled();
+  const late = comeBack(hub(), ID);
+  await under.settle();
+  expect(late.rejected).toContain("is awaited");
 });
 
-test("one that comes too late is refused", async () => {
-  awaited();
+test("one that lives and has not come within ten seconds is no capacity any more, and what it has goes on when it comes", async () => {
+  const { sink } = aTask();
+  const container = awaited({ memoryRequestMib: 4_000 });
+  const call = under.call(pool);
   await under.advance(10_000);
-  const worker = comeBack(hub(), ID);
+  // Its room is its own until it has ended.
+  expect([container.state, call.state, settled]).toEqual(["draining", "running", []]);
+  const other = under.call(under.pool("other", { memoryRequestMib: 4_000 }));
   await under.settle();
-  expect(worker.rejected).toContain("is awaited");
+  expect(other.state).toBe("waiting");
+  const worker = comeBack(hub(), ID, { held: [HELD] });
+  worker.ready();
+  await under.settle();
+  worker.answer(1);
+  await under.settle();
+  expect([sink.result.mock.calls.length, worker.heard]).toEqual([1, ["DRAIN 0", "STOP 0"]]);
+  events!.mainExited({ kind: "exit", code: 0, signal: null });
+  await under.settle();
+  expect([container.state, other.state, takeBack.mock.calls.length]).toEqual(["ended", "running", 1]);
+});
+
+test("one that ends while it is overdue leaves its tasks to others then, and one that never does is killed", async () => {
+  const container = awaited();
+  await under.advance(10_000);
+  events!.mainExited({ kind: "lost", code: null, signal: null });
+  await under.settle();
+  expect([container.state, settled, kill.mock.calls.length]).toEqual(["ended", expect.arrayContaining([ID]), 1]);
+
+  pool.takeBack(leftContainer("ct_stuck", "work", 0));
+  const stuck = [...pool.containers].find(({ id }) => id === "ct_stuck")!;
+  await under.advance(10_000);
+  await under.advance(109_999);
+  expect([stuck.state, kill.mock.calls.length]).toEqual(["draining", 1]);
+  await under.advance(1);
+  expect([stuck.state, kill.mock.calls.length]).toEqual(["ended", 2]);
 });
 
 test("a stranger's token is refused, and the container is still awaited", async () => {
@@ -353,5 +384,7 @@ test("it counts for the room of the host while it is awaited", async () => {
   await under.settle();
   expect([call.state, under.containersOf("other").length]).toEqual(["waiting", 0]);
   await under.advance(10_000);
+  events!.mainExited({ kind: "lost", code: null, signal: null });
+  await under.settle();
   expect(call.state).toBe("running");
 });

@@ -4,6 +4,8 @@ import type { Worker } from "./worker.ts";
 
 /** A runner looks for its server for as long, and then ends by itself. */
 const WINDOW_MS = 10_000;
+/** By then it has ended, with a drain and its stop hooks, or it is stuck. */
+const LONGEST_MS = 120_000;
 
 /** The container that comes back. */
 export interface Returning {
@@ -11,14 +13,17 @@ export interface Returning {
   /** It is ours now. */
   taken(): void;
   workerLost(worker: Worker): void;
+  /** Its time is over, and it lives: it ends, or has been too busy to notice. It is no capacity any more, and keeps what it has. */
+  overdue(): void;
   givenUp(reason: string): void;
 }
 
 /**
  * How a container comes back that an earlier server started.
  *
- * States: awaited → claimed, when its first worker is back and the driver is asked for its processes → over, by `end`: it
- * is ready, or has ended. One time runs for all of its workers. One that is to drain or stop is awaited all the same: it does when it comes.
+ * States: awaited → overdue → over; from both of the first, when a worker is back, → returning → over, by `end`: it is
+ * ready, or has ended. The driver is asked for its processes by the first worker, or when it is overdue. One that is to
+ * drain or stop is awaited all the same: it does when it comes.
  */
 export class ContainerReturn {
   readonly #host: ContainerHost;
@@ -28,6 +33,8 @@ export class ContainerReturn {
   /** When its first start was over. */
   readonly readyAtMs: number;
   #isAwaited = true;
+  #claimed: Promise<void> | null = null;
+  #isBack = false;
   #isOver = false;
   #cancelTimer: () => void;
 
@@ -37,14 +44,31 @@ export class ContainerReturn {
     this.#tree = tree;
     this.#container = container;
     this.readyAtMs = info.startedAtMs + (info.phases.find(({ phase }) => phase === "ready")?.durationMs ?? 0);
-    this.#cancelTimer = host.clock.after(WINDOW_MS, () => {
-      this.#isAwaited = false;
-      if (!container.workers[0]!.peer) return container.givenUp(`It did not come back within ${WINDOW_MS / 1_000} s after its server was gone`);
-      for (const worker of container.workers) if (!worker.peer) container.workerLost(worker);
-    });
+    this.#cancelTimer = host.clock.after(WINDOW_MS, () => this.#windowOver());
   }
 
-  /** None of its workers has come, and one still may. */
+  #windowOver(): void {
+    const [main, ...siblings] = this.#container.workers;
+    if (main!.peer) {
+      for (const worker of siblings) if (!worker.peer) this.#container.workerLost(worker);
+      return;
+    }
+    this.#isAwaited = false;
+    const giveUp = (): void => {
+      this.#container.givenUp(`It did not come back within ${WINDOW_MS / 1_000} s after its server was gone`);
+    };
+    this.#claim().then(() => {
+      if (this.#isOver) return;
+      this.#cancelTimer = this.#host.clock.after(LONGEST_MS - WINDOW_MS, giveUp);
+      this.#container.overdue();
+    }, giveUp);
+  }
+
+  #claim(): Promise<void> {
+    return (this.#claimed ??= this.#tree.takeBack());
+  }
+
+  /** None of its workers has come, and it is time for them. */
   get isAwaited(): boolean {
     return this.#isAwaited;
   }
@@ -54,9 +78,10 @@ export class ContainerReturn {
   }
 
   workerIsBack(): void {
-    if (!this.#isAwaited) return;
     this.#isAwaited = false;
-    this.#tree.takeBack().then(
+    if (this.#isBack) return;
+    this.#isBack = true;
+    this.#claim().then(
       () => this.#container.taken(),
       (error: unknown) => this.#container.givenUp(`It can't be taken back: ${error instanceof Error ? error.message : String(error)}`),
     );

@@ -142,6 +142,11 @@ export class Container {
       workers: this.workers,
       taken: () => this.record.log("stdout", "A restarted server took the container back", { kind: "system" }),
       workerLost: (worker) => this.#loseWorker(worker, { kind: "lost", code: null, signal: null }),
+      overdue: () => {
+        if (this.#state === "stopping") return void this.#kill();
+        this.#owner.retired(this);
+        this.drain("server-lost", null);
+      },
       givenUp: (reason) => {
         this.reason ??= reason;
         if (this.#state === "stopping") void this.#kill();
@@ -301,21 +306,16 @@ export class Container {
         worker.helloAtMs = this.#host.clock.monotonic();
         if (hello.resumed) {
           this.comeback!.workerIsBack();
-          if (this.#state === "stopping") return this.#stopOnReturn(worker);
-          return this.#owner.resumed(worker, hello.held ?? [], peer);
+          if (this.#state !== "stopping") return this.#owner.resumed(worker, hello.held ?? [], peer);
+          worker.stop(this.stopReason!, this.plan.load.stopGracePeriodMs);
+          this.#boundStop(false);
+          return [];
         }
         if (worker.index === 0) this.record.phase({ phase: "create", durationMs: worker.helloAtMs - this.#startedMonotonicMs, startedAtMs: this.startedAtMs });
         void this.#loadWhenPlaced(worker, peer);
         return [];
       },
     };
-  }
-
-  /** It was to stop while it was awaited. */
-  #stopOnReturn(worker: Worker): readonly number[] {
-    worker.stop(this.stopReason!, this.plan.load.stopGracePeriodMs);
-    this.#boundStop(false);
-    return [];
   }
 
   /** The driver may still be placing the process when it connects; the path of the code is only known after. */
