@@ -33,7 +33,7 @@ export interface LinkOptions {
  * The worker's hold on its server, across connections.
  *
  * States: dialing → greeting (HELLO sent) → open; from any of these back to dialing when the connection breaks, with
- * growing pauses, or at once when a server may be there, until GIVE_UP_MS have passed since it was last open; then, or at REJECT, gone. `close` ends it from
+ * growing pauses, or at once when a server may be there, until GIVE_UP_MS have passed since somebody was last there; then, or at REJECT, gone. `close` ends it from
  * any state. Frames of stream 0 that are sent while not open wait for the next WELCOME; frames of other streams are
  * dropped, as their streams ended with the connection (answers that are worth more wait in reply-stream.ts).
  */
@@ -60,8 +60,13 @@ export class ServerLink {
   }
 
   start(): void {
-    this.#cancelGiveUp = this.#options.clock.after(GIVE_UP_MS, () => this.#goneFor(`The server stayed away for ${GIVE_UP_MS / 1_000} s`));
+    this.#limitAbsence();
     this.#dial();
+  }
+
+  #limitAbsence(): void {
+    this.#cancelGiveUp?.();
+    this.#cancelGiveUp = this.#options.clock.after(GIVE_UP_MS, () => this.#goneFor(`The server stayed away for ${GIVE_UP_MS / 1_000} s`));
   }
 
   /** A frame of stream 0. */
@@ -106,6 +111,8 @@ export class ServerLink {
 
   #greet(socket: Duplex): void {
     this.#state = "greeting";
+    // Somebody is there, who may have much to restore first.
+    this.#limitAbsence();
     const connection = new Connection(socket, {
       frame: (frame) => this.#onFrame(frame),
       closed: () => {
@@ -139,7 +146,7 @@ export class ServerLink {
     this.#connection = null;
     this.#state = "dialing";
     if (wasOpen) {
-      this.#cancelGiveUp = this.#options.clock.after(GIVE_UP_MS, () => this.#goneFor(`The server stayed away for ${GIVE_UP_MS / 1_000} s`));
+      this.#limitAbsence();
       this.#stopWatching = this.#options.watchServer?.(() => this.#dialSoon()) ?? null;
       this.#options.events.lost();
     }

@@ -267,6 +267,24 @@ test("a worker whose connection breaks comes back with what it holds, and says i
   expect(again.frames.filter((frame) => frame.type === FRAME.result)).toHaveLength(1);
 });
 
+test("a server that listens and takes its time to restore what it has is not away", async () => {
+  const bench = await readyWorker(moduleOf(echo));
+  bench.away = true;
+  await bench.lose();
+  for (let passedMs = 0; passedMs < 9_000; passedMs += 20) {
+    bench.clock.advance(20);
+    await new Promise(setImmediate);
+  }
+  bench.away = false;
+  bench.mayBeThere!();
+  const peer = await bench.connection();
+  bench.clock.advance(9_999);
+  await new Promise(setImmediate);
+  await peer.welcome();
+  await peer.take(FRAME.ready);
+  expect(bench.worker.state).toBe("ready");
+});
+
 test("a worker that looks for its server dials as soon as one may be there, however long the pauses are by then", async () => {
   const bench = await readyWorker(moduleOf(echo));
   expect(bench.mayBeThere).toBeNull();

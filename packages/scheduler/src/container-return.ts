@@ -87,6 +87,11 @@ export class ContainerReturn {
     );
   }
 
+  /** Before the driver has it, what an input may need (a name server) is not there. */
+  whenTaken(run: () => void): void {
+    this.#claimed?.then(run, () => {});
+  }
+
   /** Tasks that ran in it and were not claimed by its workers are done again. Idempotent. */
   settleInputs(): void {
     this.#host.leftInputs?.settle(this.#plan.containerId);

@@ -335,7 +335,7 @@ export class Container {
           this.reason ??= `Stop hook ${message.hook ?? ""} failed: ${message.error?.message ?? "no reason given"}`;
         this.#host.containerChanged(this);
       },
-      ready: () => this.#onReady(worker),
+      ready: () => (this.comeback ? this.comeback.whenTaken(() => this.#onReady(worker)) : this.#onReady(worker)),
       failed: (message) => this.#onFailed(worker, message),
       done: (message) => {
         // From here on its exit is no failed start.

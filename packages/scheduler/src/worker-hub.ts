@@ -59,6 +59,7 @@ export class WorkerHub {
   }
 
   accept(socket: Duplex): void {
+    if (socket.destroyed) return;
     const decoder = new FrameDecoder();
     this.#waiting.add(socket);
     const cancelTimeout = this.#clock.after(HELLO_TIMEOUT_MS, () => socket.destroy());

@@ -372,7 +372,7 @@ class OciDriver implements RuntimeDriver {
     const resolvConf = network?.resolvConf ?? host.resolvConf;
     const isLocal = isAbsolute(spec.serverAddress);
     // What they both stand in keeps others of this machine from them.
-    if (isLocal) await Promise.all([chmod(dirname(spec.serverAddress), 0o711), chmod(spec.serverAddress, 0o666)]);
+    if (isLocal) await Promise.all([chmod(dirname(spec.serverAddress), 0o755), chmod(spec.serverAddress, 0o666)]);
     const binds: Bind[] = [
       ...host.binds,
       ...(resolvConf === null ? [] : [{ source: resolvConf, destination: "/etc/resolv.conf" }]),

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -21,4 +21,24 @@ test.for([
   // The same for the next server.
   expect(createHome(join(folder, name!)).workerSocket).toBe(workerSocket);
   if (!workerSocket.startsWith(folder)) rmSync(outer, { recursive: true });
+});
+
+test.for([
+  ["others may write to it", (outer: string) => chmodSync(outer, 0o777)],
+  [
+    "it is a link to elsewhere",
+    (outer: string) => {
+      rmSync(outer, { recursive: true });
+      symlinkSync(folder, outer);
+    },
+  ],
+] as const)("a socket's folder outside of the home is refused where %s", ([, spoil]) => {
+  const home = join(folder, "long".repeat(20), "home");
+  const outer = dirname(dirname(createHome(home).workerSocket));
+  try {
+    spoil(outer);
+    expect(() => createHome(home)).toThrow(/must be the server's own.*shorter SAMOVAR_HOME/);
+  } finally {
+    rmSync(outer, { recursive: true });
+  }
 });

@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
+import { lstatSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeFolders } from "@samovar/kit";
+import { SamovarError } from "@samovar/protocol";
 
 /** Where things lie in `SAMOVAR_HOME`. All of it is the server's own: nobody else may read it. */
 export interface HomePaths {
@@ -47,8 +49,21 @@ export function createHome(root: string): HomePaths {
     workerSocket: socketPath(root),
   };
   for (const dir of [root, paths.blobs, paths.code, paths.builds, paths.containers, paths.cache, paths.logs]) makeFolders(dir, 0o700);
-  for (const up of ["../..", ".."]) makeFolders(join(paths.workerSocket, up), 0o700);
+  for (const up of ["../..", ".."]) makeSocketFolder(join(paths.workerSocket, up), root);
   return paths;
+}
+
+/** Outside of the home, in a folder that is everybody's, another user may have been there first, who could take the server's place. */
+function makeSocketFolder(path: string, root: string): void {
+  makeFolders(path, 0o700);
+  if (path.startsWith(root)) return;
+  const { uid, mode } = lstatSync(path);
+  const isOwn = uid === (process.getuid?.() ?? uid) && (mode & 0o170_000) === 0o040_000 && (mode & 0o022) === 0;
+  if (!isOwn)
+    throw new SamovarError(
+      "storage_failed",
+      `The folder ${path} must be the server's own, and writable for nobody else: remove it, or choose a shorter SAMOVAR_HOME`,
+    );
 }
 
 function socketPath(root: string): string {
