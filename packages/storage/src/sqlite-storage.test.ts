@@ -8,12 +8,13 @@ import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { FakeClock, silentLogger, systemClock, type Logger } from "@samovar/kit";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { describeStorage } from "./conformance.ts";
 import { LargeFiles } from "./large-files.ts";
 import { containerSample, tokenSample } from "./samples.fixture.ts";
 import { createThreadStorage, openSqliteStorage, type SqliteStorage, type SqliteStorageOptions } from "./sqlite-storage.ts";
 import { openStorageThread, startSqliteWorker } from "./storage-thread.ts";
+import { settlementSample, startSample, taskSample } from "./task-samples.fixture.ts";
 
 let folder: string;
 const opened: SqliteStorage[] = [];
@@ -85,6 +86,34 @@ describe("what was acknowledged lasts", () => {
     expect(storage.commits).toBe(1);
     expect((await storage.containers.get("ct_1"))?.state).toBe("ready");
     expect(storage.commits).toBe(1);
+  });
+
+  test("the end of a task that nobody awaits shares the commit of what is asked next, and has one of its own after a moment", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const storage = await open();
+      await storage.tasks.insert([taskSample("tk_1"), taskSample("tk_2")]);
+      const end = (id: string) => {
+        storage.tasks.started(startSample(id, 1));
+        return storage.tasks.settle(settlementSample(startSample(id, 1)), { awaited: false });
+      };
+      const first = end("tk_1");
+      for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+      await storage.tasks.insert([taskSample("tk_3")]);
+      expect(await first).toMatchObject({ applied: true });
+      expect(storage.commits).toBe(2);
+
+      const second = end("tk_2");
+      vi.advanceTimersByTime(10);
+      expect(await second).toMatchObject({ applied: true });
+      expect(storage.commits).toBe(3);
+
+      const third = end("tk_3");
+      expect(await storage.tasks.get("tk_3")).toMatchObject({ status: "COMPLETE" });
+      await third;
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 

@@ -44,12 +44,12 @@ export function createTaskStore({ ask, thread, starts, calls, large, now }: Task
     await thread.call<"tasks.settle">({ kind: "tasks.settle", row });
   };
 
-  const settleWith = async (settlement: TaskSettlement, file: string | undefined): Promise<SettledTask> => {
+  const settleWith = async (settlement: TaskSettlement, awaited: boolean, file: string | undefined): Promise<SettledTask> => {
     const withStart = starts.take(settlement);
     const row = toSettlementRow(settlement, withStart, file);
     const blobs = settlement.result ? [file === undefined ? settlement.result.bytes : NO_BYTES] : [];
     try {
-      const answer = await thread.call<"tasks.settle">({ kind: "tasks.settle", row }, blobs);
+      const answer = await thread.call<"tasks.settle">({ kind: "tasks.settle", row }, blobs, awaited);
       if (typeof answer === "number") return { applied: answer !== 0, moreReady: answer === 2 };
       return { applied: true, moreReady: true, next: { rank: answer[0], id: answer[1] } };
     } catch (error) {
@@ -119,9 +119,10 @@ export function createTaskStore({ ask, thread, starts, calls, large, now }: Task
       }
     },
     started: (start) => starts.add(start),
-    async settle(settlement) {
+    async settle(settlement, { awaited = true } = {}) {
       const { result } = settlement;
-      return result && isLarge(result.bytes) ? large.settle(result.bytes, (file) => settleWith(settlement, file)) : settleWith(settlement, undefined);
+      if (result && isLarge(result.bytes)) return large.settle(result.bytes, (file) => settleWith(settlement, awaited, file));
+      return settleWith(settlement, awaited, undefined);
     },
     async change(event, which, nowMs) {
       const changed: ChangedTask[] = [];

@@ -72,6 +72,9 @@ const NO_BLOBS: readonly Uint8Array[] = Object.freeze([]);
 /** A message is a transaction, or part of one: more than this would make its first caller wait for its last. */
 const MAX_REQUESTS = 1_000;
 
+/** What nobody waits for goes with what somebody asks, and otherwise when so long has passed or so many have gathered. */
+const UNAWAITED = { ms: 5, requests: 128 };
+
 /**
  * The main thread's end of the storage thread. What is asked in one turn of the event loop goes as one message: sending
  * and receiving cost more than what is asked.
@@ -82,8 +85,10 @@ const MAX_REQUESTS = 1_000;
 export class StorageThread {
   readonly #worker: Worker;
   readonly #file: string;
-  /** Asked in this turn, and not sent yet. */
+  /** Asked in this turn, and not sent yet; behind what nobody waits for. */
   #asked: Request[] = [];
+  #sendsSoon = false;
+  #timer: NodeJS.Timeout | undefined;
   /** In the order in which they were asked, which is that of the answers. */
   readonly #pending: Pending[] = [];
   #state: "open" | "closing" | "closed" | "failed" = "open";
@@ -118,10 +123,10 @@ export class StorageThread {
     this.#onFailure = listener;
   }
 
-  /** `blobs` are copied when the turn ends. */
-  call<K extends OperationKind>(operation: Extract<Operation, { kind: K }>, blobs: readonly Uint8Array[] = NO_BLOBS): Promise<Answered<K>> {
+  /** `blobs` are copied when it is sent: when the turn ends, or a moment later what is not `awaited`. The order is that of the calls either way. */
+  call<K extends OperationKind>(operation: Extract<Operation, { kind: K }>, blobs: readonly Uint8Array[] = NO_BLOBS, awaited = true): Promise<Answered<K>> {
     if (this.#state !== "open") return Promise.reject(this.#failure ?? new SamovarError("storage_failed", `The storage of ${this.#file} is closed`));
-    return this.#ask(operation, blobs);
+    return this.#ask(operation, blobs, awaited);
   }
 
   /** Everything asked before is answered, the file is closed, the thread is gone. */
@@ -129,20 +134,31 @@ export class StorageThread {
     if (this.#state !== "open") return;
     this.#state = "closing";
     const exited = new Promise<void>((resolve) => this.#worker.once("exit", () => resolve()));
-    await this.#ask({ kind: "close" }, NO_BLOBS);
+    await this.#ask({ kind: "close" }, NO_BLOBS, true);
     await exited;
   }
 
-  #ask(operation: Operation, blobs: readonly Uint8Array[]): Promise<Answered<OperationKind>> {
+  #ask(operation: Operation, blobs: readonly Uint8Array[], awaited: boolean): Promise<Answered<OperationKind>> {
     return new Promise((resolve, reject) => {
       this.#pending.push({ resolve, reject });
       this.#asked.push({ operation, blobs });
-      if (this.#asked.length === 1) setImmediate(() => this.#send());
-      else if (this.#asked.length === MAX_REQUESTS) this.#send();
+      if (this.#asked.length === MAX_REQUESTS) this.#send();
+      else if (awaited || this.#asked.length >= UNAWAITED.requests) this.#sendSoon();
+      else this.#timer ??= setTimeout(() => this.#send(), UNAWAITED.ms);
     });
   }
 
+  /** When the turn ends. */
+  #sendSoon(): void {
+    if (this.#sendsSoon) return;
+    this.#sendsSoon = true;
+    setImmediate(() => this.#send());
+  }
+
   #send(): void {
+    this.#sendsSoon = false;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     if (this.#asked.length === 0) return;
     const message = toMessage(this.#asked);
     this.#asked = [];

@@ -30,8 +30,11 @@ export interface TaskStore {
    * settlement: after a crash the task waits again, as it would anyway.
    */
   started(start: TaskStart): void;
-  /** The attempt ended; resolves when that is on disk. */
-  settle(settlement: TaskSettlement): Promise<SettledTask>;
+  /**
+   * The attempt ended; resolves when that is on disk. What is not `awaited` (default: it is) shares the commit of what is
+   * asked next, or has one after a moment.
+   */
+  settle(settlement: TaskSettlement, options?: { readonly awaited?: boolean }): Promise<SettledTask>;
   /**
    * Cancels, expires or revives; resolves to the tasks that changed, with the attempt that ran, if one did. Many are
    * changed some at a time, and others' calls come in between. What is revived is due now, has its whole time to live,

@@ -368,7 +368,9 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
 
   #write(running: RunningTask, settlement: TaskSettlement, told: Partial<TaskEvent>, againMs: number): void {
     const { store, clock, logger } = this.#options;
-    store.settle(settlement).then(
+    // The next of its line waits for it, or who listens.
+    const awaited = running.task.concurrencyKey !== null || this.#options.changes.isWatched(settlement.id);
+    store.settle(settlement, { awaited }).then(
       (settled) => this.#settled(running, settlement, settled, told),
       (error: unknown) => {
         logger.error({ task: settlement.id, error: String(error) }, "The end of a task could not be written: tried again");

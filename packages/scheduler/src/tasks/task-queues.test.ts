@@ -313,6 +313,18 @@ test("an end that can't be written is written later, and told only then", async 
   expect(version.begun).toHaveLength(1);
 });
 
+test("the end of a task is written at once where somebody listens or the next of its key waits, else with what comes next", async () => {
+  const awaited = new Map<string, boolean | undefined>();
+  at = await createQueues((store) => ({ ...store, settle: (end, options) => (awaited.set(end.id, options?.awaited), store.settle(end, options)) }));
+  const version = at.version(1, { slots: 3 });
+  at.queues.serve("work", version.runtime);
+  const unwatch = at.queues.changes.watch({ id: "tk_2" }, () => {});
+  await at.queues.put([at.task("tk_1"), at.task("tk_2"), at.task("tk_3", { concurrencyKey: "a" })]);
+  await finishAll(version);
+  unwatch();
+  expect(Object.fromEntries(awaited)).toEqual({ tk_1: false, tk_2: true, tk_3: true });
+});
+
 test("the same idempotency key is one task, also when both are put at once", async () => {
   at = await createQueues();
   const version = at.version(1, { slots: 4 });
