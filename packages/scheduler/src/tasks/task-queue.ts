@@ -45,8 +45,8 @@ export interface AttemptEnd {
   readonly ranMs: number;
 }
 
-/** Below it more are read; and how many at a time. */
-const LOW = 128;
+/** Below it more are read, and how many at a time: a read waits behind the ends of tasks, and what is here has to last for that long. Together no more than a window holds. */
+const LOW = 512;
 const READ = 512;
 /** A settlement that could not be written is tried again: the work is done, and would else be done twice. */
 const SETTLE_AGAIN_MS = { first: 250, most: 30_000 };
