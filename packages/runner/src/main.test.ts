@@ -299,6 +299,24 @@ test("a task that runs while the server is killed answers the next one, with the
   await exited;
 });
 
+test("what user code left running ends with a runner that has lost its server, also while it waits for a reader of its output", async () => {
+  const source = `
+    import { spawn } from "node:child_process";
+    const script = "head -c 500000 /dev/zero; exec sleep 600";
+    export const f = fn(() => void spawn("sh", ["-c", script], { stdio: ["ignore", "inherit", "ignore"] }));`;
+  const { peer, child, exited } = await bench.ready("left.mjs", source);
+  child.stdout!.pause();
+  await peer.call(null);
+  // It holds the same pipe.
+  const allEnded = new Promise((resolve) => child.on("close", resolve));
+  await bench.server.vanish();
+  await bench.server.resume();
+  (await bench.server.connection()).say(FRAME.reject, { reason: "Nobody knows it" });
+  expect(await exited).toEqual({ code: null, signal: "SIGKILL" });
+  child.stdout!.resume();
+  await allEnded;
+});
+
 test("garbage ends the connection; the runner comes back and serves", async () => {
   const { peer, child, exited } = await bench.ready("garbage.mjs", `export const f = fn((x) => x);`);
   peer.socket.write("GET / HTTP/1.1\r\n\r\n");

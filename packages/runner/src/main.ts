@@ -50,7 +50,11 @@ process.on("exit", () => worker.flush());
 if (own.controlFd !== null) listenToWorkerZero(own.controlFd);
 void worker.ended.then(async (code) => {
   // The container lives as long as worker 0: siblings that still run their stop hooks are waited for.
-  if (code === 0) await siblings?.allExited();
+  if (code === 0) {
+    await siblings?.allExited();
+    // Behind what user code does at its exit.
+    if (worker.endedAlone) process.on("exit", endGroup);
+  }
   process.exit(code);
 });
 
@@ -66,6 +70,18 @@ function onSignal(reason: StopReason, exitCode: number): void {
 function endAtOnce(exitCode: number): void {
   siblings?.kill();
   process.exit(exitCode);
+}
+
+/**
+ * What user code has started and left: without a server there is nobody else to end it, and it may wait for ever for somebody
+ * who reads its output. Drivers give worker 0 a process group of its own; no group has the number of any other worker.
+ */
+function endGroup(): void {
+  try {
+    process.kill(-process.pid, "SIGKILL");
+  } catch {
+    // Started by hand.
+  }
 }
 
 /** Worker 0 passes on that it was asked to stop, so that a signal to it alone reaches the whole container. */

@@ -83,6 +83,7 @@ export class Worker {
   #started = false;
   #stopReason: StopReason = "stop";
   #cancelDrain: (() => void) | null = null;
+  #endedAlone = false;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -107,6 +108,11 @@ export class Worker {
   /** Resolves once, with the exit code, when all that had to be sent was sent. */
   get ended(): Promise<number> {
     return this.#end.promise;
+  }
+
+  /** Whether it ended without a server, which would see to what it left behind. */
+  get endedAlone(): boolean {
+    return this.#endedAlone;
   }
 
   get state(): WorkerState {
@@ -334,6 +340,7 @@ export class Worker {
   async #finish(code: number): Promise<void> {
     this.log.endScope(this.scope);
     this.log.flush();
+    this.#endedAlone = !this.#link.isOpen;
     await this.#link.close();
     this.#end.resolve(code);
   }

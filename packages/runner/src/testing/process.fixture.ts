@@ -56,6 +56,8 @@ export class RunnerBench {
     const child = spawn(process.execPath, [this.#runner], {
       env: { SAMOVAR_CONTAINER_ID: "ct_1", SAMOVAR_TOKEN: "secret", SAMOVAR_SERVER: this.server.address, ...env },
       stdio: ["ignore", "pipe", "pipe"],
+      // As drivers do.
+      detached: true,
     });
     let output = "";
     child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
