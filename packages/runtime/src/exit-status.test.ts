@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { toExitStatus } from "./exit-status.ts";
+import { UNKNOWN_END, toExitStatus } from "./exit-status.ts";
 import { HeapExhaustion } from "./heap-exhaustion.ts";
 
 const evidence = { code: null, signal: null, killedByUs: false, oomKills: 0, heapExhausted: false };
@@ -35,4 +35,10 @@ test("V8's line that comes byte by byte is found", () => {
   const heap = new HeapExhaustion();
   for (const byte of Buffer.from("x JavaScript heap out of memory y")) heap.push(Buffer.from([byte]));
   expect(heap.count).toBe(1);
+});
+
+test("an end that nobody can tell is lost, and oom where memory ran out", () => {
+  expect(toExitStatus({ ...evidence, ...UNKNOWN_END })).toEqual({ kind: "lost", code: null, signal: null });
+  expect(toExitStatus({ ...evidence, ...UNKNOWN_END, oomKills: 1 }).kind).toBe("oom");
+  expect(toExitStatus({ ...evidence, ...UNKNOWN_END, heapExhausted: true }).kind).toBe("oom");
 });

@@ -14,10 +14,12 @@ export interface ExitEvidence {
   readonly heapExhausted: boolean;
 }
 
-/** How an end is told: what looks like a signal is `oom` where memory was the reason; `lost` without any evidence. */
-export function toExitStatus(evidence: ExitEvidence | null): ExitStatus {
-  if (evidence === null) return { kind: "lost", code: null, signal: null };
-  const { code, signal, killedByUs, oomKills, heapExhausted } = evidence;
+/** Its parent was somebody else: that there was neither a code nor a signal can't be. */
+export const UNKNOWN_END = { code: null, signal: null };
+
+/** How an end is told: what looks like a signal, or is not known, is `oom` where memory was the reason; `lost` without any evidence. */
+export function toExitStatus({ code, signal, killedByUs, oomKills, heapExhausted }: ExitEvidence): ExitStatus {
+  if (code === null && signal === null) return { kind: oomKills > 0 || heapExhausted ? "oom" : "lost", code: null, signal: null };
   if (signal === null) return { kind: "exit", code: code ?? 0, signal: null };
   const oom = (signal === "SIGKILL" && !killedByUs && oomKills > 0) || (V8_FATAL.has(signal) && heapExhausted);
   return { kind: oom ? "oom" : "signal", code: null, signal };

@@ -8,7 +8,7 @@ import { ExecSet } from "./exec/exec-set.ts";
 import { placeInGroups } from "./exec/placed-command.ts";
 import { planProcessExec } from "./exec/plan-process-exec.ts";
 import { startExec } from "./exec/start-exec.ts";
-import { toExitStatus } from "./exit-status.ts";
+import { UNKNOWN_END, toExitStatus } from "./exit-status.ts";
 import { guardEvents } from "./guarded-events.ts";
 import type { MainProcess, ProcessEnd } from "./main-process.ts";
 import type { MemoryWatch } from "./memory-watch.ts";
@@ -129,7 +129,7 @@ export class ProcessContainer implements RunningContainer {
     await nextTurn();
     // Whose parent is somebody else has ended as we made it, or nobody knows how.
     const known = end ?? (killedByUs ? { code: null, signal: "SIGKILL" } : null);
-    const status = toExitStatus(known && { ...known, killedByUs, oomKills: await this.#oom.kills(), heapExhausted: this.#oom.heap.count > 0 });
+    const status = toExitStatus({ ...(known ?? UNKNOWN_END), killedByUs, oomKills: await this.#oom.kills(), heapExhausted: this.#oom.heap.count > 0 });
     this.#events.mainExited(status);
   }
 

@@ -390,6 +390,7 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
       queued: this.#client.queued,
       starting,
       ready,
+      returning: [...this.#containers].filter(({ state }) => state === "returning").length,
       startPosition: first?.record.startPosition ?? null,
       maxContainers: this.#scaling.maxContainers,
       room: this.room.isShort || isHostFull ? this.room.describe() : null,

@@ -121,13 +121,14 @@ test("a lowered ceiling takes what starts, then what is idle longest, then what 
 });
 
 describe("waitReason", () => {
-  const base: WaitSnapshot = { queued: 1, starting: 0, ready: 2, startPosition: null, maxContainers: null, room: null };
+  const base: WaitSnapshot = { queued: 1, starting: 0, returning: 0, ready: 2, startPosition: null, maxContainers: null, room: null };
   const inHook = { phase: "start", hook: "loadModel" } as const;
   test.each<[Partial<WaitSnapshot>, string | null]>([
     [{ queued: 0 }, null],
     [{ queued: 0, ready: 0 }, null],
     [{ ready: 0, starting: 1, startPosition: { phase: "load", hook: null } }, "waiting for the first container to start (phase load)"],
     [{ queued: 0, ready: 0, starting: 2, startPosition: inHook }, "waiting for the first container to start (phase start, hook loadModel)"],
+    [{ ready: 0, starting: 2, returning: 2 }, "waiting for the containers of before the server's restart to come back"],
     [{ room: "the host is full: …" }, "the host is full: …"],
     [{ queued: 0, ready: 0, room: "the host is full: …" }, "the host is full: …"],
     [{ ready: 0, starting: 1, room: "the host is full: …" }, "waiting for the first container to start (phase create)"],

@@ -2,7 +2,9 @@ import type { Phase } from "@samovar/protocol";
 
 export interface WaitSnapshot {
   readonly queued: number;
+  /** With those that come back to a restarted server. */
   readonly starting: number;
+  readonly returning: number;
   readonly ready: number;
   /** Where the container that started first stands. */
   readonly startPosition: { readonly phase: Phase; readonly hook: string | null } | null;
@@ -14,7 +16,8 @@ export interface WaitSnapshot {
 
 /** What the inputs of a pool wait for, or its floor, in words; null when nothing waits. */
 export function waitReason(snapshot: WaitSnapshot): string | null {
-  const { queued, starting, ready, startPosition, maxContainers, room } = snapshot;
+  const { queued, starting, returning, ready, startPosition, maxContainers, room } = snapshot;
+  if (ready === 0 && returning > 0) return "waiting for the containers of before the server's restart to come back";
   if (ready === 0 && starting > 0) {
     return `waiting for the first container to start (${describePosition(startPosition ?? { phase: "create", hook: null })})`;
   }
