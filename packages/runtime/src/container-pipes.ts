@@ -75,6 +75,11 @@ export async function makePipes(folders: readonly string[]): Promise<void> {
   await run("mkfifo", ["-m", "600", ...folders.flatMap((folder) => NAMES.map((name) => join(folder, FOLDER, name)))], { env: { PATH: SYSTEM_PATH } });
 }
 
+/** What a container's programs may open anew, as `/dev/stdout` and `/dev/stderr`. */
+export function outputPipes(folder: string): string[] {
+  return [join(folder, FOLDER, "stdout"), join(folder, FOLDER, "stderr")];
+}
+
 /** For a container that is about to be started. */
 export function openPipes(folder: string): OpenedPipes {
   const open: number[] = [];

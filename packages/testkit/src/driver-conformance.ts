@@ -115,6 +115,16 @@ export function describeDriver(name: string, { make, withoutProcesses, missing =
       expect(output("stdout") === text).toBe(true);
     });
 
+    test("programs may open standard output and error by their names", async (context) => {
+      needProcesses(context);
+      const { probe, exit, output } = await start();
+      await probe.order("write", "/dev/stdout", "to out\n");
+      await probe.order("write", "/dev/stderr", "to err\n");
+      probe.order("exit", 0).catch(() => {});
+      await exit;
+      expect([output("stdout"), output("stderr")]).toEqual(["to out\n", "to err\n"]);
+    });
+
     test("last words are pushed before the exit is told", async () => {
       const { probe, exit, output } = await start();
       await probe.order("print", "stderr", "last words\n");

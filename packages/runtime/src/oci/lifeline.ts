@@ -6,6 +6,8 @@ import type { PipeReader } from "../container-pipes.ts";
 export const LIFELINE_FD = 3;
 /** And the one by which it tells: a pipe that outlives the server. Both are the runtime's and its own, and no other process's. */
 export const REPORT_FD = 4;
+/** Standard output and error once more: runc copies what is written to its own, and an end would overtake the last words. */
+export const OUTPUT_FDS = { stdout: 5, stderr: 6 } as const;
 
 /**
  * The first process of a container. The kernel treats it unlike others (signals it has no handler for are not
@@ -15,8 +17,8 @@ export const REPORT_FD = 4;
  * `ended` with the shell's status, in front of which the shell has named the signal if it was one. It stays until the
  * driver lets go, or the server is gone, since its end takes all other processes along.
  */
-const INIT = `exec 5>&2 2>&4
-(echo ready >&4; read _ <&3 && unset PWD OLDPWD SHLVL && exec "$@" 2>&5 3>&- 4>&- 5>&-)
+const INIT = `exec >&5 5>&- 2>&4
+(echo ready >&4; read _ <&3 && unset PWD OLDPWD SHLVL && exec "$@" 2>&6 3>&- 4>&- 6>&-)
 echo "ended $?" >&4
 read _ <&3`;
 

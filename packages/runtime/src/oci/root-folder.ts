@@ -1,7 +1,7 @@
 import { access, chmod, copyFile, lchown, lstat, mkdir, readdir, readlink, realpath, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { makeFolders } from "@samovar/kit";
-import { makePipes } from "../container-pipes.ts";
+import { makePipes, outputPipes } from "../container-pipes.ts";
 import type { ContainerFolder, FileOwner } from "../container-folder.ts";
 import type { Bind } from "./oci-config.ts";
 
@@ -138,7 +138,7 @@ export async function makeData(folder: OciFolder, host: HostRoot): Promise<void>
 
 /** Gives it to the container's user. */
 export async function giveData(folder: OciFolder, { uid, gid }: FileOwner): Promise<void> {
-  const paths = [folder.home, folder.tmp, folder.rootfs, ...ROOT_FOLDERS.map((name) => join(folder.rootfs, name))];
+  const paths = [...outputPipes(folder.root), folder.home, folder.tmp, folder.rootfs, ...ROOT_FOLDERS.map((name) => join(folder.rootfs, name))];
   await Promise.all(paths.map((path) => lchown(path, uid, gid)));
 }
 

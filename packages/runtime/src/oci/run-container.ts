@@ -57,7 +57,7 @@ function spawnRuntime(file: string, args: readonly string[], containerId: string
     cwd: "/",
     // By the container's id whoever clears up finds it, and what it has started before that has an environment of its own.
     env: { PATH: SYSTEM_PATH, SAMOVAR_CONTAINER_ID: containerId },
-    stdio: ["ignore", ends.stdout, ends.stderr, "pipe", ends.life],
+    stdio: ["ignore", ends.stdout, ends.stderr, "pipe", ends.life, ends.stdout, ends.stderr],
     // A process group of its own, so that a Ctrl-C at the server's terminal is not for it.
     detached: true,
   });

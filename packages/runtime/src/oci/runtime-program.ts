@@ -1,7 +1,7 @@
 import { access, constants } from "node:fs/promises";
 import { join } from "node:path";
 import { SYSTEM_PATH } from "../container-process.ts";
-import { REPORT_FD as LAST_FD } from "./lifeline.ts";
+import { OUTPUT_FDS } from "./lifeline.ts";
 
 export type RuntimeName = "crun" | "runc";
 
@@ -61,6 +61,6 @@ export function toRunArguments(runtime: RuntimeProgram, { containerId, keepsGrou
     logFile,
     "run",
     ...(runtime.name === "runc" && keepsGroup ? ["--keep"] : []),
-    ...["--bundle", bundle, "--preserve-fds", String(LAST_FD - 2), containerId],
+    ...["--bundle", bundle, "--preserve-fds", String(OUTPUT_FDS.stderr - 2), containerId],
   ];
 }
