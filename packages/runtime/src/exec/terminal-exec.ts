@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { SamovarError, type ExitStatus } from "@samovar/protocol";
+import { nextTurn } from "../container-ending.ts";
 import type { TerminalSize } from "../driver.ts";
 import type { ExecLaunch, OwnedExec } from "./exec-launch.ts";
 import { readToEnd } from "./piped-exec.ts";
@@ -41,7 +42,10 @@ export async function startTerminalExec(launch: ExecLaunch, size: TerminalSize):
       programExit.resolve(message.exit);
     }
   });
-  const hostGone = whenGone(host).then((cause) => {
+  const hostGone = whenGone(host).then(async (cause) => {
+    // What it has reported is in the pipe by now, and a whole turn of the event loop reads it. Its end may overtake that.
+    await nextTurn();
+    await nextTurn();
     started.reject(new SamovarError("internal", `The process that holds the terminal ended before its program began: ${cause}`));
     hasEnded = true;
     programExit.resolve({ kind: "lost", code: null, signal: null });
