@@ -190,7 +190,10 @@ test("a result of 10 MiB is kept, and read from another process and after the se
   expect((await tasks.over(large[0]!)).status).toBe("COMPLETE");
   const [held] = await tasks.put("held", { input: "through" });
   await home.lifelines.next("held through");
+  const containers = (await home.containers()).flatMap(({ pid, state }) => (pid === null || state === "ended" ? [] : [pid]));
   await home.killAll();
+  for (const pid of containers) process.kill(pid, "SIGKILL");
+  await Promise.all(containers.map(processEnded));
   await home.ok(["up", "-d", "--port", "0"]);
   using client = new Client({ url: home.server.url, token: home.token });
   expect(await client.task(small[0]!).result()).toMatchObject({ echo: "1970-01-01T00:00:00.000Z" });
