@@ -342,7 +342,7 @@ test("stopped while it is awaited, it is over when its time is, or when it is as
   other.stop("stop");
   other.stop("stop");
   await under.settle();
-  expect(other.state).toBe("ended");
+  expect([other.state, kill.mock.calls.length]).toEqual(["ended", 2]);
   const worker = comeBack(hub(), "ct_other");
   await under.settle();
   expect(worker.rejected).not.toBeNull();

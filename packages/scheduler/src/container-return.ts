@@ -58,7 +58,7 @@ export class ContainerReturn {
       this.#container.givenUp(`It did not come back within ${WINDOW_MS / 1_000} s after its server was gone`);
     };
     this.#claim().then(() => {
-      if (this.#isOver) return;
+      if (this.#isOver || this.#isBack) return;
       this.#cancelTimer = this.#host.clock.after(LONGEST_MS - WINDOW_MS, giveUp);
       this.#container.overdue();
     }, giveUp);
@@ -85,6 +85,11 @@ export class ContainerReturn {
       () => this.#container.taken(),
       (error: unknown) => this.#container.givenUp(`It can't be taken back: ${error instanceof Error ? error.message : String(error)}`),
     );
+  }
+
+  /** Resolves when the driver has it, so that it can be killed, or never will. */
+  async claim(): Promise<void> {
+    await this.#claim().catch(() => {});
   }
 
   /** Before the driver has it, what an input may need (a name server) is not there. */

@@ -466,6 +466,7 @@ export class Container {
   async #kill(): Promise<void> {
     this.#killing = true;
     await this.#taking;
+    await this.comeback?.claim();
     await this.tree.kill();
     const exit: ExitStatus = this.#mainExit ?? { kind: "lost", code: null, signal: null };
     for (const worker of this.workers) this.#loseWorker(worker, exit);
