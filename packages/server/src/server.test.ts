@@ -43,7 +43,7 @@ test("a server begins without the code of an earlier one, and leaves neither its
   server!.shutdown("done");
   await server!.closed;
   const left = await readdir(home);
-  expect([left.includes("server.json"), await readdir(join(home, "run"))]).toEqual([false, []]);
+  expect([left.includes("server.json"), await readdir(join(home, "run/workers"))]).toEqual([false, []]);
 });
 
 test("code outlives its database: it stays at the start that finds none, and is refused beside an empty one", async () => {
