@@ -2,10 +2,11 @@ import { constants } from "node:os";
 import type { Duplex } from "node:stream";
 import type { PipeReader } from "../container-pipes.ts";
 
-/** The descriptor by which a container's first process waits for the driver. */
+/**
+ * The descriptor by which a container's first process waits for the driver. By the next one, 4, it tells: a pipe that outlives
+ * the server. Both are the runtime's and its own, and no other process's.
+ */
 export const LIFELINE_FD = 3;
-/** And the one by which it tells: a pipe that outlives the server. Both are the runtime's and its own, and no other process's. */
-const REPORT_FD = 4;
 /** Standard output and error once more: runc copies what is written to its own, and an end would overtake the last words. */
 export const OUTPUT_FDS = { stdout: 5, stderr: 6 } as const;
 
