@@ -7,4 +7,5 @@ export { makeFolders } from "./make-folders.ts";
 export * from "./near.ts";
 export * from "./retry-delay.ts";
 export * from "./safe-path.ts";
+export { seeded } from "./seeded.ts";
 export * from "./token-hash.ts";

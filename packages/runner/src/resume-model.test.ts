@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { FRAME, type FrameType } from "@samovar/protocol";
 import { callable, moduleOf } from "./testing/definitions.fixture.ts";
 import { readyWorker } from "./testing/in-memory.fixture.ts";
-import { seeded } from "./testing/random.fixture.ts";
+import { seeded } from "@samovar/kit";
 import type { TestPeer } from "./testing/test-peer.fixture.ts";
 
 /**

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { TASK_STATUSES, type CallbackInfo } from "@samovar/protocol";
-import { silentLogger, systemClock } from "@samovar/kit";
+import { seeded, silentLogger, systemClock } from "@samovar/kit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { NOW_MS } from "./samples.fixture.ts";
 import { openSqliteStorage, type SqliteStorage } from "./sqlite-storage.ts";
@@ -28,15 +28,9 @@ afterAll(async () => {
 
 const open = () => openSqliteStorage({ file: path.join(folder, "samovar.db"), logger: silentLogger, clock: systemClock });
 
-/** mulberry32: the same seed, the same sequence. */
+/** The same seed, the same sequence. */
 function createRandom(seed: number) {
-  let state = seed;
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
+  const next = seeded(seed);
   const below = (n: number): number => Math.floor(next() * n);
   const chance = (p: number): boolean => next() < p;
   const pick = <T>(from: readonly T[]): T => from[below(from.length)]!;

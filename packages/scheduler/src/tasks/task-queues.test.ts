@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from "vitest";
+import { seeded } from "@samovar/kit";
 import { SamovarError } from "@samovar/protocol";
 import type { TaskStore } from "@samovar/storage";
 import { createQueues, type QueuesUnderTest, type Version } from "./task-queues.fixture.ts";
@@ -358,7 +359,7 @@ test("where one of a put has a conflict, those beside it don't begin, and begin 
 
 test.for([1, 2, 3, 4])("whatever comes in whatever order, each task is done once (seed %i)", async (seed) => {
   at = await createQueues();
-  const random = createRandom(seed);
+  const random = seeded(seed);
   const pick = (n: number): number => Math.floor(random() * n);
   let version = at.version(1, { slots: 1 + pick(16), retries: { maxRetries: 100, initialDelayMs: 500 } });
   at.queues.serve("work", version.runtime);
@@ -410,14 +411,3 @@ test.for([1, 2, 3, 4])("whatever comes in whatever order, each task is done once
   expect(at.queues.pending("work")).toBe(0);
   expect(await at.storage.tasks.counts("work")).toEqual({});
 });
-
-/** Mulberry32. */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
