@@ -89,14 +89,17 @@ export class Connection {
     this.#from = this.#at;
   }
 
-  /** Sends what was gathered and closes. Resolves when it left this process or can't any more. */
+  /**
+   * Sends what was gathered and ends this side. Resolves when the peer has read it all and closed its own: one that still
+   * writes to a socket that is gone would lose, with its failed write, what it has not read yet.
+   */
   end(): Promise<void> {
     if (!this.#open) return Promise.resolve();
     this.flush();
     this.#open = false;
     return new Promise((resolve) => {
       this.#socket.once("close", resolve);
-      this.#socket.end(() => this.#socket.destroy());
+      this.#socket.end();
     });
   }
 
