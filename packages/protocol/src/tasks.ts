@@ -51,6 +51,16 @@ export function nextTaskStatus(status: TaskStatus, event: TaskEvent): TaskStatus
   return TRANSITIONS[status][event];
 }
 
+/** By what the ready tasks of a queue are ordered: `dueAtMs` less its head start, `priority` in seconds. */
+export function toRank(dueAtMs: number, priority: number): number {
+  return Math.round(dueAtMs - priority * 1_000);
+}
+
+/** Whether it is due when it comes. By its own clock: who asks at different moments must not differ. */
+export function isDueAtOnce({ createdAtMs, dueAtMs }: { readonly createdAtMs: number; readonly dueAtMs: number }): boolean {
+  return dueAtMs <= createdAtMs;
+}
+
 /** Nothing more happens by itself. */
 export function isTaskOver(status: TaskStatus): boolean {
   return status !== "PENDING" && status !== "RUNNING" && status !== "RETRY";

@@ -121,7 +121,7 @@ async function oneAfterAnother(store: TaskStore, queue: string, tasks: number): 
     const before = performance.now();
     const settled = await store.settle({ ...start, event: "succeed", endedAtMs: Date.now(), result: RESULT, error: null, dueAtMs: null });
     settleMs.push(performance.now() - before);
-    if (!settled.moreReady) throw new Error("The next one of the key is not ready");
+    if (!settled.next) throw new Error("The next one of the key is not ready");
   }
   return { perSecond: (tasks / (performance.now() - startedAt)) * 1000, cpuUsPerTask: toCpuUs(cpu) / tasks, insertMs: [], settleMs };
 }

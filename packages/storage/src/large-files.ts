@@ -5,6 +5,19 @@ import { SamovarError } from "@samovar/protocol";
 import { isLargeName, toLargeSize } from "./large-file-name.ts";
 import { syncFolder } from "./sync-folder.ts";
 
+/** A file that the database names is gone, or not what was written: it won't be there later either. */
+export class LostFileError extends SamovarError {
+  readonly isLost = true;
+
+  static is(error: unknown): error is LostFileError {
+    return error instanceof Error && "isLost" in error;
+  }
+
+  constructor(message: string, options?: ErrorOptions) {
+    super("storage_failed", message, options);
+  }
+}
+
 /**
  * Large inputs and results, each a file that is on disk before the commit that names it, and removed after the one that
  * doesn't name it any more. What a crash leaves between is removed at the next start.
@@ -24,14 +37,15 @@ export class LargeFiles {
     return this.#track(this.#write(bytes));
   }
 
+  /** Rejects with a `LostFileError`, or with what passes (no descriptors, no memory). */
   async read(name: string): Promise<Uint8Array> {
     const file = path.join(this.#folder, name);
-    const bytes = await readFile(file).catch((error: Error) => {
-      throw new SamovarError("storage_failed", `${file} can't be read, put it back from a copy of its folder: ${error.message}`, { cause: error });
+    const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") throw new LostFileError(`${file} is gone, put it back from a copy of its folder: ${error.message}`, { cause: error });
+      throw new SamovarError("storage_failed", `${file} can't be read: ${error.message}`, { cause: error });
     });
     const size = toLargeSize(name);
-    if (bytes.length !== size)
-      throw new SamovarError("storage_failed", `${file} is damaged, put it back from a copy of its folder: it has ${bytes.length} bytes of ${size}`);
+    if (bytes.length !== size) throw new LostFileError(`${file} is damaged, put it back from a copy of its folder: it has ${bytes.length} bytes of ${size}`);
     return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 

@@ -1,4 +1,4 @@
-import type { LargeFiles } from "./large-files.ts";
+import { LostFileError, type LargeFiles } from "./large-files.ts";
 import { LARGE_BYTES } from "./large-file-name.ts";
 import type { StorageThread } from "./storage-thread.ts";
 import type { LargeInput } from "./task-operations.ts";
@@ -9,6 +9,19 @@ export function isLarge(bytes: Uint8Array): boolean {
 }
 
 const NO_BYTES = new Uint8Array();
+
+/** By the names of their files; an error where it is lost. */
+export type ReadInputs = Map<string, Uint8Array | LostFileError>;
+
+/** Each task with its input, which lies in that file, if one is named. */
+export function joinInputs(tasks: readonly WaitingTask[], files: readonly (string | null)[], inputs: ReadInputs): readonly WaitingTask[] {
+  return tasks.map((task, index) => {
+    const file = files[index]!;
+    if (file === null) return task;
+    const input = inputs.get(file)!;
+    return LostFileError.is(input) ? { ...task, lostInput: input.message } : { ...task, input };
+  });
+}
 
 /**
  * Tasks whose input or result lies in a file. It is written before the change that names it; where that doesn't come to
@@ -52,23 +65,18 @@ export class LargeTasks {
     return this.#track(work());
   }
 
-  /** Those whose inputs are there, in order; the others are given to `onUnreadable`. */
-  async readInputs(
-    tasks: readonly WaitingTask[],
-    files: readonly (string | null)[],
-    onUnreadable: (task: WaitingTask, error: unknown) => Promise<void>,
-  ): Promise<readonly WaitingTask[]> {
-    const read = tasks.map(async (task, index): Promise<WaitingTask | undefined> => {
-      const file = files[index]!;
-      if (file === null) return task;
-      try {
-        return { ...task, input: await this.#files.read(file) };
-      } catch (error) {
-        await onUnreadable(task, error);
-        return undefined;
-      }
-    });
-    return (await Promise.all(read)).filter((task) => task !== undefined);
+  /** Adds what isn't among them yet. Rejects with what passes, as when there are too many open files. */
+  async readInputs(files: readonly (string | null)[], inputs: ReadInputs): Promise<void> {
+    const read = async (file: string): Promise<void> => {
+      inputs.set(
+        file,
+        await this.#files.read(file).catch((error: unknown) => {
+          if (LostFileError.is(error)) return error;
+          throw error;
+        }),
+      );
+    };
+    await Promise.all(files.filter((file) => file !== null && !inputs.has(file)).map((file) => read(file!)));
   }
 
   async readRecord(record: TaskRecord, inputFile: string | null, resultFile: string | null): Promise<TaskRecord> {

@@ -70,7 +70,7 @@ describe.skipIf(!canMount)("a disk that is full (needs root, to mount a small on
     expect((await readdir(`${file}-large`, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())).toEqual([]);
 
     await truncate(ballast, 0);
-    expect(await storage.tasks.settle(large)).toEqual({ applied: true, moreReady: false });
+    expect(await storage.tasks.settle(large)).toEqual({ applied: true, isReady: false });
     expect(await storage.tasks.insert([taskSample("tk_later")])).toMatchObject([{ inserted: true }]);
     await storage.flush();
     await storage.close();

@@ -97,7 +97,7 @@ export function createThreadStorage(thread: StorageThread, files: LargeFiles, op
     tokens: createTokenStore(call),
     containers: createContainerStore(call, records),
     deployments: createDeploymentStore(call),
-    tasks: createTaskStore({ ask: call, thread, starts, calls, large, now: () => clock.now() }),
+    tasks: createTaskStore({ ask: call, thread, starts, calls, large }),
     callbacks: createCallbackStore(call),
     schedules: createScheduleStore(call),
     get commits() {

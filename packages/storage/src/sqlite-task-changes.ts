@@ -1,8 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
-import { isTaskOver, nextTaskStatus, TASK_STATUSES, type TaskEvent, type TaskStatus } from "@samovar/protocol/tasks";
+import { isTaskOver, nextTaskStatus, TASK_STATUSES, toRank, type TaskEvent, type TaskStatus } from "@samovar/protocol/tasks";
 import type { SqliteCallbacks } from "./sqlite-callbacks.ts";
 import { IS_RUNNING, narrow, type TaskSearch } from "./sqlite-task-filter.ts";
-import { toRank, type SqliteTasks } from "./sqlite-tasks.ts";
+import { type SqliteTasks } from "./sqlite-tasks.ts";
 import type { ChangedRow, ChangePosition } from "./task-operations.ts";
 import type { TaskFilter } from "./task-store.ts";
 
@@ -38,7 +38,7 @@ export function createTaskChanges(database: DatabaseSync, search: TaskSearch, { 
     SELECT seq, attempt, version, container_id, started_at_ms, ?2, ?3, error FROM tasks WHERE seq = ?1 AND container_id IS NOT NULL`);
   const revive = database.prepare(`
     UPDATE tasks SET status = ?1, wait = ?2, turn = ?3, failures = 0, due_at_ms = ?4, rank = ?5, gone_at_ms = NULL,
-      expires_at_ms = expires_at_ms - created_at_ms + ?4, expiry_at_ms = expires_at_ms - created_at_ms + ?4,
+      expiry_at_ms = expires_at_ms - created_at_ms + ?4,
       version = NULL, container_id = NULL, started_at_ms = NULL, ended_at_ms = NULL, error = NULL
     WHERE seq = ?6 AND attempt = ?7 AND status = ?8`);
   const ended = database.prepare("SELECT ended_at_ms AS atMs FROM tasks WHERE seq = ?");

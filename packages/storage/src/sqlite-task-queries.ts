@@ -11,7 +11,8 @@ import type { TaskFilter } from "./task-store.ts";
 const MAX_PAGE_BYTES = 8 * 1024 * 1024;
 
 const COLUMNS = `seq, id, queue, status, attempt, due_at_ms, version, container_id, started_at_ms, ended_at_ms, error, function_name, app, method,
-  parameters, encoding, created_at_ms, priority, expires_at_ms, concurrency_key, idempotency_key, keep_ms, callback_url, tick, reply`;
+  parameters, encoding, created_at_ms, priority,
+  coalesce(expiry_at_ms, expires_at_ms) AS expires_at_ms, concurrency_key, idempotency_key, keep_ms, callback_url, tick, reply`;
 
 type Row = Readonly<Record<string, unknown>>;
 

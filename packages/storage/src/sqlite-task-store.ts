@@ -1,6 +1,6 @@
 import type { SerializedError } from "@samovar/protocol";
-import { isLarge, type LargeTasks } from "./large-tasks.ts";
-import type { InsertAnswer, LargeInput, ReadyRow, SettlementRow, StartRow, StoredTask, TaskRow } from "./task-operations.ts";
+import { isLarge, joinInputs, type LargeTasks, type ReadInputs } from "./large-tasks.ts";
+import type { InsertAnswer, LargeInput, ReadyRow, SettlementRow, StoredTask, TaskRow } from "./task-operations.ts";
 import type { Answered } from "./operations.ts";
 import type { StorageThread } from "./storage-thread.ts";
 import { parseCursor, toCursor } from "./task-cursor.ts";
@@ -19,39 +19,22 @@ export interface TaskStoreParts {
   readonly starts: TaskStarts;
   readonly calls: CallRecords;
   readonly large: LargeTasks;
-  now(): number;
 }
 
 /**
  * Tasks as callers see them. Rows, JSON and cursors are made and read here. `ask` sends what is written behind before it,
  * so that a question sees it; `thread.call` doesn't, for what depends on no start but its own.
  */
-export function createTaskStore({ ask, thread, starts, calls, large, now }: TaskStoreParts): TaskStore {
-  /** Nothing can be done with one whose input is lost: it is over, with that as its error. */
-  const endUnreadable = async (start: StartRow, error: unknown): Promise<void> => {
-    const atMs = now();
-    const words = { code: "storage_failed", name: "SamovarError", message: `Its input is lost: ${error instanceof Error ? error.message : String(error)}` };
-    const row = {
-      start,
-      withStart: true,
-      event: "fail",
-      outcome: "error",
-      endedAtMs: atMs,
-      dueAtMs: null,
-      encoding: null,
-      error: JSON.stringify(words),
-    } as const;
-    await thread.call<"tasks.settle">({ kind: "tasks.settle", row });
-  };
-
+export function createTaskStore({ ask, thread, starts, calls, large }: TaskStoreParts): TaskStore {
   const settleWith = async (settlement: TaskSettlement, awaited: boolean, file: string | undefined): Promise<SettledTask> => {
     const withStart = starts.take(settlement);
     const row = toSettlementRow(settlement, withStart, file);
     const blobs = settlement.result ? [file === undefined ? settlement.result.bytes : NO_BYTES] : [];
     try {
       const answer = await thread.call<"tasks.settle">({ kind: "tasks.settle", row }, blobs, awaited);
-      if (typeof answer === "number") return { applied: answer !== 0, moreReady: answer === 2 };
-      return { applied: true, moreReady: true, next: { rank: answer[0], id: answer[1] } };
+      if (typeof answer === "number") return { applied: answer !== 0, isReady: answer === 2 };
+      const [rank, nextId, dueAtMs] = answer;
+      return { applied: true, isReady: false, next: { rank, id: nextId, dueAtMs } };
     } catch (error) {
       if (withStart) starts.giveBack(settlement);
       throw error;
@@ -74,12 +57,7 @@ export function createTaskStore({ ask, thread, starts, calls, large, now }: Task
       if (page.rows.length === 0) return running;
       const tasks = toWaitingTasks(page).map((task) => ({ ...task, attempt: task.attempt - 1 }));
       const attempts = new Map(tasks.map(({ id }, index) => [id, page.attempts[index]!]));
-      const files = page.rows.map((row) => row[12]);
-      const readable = await large.readInputs(tasks, files, ({ id, attempt }, error) => {
-        const { version, containerId, startedAtMs } = attempts.get(id)!;
-        return endUnreadable([id, attempt + 1, version, containerId, startedAtMs], error);
-      });
-      for (const task of readable) {
+      for (const task of tasks) {
         const { seq: _, ...attempt } = attempts.get(task.id)!;
         running.push({ ...attempt, task });
       }
@@ -99,13 +77,14 @@ export function createTaskStore({ ask, thread, starts, calls, large, now }: Task
     },
     async ready(queue, after, limit) {
       const { rank, id } = after ?? { rank: Number.MIN_SAFE_INTEGER, id: "" };
+      const inputs: ReadInputs = new Map();
       for (;;) {
         const page = await ask<"tasks.ready">({ kind: "tasks.ready", queue, rank, id, limit });
         const tasks = toWaitingTasks(page);
         const files = page.rows.map((row) => row[12]);
-        if (files.every((file) => file === null)) return tasks;
-        const readable = await large.readInputs(tasks, files, (task, error) => endUnreadable([task.id, task.attempt + 1, 0, "", now()], error));
-        if (readable.length > 0) return readable;
+        // What was answered while files were read may have changed what is ready: it is asked again, so that answers come in the order of their questions.
+        if (files.every((file) => file === null || inputs.has(file))) return joinInputs(tasks, files, inputs);
+        await large.readInputs(files, inputs);
       }
     },
     async promote(nowMs) {

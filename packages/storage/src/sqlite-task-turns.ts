@@ -1,10 +1,12 @@
 import type { DatabaseSync } from "node:sqlite";
 
+export type ReleasedHead = readonly [rank: number, id: string, dueAtMs: number];
+
 export interface TaskTurns {
   /** A place at the end of the line of a concurrency key; 1 is its head. */
   next(queue: string, key: string): { readonly turn: number; readonly isHead: boolean };
-  /** After one has left the line: its head is no longer held back by it. Where that stands, when it is ready now. */
-  release(queue: string, key: string, nowMs: number): readonly [rank: number, id: string] | undefined;
+  /** After one has left the line: its head is no longer held back by it. Where that stands, and when it is due; it is ready where that is by now. */
+  release(queue: string, key: string, nowMs: number): ReleasedHead | undefined;
 }
 
 /**
@@ -24,9 +26,9 @@ export function createTaskTurns(database: DatabaseSync): TaskTurns {
     release(queue, key, nowMs) {
       const row = head.get(queue, key);
       if (row?.["wait"] !== "turn") return undefined;
-      const isDue = Number(row["due_at_ms"]) <= nowMs;
-      setWait.run(isDue ? "ready" : "time", row["seq"]!);
-      return isDue ? [Number(row["rank"]), String(row["id"])] : undefined;
+      const dueAtMs = Number(row["due_at_ms"]);
+      setWait.run(dueAtMs <= nowMs ? "ready" : "time", row["seq"]!);
+      return [Number(row["rank"]), String(row["id"]), dueAtMs];
     },
   };
 }

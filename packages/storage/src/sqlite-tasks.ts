@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { isTaskOver, nextTaskStatus, type TaskStatus } from "@samovar/protocol/tasks";
+import { isDueAtOnce, isTaskOver, nextTaskStatus, toRank, type TaskStatus } from "@samovar/protocol/tasks";
 import type { SqliteCallbacks } from "./sqlite-callbacks.ts";
 import { TaskCounts } from "./sqlite-task-counts.ts";
 import { createTaskKeys, toFingerprint, toHash, type Keyed } from "./sqlite-task-keys.ts";
@@ -29,11 +29,6 @@ type StandingRow = readonly [
   priority: number,
   callbackUrl: string | null,
 ];
-
-/** By what ready tasks are ordered: a head start of so many seconds before others that are due at the same time. */
-export function toRank(dueAtMs: number, priority: number): number {
-  return Math.round(dueAtMs - priority * 1000);
-}
 
 export type SqliteTasks = ReturnType<typeof createSqliteTasks>;
 
@@ -81,7 +76,7 @@ export function createSqliteTasks(database: DatabaseSync, callbacks: SqliteCallb
     const earlier = keyed && keys.find(keyed);
     if (earlier) return earlier.conflict ? [earlier.id] : earlier.id;
     const place = concurrencyKey === null ? null : turns.next(queue, concurrencyKey);
-    const wait = place?.isHead === false ? "turn" : dueAtMs <= createdAtMs ? "ready" : "time";
+    const wait = place?.isHead === false ? "turn" : isDueAtOnce({ createdAtMs, dueAtMs }) ? "ready" : "time";
     const { lastInsertRowid: seq } = insertTask.run(
       id,
       queue,
@@ -118,6 +113,7 @@ export function createSqliteTasks(database: DatabaseSync, callbacks: SqliteCallb
     if (answers.some((answer) => Array.isArray(answer))) {
       database.exec("ROLLBACK TO insertion");
       for (const [index, answer] of answers.entries()) if (typeof answer === "number") counts.move(rows[index]![1], "PENDING", null);
+      queues.forget();
       answers = answers.map((answer) => (Array.isArray(answer) ? answer : null));
     }
     database.exec("RELEASE insertion");

@@ -13,7 +13,7 @@ export function describeTaskChanges(open: () => Promise<{ readonly storage: Stor
       storage.tasks.started(start("tk_1", 1));
       const attempt = { number: 1, version: 3, containerId: "ct_1", startedAtMs: NOW_MS + 10, endedAtMs: null, outcome: null, error: null };
       expect(await storage.tasks.get("tk_1")).toMatchObject({ status: "RUNNING", attempts: [attempt], startedAtMs: NOW_MS + 10, endedAtMs: null });
-      expect(await storage.tasks.settle(settlement(start("tk_1", 1)))).toEqual({ applied: true, moreReady: false });
+      expect(await storage.tasks.settle(settlement(start("tk_1", 1)))).toEqual({ applied: true, isReady: false });
       const record = await (await reopen()).tasks.get("tk_1");
       expect(record).toMatchObject({
         status: "COMPLETE",
@@ -28,8 +28,8 @@ export function describeTaskChanges(open: () => Promise<{ readonly storage: Stor
       const { storage } = await open();
       await storage.tasks.insert([task("tk_1"), task("tk_2")]);
       storage.tasks.started(start("tk_1", 1));
-      expect(await storage.tasks.settle(settlement(start("tk_1", 1)))).toEqual({ applied: true, moreReady: false });
-      expect(await storage.tasks.settle(settlement(start("tk_2", 1)))).toEqual({ applied: false, moreReady: false });
+      expect(await storage.tasks.settle(settlement(start("tk_1", 1)))).toEqual({ applied: true, isReady: false });
+      expect(await storage.tasks.settle(settlement(start("tk_2", 1)))).toEqual({ applied: false, isReady: false });
       expect(await storage.tasks.get("tk_1")).toMatchObject({ status: "COMPLETE", attempts: [{ number: 1, startedAtMs: NOW_MS + 10 }] });
       expect(await statusOf(storage.tasks, "tk_2")).toBe("PENDING");
     });
@@ -40,7 +40,7 @@ export function describeTaskChanges(open: () => Promise<{ readonly storage: Stor
       await tasks.insert([task("tk_1", { priority: 1 })]);
       tasks.started(start("tk_1", 1));
       const retry = settlement(start("tk_1", 1), { event: "retry", dueAtMs: NOW_MS + 1_000, error: NO });
-      expect(await tasks.settle(retry)).toEqual({ applied: true, moreReady: false });
+      expect(await tasks.settle(retry)).toEqual({ applied: true, isReady: false });
       expect(await tasks.get("tk_1")).toMatchObject({
         status: "RETRY",
         error: NO,
@@ -51,7 +51,7 @@ export function describeTaskChanges(open: () => Promise<{ readonly storage: Stor
       await tasks.promote(NOW_MS + 1_000);
       expect(await tasks.ready("resize", null, 1)).toMatchObject([{ id: "tk_1", attempt: 1, failures: 1, rank: NOW_MS }]);
       tasks.started(start("tk_1", 2));
-      expect(await tasks.settle(settlement(start("tk_1", 2), { event: "time-out", error: NO }))).toEqual({ applied: true, moreReady: false });
+      expect(await tasks.settle(settlement(start("tk_1", 2), { event: "time-out", error: NO }))).toEqual({ applied: true, isReady: false });
       const record = await tasks.get("tk_1");
       expect(record).toMatchObject({ status: "TIMEOUT", error: NO, startedAtMs: NOW_MS + 10 });
       expect(record?.attempts.map(({ number, outcome }) => [number, outcome])).toEqual([
@@ -65,7 +65,7 @@ export function describeTaskChanges(open: () => Promise<{ readonly storage: Stor
       const { tasks } = storage;
       await tasks.insert([task("tk_1"), task("tk_2")]);
       tasks.started(start("tk_1", 1));
-      expect(await tasks.settle(settlement(start("tk_1", 1), { event: "give-back", error: null }))).toEqual({ applied: true, moreReady: true });
+      expect(await tasks.settle(settlement(start("tk_1", 1), { event: "give-back", error: null }))).toEqual({ applied: true, isReady: true });
       expect(await tasks.ready("resize", null, 1)).toMatchObject([{ id: "tk_1", attempt: 1, failures: 0 }]);
       expect((await tasks.get("tk_1"))?.attempts).toMatchObject([{ number: 1, outcome: "given-back" }]);
     });
@@ -73,7 +73,7 @@ export function describeTaskChanges(open: () => Promise<{ readonly storage: Stor
     test("late ones change nothing and say so: an older attempt, one that is over, a number ahead, a task that is not there", async () => {
       const { storage } = await open();
       const { tasks } = storage;
-      const late = { applied: false, moreReady: false };
+      const late = { applied: false, isReady: false };
       await tasks.insert([task("tk_1")]);
       tasks.started(start("tk_1", 2));
       expect(await statusOf(tasks, "tk_1")).toBe("PENDING");
@@ -107,7 +107,7 @@ export function describeTaskChanges(open: () => Promise<{ readonly storage: Stor
       expect(await tasks.ready("resize", null, 10)).toMatchObject([{ id: "tk_1", attempt: 1, failures: 0 }]);
       const { attempt: number, id: _, ...first } = start("tk_1", 1);
       expect((await tasks.get("tk_1"))?.attempts).toEqual([{ ...first, number, endedAtMs: NOW_MS + HOUR_MS, outcome: "given-back", error: null }]);
-      expect(await tasks.settle(settlement(start("tk_1", 1)))).toEqual({ applied: false, moreReady: false });
+      expect(await tasks.settle(settlement(start("tk_1", 1)))).toEqual({ applied: false, isReady: false });
       expect(await tasks.counts("resize")).toEqual({ PENDING: 2 });
     });
   });
@@ -168,14 +168,14 @@ export function describeTaskChanges(open: () => Promise<{ readonly storage: Stor
       const storage = await restart(open);
       const { tasks } = storage;
       await recover(storage);
-      expect(await tasks.settle(settlement(kept("tk_2", 2)))).toEqual({ applied: false, moreReady: false });
-      expect(await tasks.settle(settlement(kept("tk_2", 1), { event: "give-back", error: null }))).toEqual({ applied: true, moreReady: true });
+      expect(await tasks.settle(settlement(kept("tk_2", 2)))).toEqual({ applied: false, isReady: false });
+      expect(await tasks.settle(settlement(kept("tk_2", 1), { event: "give-back", error: null }))).toEqual({ applied: true, isReady: true });
       expect(await tasks.ready("other", null, 9)).toMatchObject([{ id: "tk_2", attempt: 1, failures: 0 }]);
       expect((await tasks.get("tk_2"))?.attempts).toMatchObject([{ number: 1, containerId: "ct_kept", outcome: "given-back" }]);
       tasks.started(kept("tk_2", 2));
       expect(await tasks.settle(settlement(kept("tk_2", 2), { event: "retry", dueAtMs: NOW_MS + HOUR_MS }))).toMatchObject({ applied: true });
       // The next one of its key stands behind it.
-      expect(await tasks.settle(settlement(kept("tk_1", 2)))).toEqual({ applied: true, moreReady: true, next: { rank: NOW_MS, id: "tk_4" } });
+      expect(await tasks.settle(settlement(kept("tk_1", 2)))).toEqual({ applied: true, isReady: false, next: { rank: NOW_MS, id: "tk_4", dueAtMs: NOW_MS } });
       expect(await tasks.get("tk_1")).toMatchObject({ status: "COMPLETE", attempts: [{ number: 1 }, { number: 2, outcome: "complete" }] });
       expect(await storage.callbacks.list({ taskId: "tk_1", limit: 9 })).toHaveLength(1);
     });
@@ -216,7 +216,7 @@ export function describeTaskChanges(open: () => Promise<{ readonly storage: Stor
       ]);
       expect(await tasks.get("tk_1")).toMatchObject({ status: "CANCELLED", attempts: [], endedAtMs: NOW_MS + 50 });
       expect(await tasks.get("tk_2")).toMatchObject({ status: "CANCELLED", attempts: [{ number: 1, outcome: "cancelled", endedAtMs: NOW_MS + 50 }] });
-      expect(await tasks.settle(settlement(start("tk_2", 1)))).toEqual({ applied: false, moreReady: false });
+      expect(await tasks.settle(settlement(start("tk_2", 1)))).toEqual({ applied: false, isReady: false });
       expect(await tasks.change("cancel", { queue: "resize" }, NOW_MS + 60)).toEqual([]);
       expect(await tasks.counts("resize")).toEqual({});
       expect(await tasks.counts("other")).toEqual({ PENDING: 1 });
@@ -260,6 +260,18 @@ export function describeTaskChanges(open: () => Promise<{ readonly storage: Stor
       });
       expect(await tasks.prune(NOW_MS + 100 * HOUR_MS, 100)).toBe(false);
       expect(await statusOf(tasks, "tk_1")).toBe("PENDING");
+    });
+
+    test("one that is revived again and again has the same time to live each time, and shows when it ends", async () => {
+      const { storage } = await open();
+      const { tasks } = storage;
+      await tasks.insert([task("tk_1", { expiresAtMs: NOW_MS + 100 })]);
+      for (const atMs of [NOW_MS + HOUR_MS, NOW_MS + 2 * HOUR_MS]) {
+        await tasks.change("expire", { expiredByMs: atMs }, atMs);
+        await tasks.change("revive", { ids: ["tk_1"] }, atMs);
+        expect(await tasks.ready("resize", null, 1)).toMatchObject([{ id: "tk_1", expiresAtMs: atMs + 100 }]);
+        expect(await tasks.get("tk_1")).toMatchObject({ expiresAtMs: atMs + 100 });
+      }
     });
 
     test("a revived one goes to the end of the line of its key", async () => {

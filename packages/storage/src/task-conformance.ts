@@ -138,8 +138,8 @@ export function describeTasks(open: () => Promise<Opened>): void {
         expect(await readyIds(tasks)).toEqual(["tk_5"]);
         expect(await tasks.settle(settlement(start("tk_1", 1), { event: "fail" }))).toEqual({
           applied: true,
-          moreReady: true,
-          next: { rank: NOW_MS, id: "tk_2" },
+          isReady: false,
+          next: { rank: NOW_MS, id: "tk_2", dueAtMs: NOW_MS },
         });
         expect(await readyIds(tasks)).toEqual(["tk_2", "tk_5"]);
       });
@@ -149,7 +149,7 @@ export function describeTasks(open: () => Promise<Opened>): void {
         const { tasks } = storage;
         await tasks.insert([keyed("tk_1"), keyed("tk_2", { priority: 1_000 })]);
         tasks.started(start("tk_1", 1));
-        expect(await tasks.settle(settlement(start("tk_1", 1), { event: "retry", dueAtMs: NOW_MS + 500 }))).toEqual({ applied: true, moreReady: false });
+        expect(await tasks.settle(settlement(start("tk_1", 1), { event: "retry", dueAtMs: NOW_MS + 500 }))).toEqual({ applied: true, isReady: false });
         expect(await readyIds(tasks)).toEqual([]);
         await tasks.promote(NOW_MS + 500);
         expect(await readyIds(tasks)).toEqual(["tk_1"]);
@@ -160,7 +160,8 @@ export function describeTasks(open: () => Promise<Opened>): void {
         const { tasks } = storage;
         await tasks.insert([keyed("tk_1"), keyed("tk_2", { dueAtMs: NOW_MS + 500 })]);
         tasks.started(start("tk_1", 1));
-        expect(await tasks.settle(settlement(start("tk_1", 1)))).toEqual({ applied: true, moreReady: false });
+        const next = { rank: NOW_MS + 500, id: "tk_2", dueAtMs: NOW_MS + 500 };
+        expect(await tasks.settle(settlement(start("tk_1", 1)))).toEqual({ applied: true, isReady: false, next });
         expect(await tasks.promote(NOW_MS + 500)).toEqual({ queues: [{ queue: "resize", fromRank: NOW_MS + 500 }], nextDueAtMs: null, nextExpiryAtMs: null });
         expect(await readyIds(tasks)).toEqual(["tk_2"]);
       });
@@ -221,6 +222,15 @@ export function describeTasks(open: () => Promise<Opened>): void {
           { id: "tk_7", conflict: true },
         ]);
         expect(await tasks.get("tk_7")).toBeUndefined();
+      });
+
+      test("a queue whose first tasks had a conflict is found by its function when others have come", async () => {
+        const { storage } = await open();
+        const { tasks } = storage;
+        await tasks.insert([task("tk_1", { idempotencyKey: "i" }), task("tk_2", { idempotencyKey: "i", input: new Uint8Array([9]) })]);
+        await tasks.insert([task("tk_3")]);
+        const { tasks: found } = await tasks.list({ functionName: "Resize" }, { limit: 9, cursor: null });
+        expect(found.map(({ id }) => id)).toEqual(["tk_3"]);
       });
 
       test("a key is remembered longer than the task that it stands for, and a tick too", async () => {

@@ -1,4 +1,4 @@
-import { isTaskOver, nextTaskStatus, TASK_STATUSES, type CallbackInfo, type TaskAttempt, type TaskStatus } from "@samovar/protocol";
+import { isTaskOver, nextTaskStatus, TASK_STATUSES, toRank, type CallbackInfo, type TaskAttempt, type TaskStatus } from "@samovar/protocol";
 import type { CallbackOutcome } from "./callback-store.ts";
 import type { ChangedTask, InsertedTask, NewTask, QueuePosition, SettledTask, TaskFilter, TaskRecord, TaskSettlement, TaskStart } from "./task-store.ts";
 
@@ -6,7 +6,6 @@ interface Modelled {
   readonly task: NewTask;
   status: TaskStatus;
   dueAtMs: number;
-  expiresAtMs: number | null;
   /** When it expires, as long as no attempt has begun. */
   mortalUntilMs: number | null;
   /** What was due was said to be: by insert, settle or promote. */
@@ -60,7 +59,6 @@ export class TaskModel {
       task,
       status: "PENDING",
       dueAtMs: task.dueAtMs,
-      expiresAtMs: task.expiresAtMs,
       mortalUntilMs: task.expiresAtMs,
       isPromoted: task.dueAtMs <= task.createdAtMs,
       failures: 0,
@@ -113,7 +111,7 @@ export class TaskModel {
   settle(settlement: TaskSettlement): SettledTask {
     const each = this.#find(settlement.id);
     const status = each && each.attempt === settlement.attempt ? nextTaskStatus(each.status, settlement.event) : undefined;
-    if (!each || status === undefined) return { applied: false, moreReady: false };
+    if (!each || status === undefined) return { applied: false, isReady: false };
     const { endedAtMs, event, error } = settlement;
     const outcome = ({ succeed: "complete", fail: "error", "time-out": "timeout", retry: "error", "give-back": "given-back" } as const)[event];
     each.attempts.push({ ...each.attempts.pop()!, endedAtMs, outcome, error });
@@ -122,13 +120,13 @@ export class TaskModel {
     if (isTaskOver(status)) {
       each.result = settlement.result;
       const head = this.#end(each, endedAtMs);
-      return { applied: true, moreReady: head !== null, ...(head && { next: { rank: rankOf(head), id: head.task.id } }) };
+      return { applied: true, isReady: false, ...(head && { next: { rank: rankOf(head), id: head.task.id, dueAtMs: head.dueAtMs } }) };
     }
     if (event === "retry") {
       each.dueAtMs = settlement.dueAtMs ?? endedAtMs;
       each.isPromoted = each.dueAtMs <= endedAtMs;
     }
-    return { applied: true, moreReady: this.#isReady(each) };
+    return { applied: true, isReady: this.#isReady(each) };
   }
 
   change(event: "cancel" | "expire" | "revive", which: TaskFilter, nowMs: number): ChangedTask[] {
@@ -143,8 +141,8 @@ export class TaskModel {
         each.failures = 0;
         each.endedAtMs = null;
         each.dueAtMs = nowMs;
-        if (each.expiresAtMs !== null) each.expiresAtMs += nowMs - each.task.createdAtMs;
-        each.mortalUntilMs = each.expiresAtMs;
+        const { createdAtMs, expiresAtMs } = each.task;
+        each.mortalUntilMs = expiresAtMs === null ? null : nowMs + expiresAtMs - createdAtMs;
         this.#line(each.task)?.push(each);
         each.isPromoted = this.#isHead(each);
       } else this.#end(each, nowMs);
@@ -243,7 +241,7 @@ export class TaskModel {
     return (each.status === "PENDING" || each.status === "RETRY") && each.isPromoted && this.#isHead(each);
   }
 
-  /** Another of its key that is ready by that. */
+  /** The next of its key, which that one held back. */
   #end(each: Modelled, nowMs: number): Modelled | null {
     each.endedAtMs = nowMs;
     each.mortalUntilMs = null;
@@ -256,7 +254,7 @@ export class TaskModel {
     const [head] = line;
     if (!wasHead || !head) return null;
     head.isPromoted = head.dueAtMs <= nowMs;
-    return head.isPromoted ? head : null;
+    return head;
   }
 
   #matching(filter: TaskFilter): Modelled[] {
@@ -283,7 +281,7 @@ function toEarliest(times: readonly number[]): number | null {
 }
 
 function rankOf({ dueAtMs, task }: Modelled): number {
-  return Math.round(dueAtMs - task.priority * 1000);
+  return toRank(dueAtMs, task.priority);
 }
 
 function toRecord(each: Modelled): TaskRecord {
@@ -293,7 +291,7 @@ function toRecord(each: Modelled): TaskRecord {
     ...task,
     durable: true,
     dueAtMs: each.dueAtMs,
-    expiresAtMs: each.expiresAtMs,
+    expiresAtMs: each.mortalUntilMs ?? each.task.expiresAtMs,
     status: each.status,
     attempts: [...each.attempts],
     startedAtMs: each.attempts[0]?.startedAtMs ?? null,

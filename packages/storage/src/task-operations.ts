@@ -1,4 +1,5 @@
 import type { TaskAttempt, TaskStatus } from "@samovar/protocol";
+import type { ReleasedHead } from "./sqlite-task-turns.ts";
 import type { CallRecord, NewTask, TaskFilter, TaskRecord, TaskSettlement, WaitingTask } from "./task-store.ts";
 
 /**
@@ -153,8 +154,8 @@ export interface SettlementRow {
   readonly error: string | null;
 }
 
-/** Too late; applied; applied, and the queue has another ready task. */
-export type SettleAnswer = 0 | 1 | 2 | readonly [nextRank: number, nextId: string];
+/** Too late; applied; applied, and it is ready again at once; or applied, and the next of its line waits for nothing but its time. */
+export type SettleAnswer = 0 | 1 | 2 | ReleasedHead;
 
 export type ChangedRow = readonly [id: string, queue: string, functionName: string, app: string, status: TaskStatus, attempt: number | null];
 

@@ -115,6 +115,8 @@ export interface WaitingTask extends QueuePosition {
   readonly encoding: NewTask["encoding"];
   readonly reply: string;
   readonly input: Uint8Array;
+  /** Its input is gone or damaged, and why: it can only fail. */
+  readonly lostInput?: string;
   readonly createdAtMs: number;
   /** Null also once an attempt has begun: then it expires no more. */
   readonly expiresAtMs: number | null;
@@ -158,7 +160,7 @@ export interface LeftTask {
   readonly app: string;
   /** The function as its caller named it. */
   readonly functionName: string;
-  /** As `ready` would give it out again: the number of the attempt that runs is one more than `attempt`. */
+  /** As `ready` would give it out again, but for inputs in files, which are left out: the number of the attempt that runs is one more than `attempt`. */
   readonly task: WaitingTask;
   readonly version: number;
   readonly containerId: string;
@@ -174,10 +176,10 @@ export interface PromotedQueue {
 export interface SettledTask {
   /** False: it came too late, and changed nothing. */
   readonly applied: boolean;
-  /** The queue has another ready task: the next one of its concurrency key, or itself again. */
-  readonly moreReady: boolean;
-  /** Where the next one of its concurrency key stands, if that is what became ready. */
-  readonly next?: QueuePosition;
+  /** It is ready again at once. */
+  readonly isReady: boolean;
+  /** The next one of its concurrency key, which waits for nothing but its time now. */
+  readonly next?: QueuePosition & { readonly dueAtMs: number };
 }
 
 export interface TaskFilter {

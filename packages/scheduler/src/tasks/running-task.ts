@@ -24,6 +24,8 @@ export class RunningTask implements SourcedInput, InputSink {
   readonly attempt: number;
   /** Whose it is, also when another version has its queue by now, or none. */
   readonly by: FunctionRuntime;
+  /** An earlier server began it: `task` may lack its input. */
+  readonly wasLeft: boolean;
   startedAtMs = 0;
   /** Once a worker has it. */
   start: StartedInfo | null = null;
@@ -40,6 +42,7 @@ export class RunningTask implements SourcedInput, InputSink {
     this.task = task;
     this.attempt = task.attempt + 1;
     this.by = by;
+    this.wasLeft = begun !== null;
     if (!begun) return;
     this.startedAtMs = begun.startedAtMs;
     this.start = { containerId: begun.containerId, version: by.version, coldStart: false, queuedMs: 0, phases: [] };

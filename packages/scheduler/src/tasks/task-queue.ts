@@ -1,5 +1,5 @@
 import type { Clock, Logger } from "@samovar/kit";
-import { INLINE_BODY_BYTES, SamovarError, type AnswerHead, type TaskStatus } from "@samovar/protocol";
+import { INLINE_BODY_BYTES, SamovarError, isDueAtOnce, nextTaskStatus, toRank, type AnswerHead, type TaskStatus } from "@samovar/protocol";
 import type { ChangedTask, InsertedTask, LeftTask, NewTask, QueuePosition, SettledTask, TaskSettlement, TaskStore, WaitingTask } from "@samovar/storage";
 import { afterAttempt, toKeptError } from "../decisions/after-attempt.ts";
 import type { FunctionRuntime } from "../function-runtime.ts";
@@ -9,7 +9,7 @@ import type { Pool } from "../pool.ts";
 import { toResultText } from "./result-head.ts";
 import { RunningTask, type RunningTaskOwner } from "./running-task.ts";
 import type { TaskChanges, TaskEvent } from "./task-changes.ts";
-import { TaskWindow } from "./task-window.ts";
+import { TaskWindow, comparePositions } from "./task-window.ts";
 
 export interface TaskQueueOptions {
   /** The store's name of it. */
@@ -48,8 +48,8 @@ export interface AttemptEnd {
 /** Below it more are read, and how many at a time: a read waits behind the ends of tasks, and what is here has to last for that long. Together no more than a window holds. */
 const LOW = 512;
 const READ = 512;
-/** A settlement that could not be written is tried again: the work is done, and would else be done twice. */
-const SETTLE_AGAIN_MS = { first: 250, most: 30_000 };
+/** A settlement that could not be written is tried again: the work is done, and would else be done twice. A read, too. */
+const AGAIN_MS = { first: 250, most: 30_000 };
 
 /**
  * The tasks of one queue: which of them wait in memory, which run. The store is the truth about what is accepted and
@@ -70,7 +70,8 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   /** Ends of tasks that others of their key wait for, until it is known which are ready by them. */
   #unfolding = 0;
   #reading = false;
-  /** While a read is under way, less than it knew is known. */
+  #readAgainMs = AGAIN_MS.first;
+  /** While a read is under way: what it finds is known to here alone. */
   #lowered: { readonly to: QueuePosition | null } | null = null;
 
   constructor(options: TaskQueueOptions) {
@@ -156,14 +157,11 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
 
   /** Resolves when they are on disk. */
   async put(tasks: readonly NewTask[]): Promise<readonly InsertedTask[]> {
-    const nowMs = this.#options.clock.now();
     this.#pending += tasks.length;
     const inserting = this.#options.store.insert(tasks);
     // Behind the insert, so that the store hears of their starts after it. A key may have a conflict, and then none of them is queued.
     const early = new Set(
-      tasks.every((task) => isSmall(task) && task.idempotencyKey === null)
-        ? tasks.filter((task) => isPlain(task, nowMs) && this.#window.add(toWaiting(task)))
-        : [],
+      tasks.every((task) => isSmall(task) && task.idempotencyKey === null) ? tasks.filter((task) => isPlain(task) && this.#window.add(toWaiting(task))) : [],
     );
     if (early.size > 0) this.wake();
     try {
@@ -205,7 +203,9 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   /** Something may be ready in the store after this position (null: anywhere). */
   knowOnlyTo(position: QueuePosition | null): void {
     this.#window.knowOnlyTo(position);
-    if (this.#reading) this.#lowered = { to: position };
+    if (!this.#reading) return;
+    const isLower = !this.#lowered || (this.#lowered.to !== null && (position === null || comparePositions(position, this.#lowered.to) < 0));
+    if (isLower) this.#lowered = { to: position };
   }
 
   /** Gives out what can be given, and reads what is missing. */
@@ -236,17 +236,36 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     store.ready(this.key, after, READ).then(
       (tasks) => {
         this.#reading = false;
-        this.#window.fill(tasks, (id) => this.#running.has(id));
+        this.#readAgainMs = AGAIN_MS.first;
+        this.#window.fill(tasks, (task) => this.#running.has(task.id) || this.#isLost(task));
         if (this.#lowered) this.#window.knowOnlyTo(this.#lowered.to);
         this.wake();
         if (this.#window.size === 0) this.#pool?.sourceChanged();
       },
       (error: unknown) => {
-        this.#reading = false;
         logger.error({ queue: this.key, error: String(error) }, "Tasks could not be read: tried again");
-        this.#options.clock.after(SETTLE_AGAIN_MS.first, () => this.wake());
+        this.#options.clock.after(this.#readAgainMs, () => {
+          this.#reading = false;
+          this.wake();
+        });
+        this.#readAgainMs = Math.min(this.#readAgainMs * 2, AGAIN_MS.most);
       },
     );
+  }
+
+  /** One whose input is lost fails, as any other that can't be run. */
+  #isLost(task: WaitingTask): boolean {
+    if (task.lostInput === undefined || !this.#target) return false;
+    this.#pending--;
+    const running = new RunningTask(this, task, this.#target);
+    this.#running.set(task.id, running);
+    this.#failUnstarted(running, new SamovarError("storage_failed", `Its input is lost: ${task.lostInput}`));
+    return true;
+  }
+
+  #failUnstarted(running: RunningTask, error: SamovarError): void {
+    running.started({ containerId: "", coldStart: true, queuedMs: 0, phases: [] });
+    running.error({ error, thrown: null, containerId: null, attempt: 0, retryable: false });
   }
 
   /** Reads the one that has become ready at this position, where it belongs into the window: the next of a concurrency key. */
@@ -263,7 +282,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
       .then((tasks) => {
         const task = tasks.find(({ id }) => id === position.id);
         if (!task) return giveUp();
-        if (!this.#running.has(task.id)) this.#window.add(task);
+        if (!this.#running.has(task.id) && !this.#isLost(task)) this.#window.add(task);
         this.wake();
       }, giveUp)
       .finally(() => this.#unfolded());
@@ -309,12 +328,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   }
 
   startFailed(error: SamovarError): void {
-    const failure: InputFailure = { error, thrown: null, containerId: null, attempt: 0, retryable: false };
-    for (let next = this.take(); next; next = this.take()) {
-      const running = next as RunningTask;
-      running.started({ containerId: "", coldStart: true, queuedMs: 0, phases: [] });
-      running.error(failure);
-    }
+    for (let next = this.take(); next; next = this.take()) this.#failUnstarted(next as RunningTask, error);
   }
 
   detached(): void {
@@ -363,7 +377,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
       endedAtMs: this.#options.clock.now(),
       ...outcome,
     };
-    this.#write(running, settlement, told, SETTLE_AGAIN_MS.first);
+    this.#write(running, settlement, told, AGAIN_MS.first);
   }
 
   #write(running: RunningTask, settlement: TaskSettlement, told: Partial<TaskEvent>, againMs: number): void {
@@ -374,7 +388,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
       (settled) => this.#settled(running, settlement, settled, told),
       (error: unknown) => {
         logger.error({ task: settlement.id, error: String(error) }, "The end of a task could not be written: tried again");
-        clock.after(againMs, () => this.#write(running, settlement, told, Math.min(againMs * 2, SETTLE_AGAIN_MS.most)));
+        clock.after(againMs, () => this.#write(running, settlement, told, Math.min(againMs * 2, AGAIN_MS.most)));
       },
     );
   }
@@ -382,23 +396,25 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   #settled(
     running: RunningTask,
     { event, dueAtMs, startedAtMs, endedAtMs }: TaskSettlement,
-    { applied, moreReady, next }: SettledTask,
+    { applied, isReady, next }: SettledTask,
     told: Partial<TaskEvent>,
   ): void {
     const { task, attempt, by } = running;
     if (this.#running.get(task.id) === running) this.#running.delete(task.id);
     if (task.concurrencyKey !== null) this.#unfolded();
-    // Cancelled meanwhile, which has been told.
-    if (!applied) return this.wake();
-    const status = STATUS_AFTER[event];
+    // Cancelled meanwhile, which is told by who did it.
+    if (!applied) return this.lookAgain();
+    const status = nextTaskStatus("RUNNING", event)!;
     if (event === "retry" || event === "give-back") this.#pending++;
     else if (task.callbackUrl !== null) this.#options.observer.callbackDue();
     const waitedMs = attempt === 1 ? startedAtMs - task.createdAtMs : null;
     this.#options.observer.attemptEnded({ app: by.app, function: by.name, status, waitedMs, ranMs: endedAtMs - startedAtMs });
     if (event === "retry") this.#options.alarm(dueAtMs!);
-    if (event === "give-back") this.#window.add({ ...task, attempt, expiresAtMs: null });
-    else if (next) this.#fetch(next);
-    else if (moreReady) this.knowOnlyTo(null);
+    if (event === "give-back" && !running.wasLeft) this.#window.add({ ...task, attempt, expiresAtMs: null });
+    else if (isReady) this.knowOnlyTo(null);
+    // As the store sees it: of one that was not due at that moment, `promote` tells.
+    if (next && next.dueAtMs <= endedAtMs) this.#fetch(next);
+    else if (next) this.#options.alarm(next.dueAtMs);
     // Who began to listen after its start hears of that now.
     this.#tell(task.id, by, status, attempt, running.start ? { ...told, started: running.start } : told);
     this.wake();
@@ -446,26 +462,29 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   }
 }
 
-const STATUS_AFTER: Readonly<Record<TaskSettlement["event"], TaskStatus>> = {
-  succeed: "COMPLETE",
-  fail: "ERROR",
-  "time-out": "TIMEOUT",
-  retry: "RETRY",
-  "give-back": "PENDING",
-};
-
 /** Larger ones the store may put elsewhere first, and so hear of their starts before it has them. */
 const isSmall = ({ input }: NewTask): boolean => input.length <= INLINE_BODY_BYTES;
 
 /** Whether it is ready whatever the store knows: it starts before its commit is done. */
-function isPlain(task: NewTask, nowMs: number): boolean {
-  return task.dueAtMs <= nowMs && task.concurrencyKey === null && task.idempotencyKey === null && task.tick === null;
+function isPlain(task: NewTask): boolean {
+  return isDueAtOnce(task) && task.concurrencyKey === null && task.idempotencyKey === null && task.tick === null;
 }
-
-/** As the store computes it. */
-const positionOf = ({ id, dueAtMs, priority }: NewTask): QueuePosition => ({ id, rank: Math.round(dueAtMs - priority * 1_000) });
 
 function toWaiting(task: NewTask): WaitingTask {
   const { method, parameters, encoding, reply, input, createdAtMs, expiresAtMs, concurrencyKey, callbackUrl } = task;
-  return { ...positionOf(task), method, parameters, encoding, reply, input, createdAtMs, expiresAtMs, concurrencyKey, callbackUrl, attempt: 0, failures: 0 };
+  return {
+    id: task.id,
+    rank: toRank(task.dueAtMs, task.priority),
+    method,
+    parameters,
+    encoding,
+    reply,
+    input,
+    createdAtMs,
+    expiresAtMs,
+    concurrencyKey,
+    callbackUrl,
+    attempt: 0,
+    failures: 0,
+  };
 }

@@ -122,8 +122,8 @@ export class TaskQueues {
     if (changed.length < setAside.length) giveBack();
     for (const [key, tasks] of Map.groupBy(changed, ({ queue }) => queue)) this.#queue(key, false).changed(tasks);
     if (event !== "revive" && changed.length > 0) this.#options.observer.callbackDue();
-    // What was revived may expire.
-    if (event === "revive" && changed.length > 0) this.#alarm(clock.now());
+    // What was revived may expire, and what waited for the turn of others may wait for its time now.
+    if (changed.length > 0) this.#alarm(clock.now());
     return changed;
   }
 

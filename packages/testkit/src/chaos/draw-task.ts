@@ -51,7 +51,7 @@ function draw(random: Random, name: Put["function"], seq: string, producer: stri
       seq,
       function: name,
       behaviour,
-      delayMs: isPlain ? delayMs : 0,
+      delayMs: isPlain || name === "keyed" ? delayMs : 0,
       ttlMs: isPlain ? ttlMs : null,
       idempotencyKey: isKeyed ? `key of ${seq}` : null,
       concurrencyKey: name === "keyed" ? `${producer}/${key}` : null,

@@ -1,0 +1,149 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { SamovarError } from "@samovar/protocol";
+import { createQueues, type QueuesUnderTest, type Version } from "./task-queues.fixture.ts";
+
+let at: QueuesUnderTest;
+afterEach(() => at.dispose());
+
+/** Alarms that are due ring, and what they lead to has happened. */
+async function ring(): Promise<void> {
+  await at.settle();
+  at.clock.advance(0);
+  await at.settle();
+}
+
+const ids = (version: Version): readonly string[] => version.begun.map(({ id }) => id);
+
+describe("a delayed task behind another of its concurrency key", () => {
+  /** `tk_1` first, `tk_2` behind it and not due for a minute. */
+  const putBoth = () => at.queues.put([at.task("tk_1", { concurrencyKey: "k" }), at.task("tk_2", { concurrencyKey: "k", dueAtMs: at.clock.now() + 60_000 })]);
+  const expectItBeginsInTime = async (version: Version, begun: readonly string[]): Promise<void> => {
+    await at.settle();
+    at.clock.advance(59_000);
+    await at.settle();
+    expect(ids(version)).toEqual(begun);
+    at.clock.advance(1_000);
+    await at.settle();
+    expect(ids(version)).toEqual([...begun, "tk_2"]);
+  };
+
+  test("begins in time, also where that one was tried again in between", async () => {
+    at = await createQueues();
+    const version = at.version(1, { retries: { maxRetries: 3, initialDelayMs: 0 } });
+    at.queues.serve("work", version.runtime);
+    await putBoth();
+    version.running[0]!.fail("again");
+    await ring();
+    version.running[0]!.succeed();
+    await expectItBeginsInTime(version, ["tk_1", "tk_1"]);
+  });
+
+  test("begins in time after a restart before that one's end", async () => {
+    at = await createQueues();
+    await putBoth();
+    const { queues } = await at.restart();
+    const version = at.version(1);
+    queues.serve("work", version.runtime);
+    await ring();
+    version.running[0]!.succeed();
+    await expectItBeginsInTime(version, ["tk_1"]);
+  });
+
+  test("begins in time when that one is cancelled", async () => {
+    at = await createQueues();
+    await putBoth();
+    const { queues } = await at.restart();
+    await ring();
+    await queues.change("cancel", { ids: ["tk_1"] });
+    const version = at.version(1);
+    queues.serve("work", version.runtime);
+    await expectItBeginsInTime(version, []);
+  });
+});
+
+test("a task that is due a moment after it was made waits for that moment, however late it is put", async () => {
+  at = await createQueues();
+  const version = at.version(1);
+  at.queues.serve("work", version.runtime);
+  const task = at.task("tk_1", { dueAtMs: at.clock.now() + 1 });
+  at.clock.advance(1);
+  await at.queues.put([task]);
+  await ring();
+  expect(version.begun).toMatchObject([{ id: "tk_1", attempt: 1 }]);
+  version.running[0]!.succeed("42");
+  await at.settle();
+  expect(await at.storage.tasks.get("tk_1")).toMatchObject({ status: "COMPLETE", attempts: [{ number: 1 }] });
+});
+
+test("a task whose input is lost fails as one that ran: who waits is told, its room is free, and the next of its key begins", async () => {
+  at = await createQueues((store) => ({
+    ...store,
+    ready: async (...args) => (await store.ready(...args)).map((task) => (task.id === "tk_1" ? { ...task, lostInput: "its file is gone" } : task)),
+  }));
+  await at.queues.put([at.task("tk_1", { concurrencyKey: "k", callbackUrl: "https://example.com" }), at.task("tk_2", { concurrencyKey: "k" })]);
+  const { queues } = await at.restart();
+  const told: unknown[] = [];
+  queues.changes.watch({ id: "tk_1" }, ({ status }) => told.push(status));
+  const version = at.version(1);
+  queues.serve("work", version.runtime);
+  await at.settle();
+  await at.settle();
+  expect(told.at(-1)).toBe("ERROR");
+  expect(ids(version)).toEqual(["tk_2"]);
+  version.running[0]!.succeed();
+  await at.settle();
+  expect(queues.pending("work")).toBe(0);
+  const { tasks } = await at.storage.tasks.list({ ids: ["tk_1"] }, { limit: 1, cursor: null });
+  expect(tasks[0]).toMatchObject({ status: "ERROR", error: { code: "storage_failed", message: expect.stringContaining("its file is gone") as string } });
+});
+
+test("what becomes ready anywhere in the queue while a read is under way is found, whatever else does after it", async () => {
+  const reads: (() => void)[] = [];
+  let held = false;
+  at = await createQueues((store) => ({
+    ...store,
+    ready: async (...args) => {
+      const page = await store.ready(...args);
+      if (held) await new Promise<void>((go) => reads.push(go));
+      return page;
+    },
+  }));
+  const version = at.version(1, { slots: 9 });
+  await at.queues.put([at.task("tk_2"), at.task("tk_3", { dueAtMs: at.clock.now() + 1_000 })]);
+  const { queues } = await at.restart();
+  await ring();
+  held = true;
+  queues.serve("work", version.runtime);
+  await at.settle();
+  // Before all that the read found, and then behind it.
+  await queues.put([at.task("tk_1", { idempotencyKey: "i", priority: 100 })]);
+  queues.find("work")!.knowOnlyTo(null);
+  at.clock.advance(1_000);
+  await at.settle();
+  held = false;
+  for (const go of reads) go();
+  await at.settle();
+  await at.settle();
+  expect(ids(version).toSorted()).toEqual(["tk_1", "tk_2", "tk_3"]);
+});
+
+test("reads that fail for now are tried again, with growing pauses", async () => {
+  let failures = 2;
+  at = await createQueues((store) => ({
+    ...store,
+    ready: (...args) => (failures-- > 0 ? Promise.reject(new SamovarError("storage_failed", "Too many open files")) : store.ready(...args)),
+  }));
+  await at.queues.put([at.task("tk_1")]);
+  const { queues } = await at.restart();
+  const version = at.version(1);
+  queues.serve("work", version.runtime);
+  for (const pauseMs of [250, 500]) {
+    await at.settle();
+    at.clock.advance(pauseMs - 1);
+    await at.settle();
+    expect(ids(version)).toEqual([]);
+    at.clock.advance(1);
+  }
+  await at.settle();
+  expect(ids(version)).toEqual(["tk_1"]);
+});
