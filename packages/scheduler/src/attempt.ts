@@ -20,6 +20,7 @@ export class Attempt implements AnswerEvents, HeldInput {
   settled = false;
   headSent = false;
   readonly #pool: Pool;
+  #released = false;
 
   constructor(pool: Pool, input: PoolInput, worker: Worker, startedAtMs: number) {
     this.#pool = pool;
@@ -34,6 +35,7 @@ export class Attempt implements AnswerEvents, HeldInput {
   }
 
   result(head: AnswerHead, body: Buffer): void {
+    this.#release();
     this.#pool.settle(this, true);
     if (this.isCurrent) this.#pool.finish(this.input, null)?.result(head, body);
   }
@@ -55,11 +57,13 @@ export class Attempt implements AnswerEvents, HeldInput {
   }
 
   end(ok: boolean): void {
+    this.#release();
     this.#pool.settle(this, ok);
     if (this.isCurrent) this.#pool.finish(this.input, ok ? null : brokenStream(this))?.end();
   }
 
   error(message: ErrorMessage): void {
+    this.#release();
     this.#pool.settle(this, false);
     // The worker was asked to stop from outside while this input was on its way to it.
     const refused = message.error.code === "drained" && !message.fromHandler;
@@ -67,6 +71,7 @@ export class Attempt implements AnswerEvents, HeldInput {
   }
 
   lost(reason: string): void {
+    this.#release();
     if (this.settled) return;
     this.#pool.settle(this, false);
     if (this.isCurrent) this.#pool.attemptFailed(this, { kind: "lost", reason });
@@ -77,6 +82,13 @@ export class Attempt implements AnswerEvents, HeldInput {
     this.stream?.cancel("drained");
     this.#pool.settle(this, false);
     if (this.isCurrent) this.#pool.attemptFailed(this, { kind: "drained" });
+  }
+
+  /** Its handler has settled, or its worker is gone; the slot may have been given up before. */
+  #release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.input.released?.();
   }
 }
 

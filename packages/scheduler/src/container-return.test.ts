@@ -38,7 +38,7 @@ beforeEach(() => {
       left.delete(held.taskId);
       if (!task || !held.resumable) return null;
       const { request, attempt } = toOrphan(held);
-      return { input: { request, attempt, sink: task.sink, given: task.given }, startedAtMs: task.startedAtMs };
+      return { input: { request, attempt, sink: task.sink, given: task.given, released() {} }, startedAtMs: task.startedAtMs };
     },
     settle: (containerId) => void settled.push(containerId),
   };

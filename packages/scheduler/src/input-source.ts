@@ -25,4 +25,6 @@ export interface SourcedInput {
   readonly attempt: number;
   /** Called before anything else is. */
   given(ticket: InputTicket): void;
+  /** Once it was given: no handler works on it any more, because that has settled or its worker is gone. Before its answer, or long after (timeout, drain). */
+  released(): void;
 }

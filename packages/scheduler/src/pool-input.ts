@@ -5,8 +5,8 @@ import type { SourcedInput } from "./input-source.ts";
 import type { Pool } from "./pool.ts";
 import type { PoolInput } from "./pool-types.ts";
 
-export function createPoolInput(pool: Pool, from: Pick<PoolInput, "request" | "sink" | "attempts" | "isTask">, clock: Clock): PoolInput {
-  const { request, sink, attempts, isTask } = from;
+export function createPoolInput(pool: Pool, from: Pick<PoolInput, "request" | "sink" | "attempts" | "isTask" | "released">, clock: Clock): PoolInput {
+  const { request, sink, attempts, isTask, released } = from;
   const { options, methods } = pool.spec.manifest;
   const method = request.method === null ? undefined : methods[request.method];
   const nowMs = clock.monotonic();
@@ -19,6 +19,7 @@ export function createPoolInput(pool: Pool, from: Pick<PoolInput, "request" | "s
     waitsSinceMs: nowMs,
     arrivedEpochMs: clock.now(),
     sink,
+    released,
     attempt: null,
     attempts,
     deadline: null,

@@ -67,6 +67,8 @@ export interface PoolInput {
   waitsSinceMs: number;
   readonly arrivedEpochMs: number;
   sink: InputSink | null;
+  /** Of a source: no handler works on it any more. */
+  readonly released: (() => void) | null;
   attempt: Attempt | null;
   /** Attempts that count against the retries. */
   attempts: number;

@@ -130,7 +130,7 @@ export class Pool implements FleetClient {
   // --- inputs come
 
   submit(request: InputRequest, sink: InputSink): InputTicket {
-    const input = createPoolInput(this, { request, sink, attempts: 0, isTask: false }, this.#services.host.clock);
+    const input = createPoolInput(this, { request, sink, attempts: 0, isTask: false, released: null }, this.#services.host.clock);
     this.#enqueue(input);
     return toTicket(input);
   }
@@ -158,7 +158,7 @@ export class Pool implements FleetClient {
 
   #take(sourced: SourcedInput, worker: Worker): void {
     const { request, sink, attempt } = sourced;
-    const input = createPoolInput(this, { request, sink, attempts: attempt - 1, isTask: true }, this.#services.host.clock);
+    const input = createPoolInput(this, { request, sink, attempts: attempt - 1, isTask: true, released: () => sourced.released() }, this.#services.host.clock);
     sourced.given(toTicket(input));
     this.#fleet.used();
     this.#give(input, worker);
@@ -407,7 +407,7 @@ export class Pool implements FleetClient {
     const { clock, leftInputs } = this.#services.host;
     const left = leftInputs?.claim({ id: worker.container.id, functionId: this.spec.load.functionId }, held) ?? null;
     const { request, sink, attempt } = left?.input ?? toOrphan(held);
-    const input = createPoolInput(this, { request, sink, attempts: attempt - 1, isTask: true }, clock);
+    const input = createPoolInput(this, { request, sink, attempts: attempt - 1, isTask: true, released: left ? () => left.input.released() : null }, clock);
     left?.input.given(toTicket(input));
     const begun = this.#begin(input, worker, clock.monotonic() - (left ? clock.now() - left.startedAtMs : 0));
     const [stream, control] = peer.resume(begun);

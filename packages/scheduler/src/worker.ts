@@ -7,7 +7,7 @@ import type { WorkerPeer } from "./worker-peer.ts";
 export interface HeldInput {
   /** Its caller was answered (timeout, hang-up) and the handler goes on regardless: nobody waits for it. */
   readonly stuck: boolean;
-  /** The worker is gone: `oom`, `exit 3`, `SIGSEGV` … */
+  /** The worker is gone: `oom`, `exit 3`, `SIGSEGV` … Also after `giveBack`. */
   lost(reason: string): void;
   /** The container stops before it was done. */
   giveBack(): void;
@@ -18,6 +18,8 @@ export class Worker {
   readonly container: Container;
   readonly index: number;
   readonly held = new Set<HeldInput>();
+  /** Given back, while their handlers may still run. */
+  readonly #givenBack = new Set<HeldInput>();
   peer: WorkerPeer | null = null;
   pid: number | null = null;
   /** Inputs given so far to this process, for `maxInputsPerWorker`. */
@@ -73,7 +75,10 @@ export class Worker {
 
   /** What it holds is to be done elsewhere. */
   giveBackAll(): void {
-    for (const held of this.held) held.giveBack();
+    for (const held of this.held) {
+      this.#givenBack.add(held);
+      held.giveBack();
+    }
     this.held.clear();
   }
 
@@ -83,8 +88,9 @@ export class Worker {
     this.peer?.destroy();
     this.peer = null;
     this.pid = null;
-    for (const held of this.held) held.lost(reason);
+    for (const held of [...this.held, ...this.#givenBack]) held.lost(reason);
     this.held.clear();
+    this.#givenBack.clear();
     return true;
   }
 

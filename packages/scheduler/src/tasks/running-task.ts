@@ -32,6 +32,9 @@ export class RunningTask implements SourcedInput, InputSink {
   readonly #owner: RunningTaskOwner;
   #ticket: InputTicket | null = null;
   #isOver = false;
+  #whenReleased: (() => void) | null = null;
+  #isGiven = false;
+  #hasLetGo = false;
   #head: AnswerHead | null = null;
   #chunks: Buffer[] = [];
   #size = 0;
@@ -76,6 +79,21 @@ export class RunningTask implements SourcedInput, InputSink {
 
   given(ticket: InputTicket): void {
     this.#ticket = ticket;
+    this.#isGiven = true;
+  }
+
+  released(): void {
+    this.#hasLetGo = true;
+    this.#whenReleased?.();
+  }
+
+  /** No handler works on it: none did yet, or it has let go. */
+  get isReleased(): boolean {
+    return !this.#isGiven || this.#hasLetGo;
+  }
+
+  whenReleased(tell: () => void): void {
+    this.#whenReleased = tell;
   }
 
   /** Its answer is of no interest any more: the worker is asked to stop. */

@@ -6,6 +6,7 @@ import type { FunctionRuntime } from "../function-runtime.ts";
 import type { InputFailure, StartedInfo } from "../input.ts";
 import type { InputSource, SourcedInput } from "../input-source.ts";
 import type { Pool } from "../pool.ts";
+import { Lingering } from "./lingering.ts";
 import { toResultText } from "./result-head.ts";
 import { RunningTask, type RunningTaskOwner } from "./running-task.ts";
 import type { TaskChanges, TaskEvent } from "./task-changes.ts";
@@ -63,6 +64,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   readonly #options: TaskQueueOptions;
   readonly #window: TaskWindow;
   readonly #running = new Map<string, RunningTask>();
+  readonly #lingering: Lingering;
   #target: FunctionRuntime | null = null;
   #pool: Pool | null = null;
   /** Not over and not running, as far as it is known: what `maxPendingTasks` bounds. */
@@ -78,6 +80,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     this.key = options.key;
     this.#options = options;
     this.#window = new TaskWindow(options);
+    this.#lingering = new Lingering(options.clock, () => this.lookAgain());
   }
 
   get pending(): number {
@@ -319,6 +322,8 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
         this.#options.alarm(task.expiresAtMs);
         continue;
       }
+      // Looked for again when that has let go.
+      if (this.#lingering.holdsBack(task)) continue;
       const running = new RunningTask(this, task, by);
       this.#running.set(task.id, running);
       this.#pending--;
@@ -367,6 +372,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
 
   #settle(running: RunningTask, outcome: Pick<TaskSettlement, "event" | "result" | "error" | "dueAtMs">, told: Partial<TaskEvent>): void {
     const { task, attempt, by, containerId, startedAtMs } = running;
+    this.#lingering.add(running);
     if (task.concurrencyKey !== null) this.#unfolding++;
     const settlement: TaskSettlement = {
       id: task.id,
@@ -453,6 +459,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     if (!running) return false;
     this.#running.delete(id);
     running.revoke();
+    this.#lingering.add(running);
     return true;
   }
 

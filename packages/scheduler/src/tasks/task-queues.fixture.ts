@@ -5,8 +5,7 @@ import { FakeClock, silentLogger } from "@samovar/kit";
 import { DEFAULT_OPTIONS, SamovarError, type FunctionOptions, type RetryPolicy } from "@samovar/protocol";
 import { openSqliteStorage, type LeftTask, type NewTask, type SqliteStorage, type TaskStore } from "@samovar/storage";
 import type { FunctionRuntime } from "../function-runtime.ts";
-import type { InputSink } from "../input.ts";
-import type { InputSource } from "../input-source.ts";
+import type { InputSource, SourcedInput } from "../input-source.ts";
 import { TaskQueues } from "./task-queues.ts";
 
 /** An attempt that a test ends as it likes. */
@@ -17,6 +16,9 @@ export interface Attempt {
   /** The worker was asked to stop. */
   isCancelled: boolean;
   succeed(result?: string): void;
+  /** It is over by its timeout, and its handler goes on: what `letGo` ends. */
+  timeOut(): void;
+  letGo(): void;
   fail(message: string, options?: { readonly retryable?: boolean; readonly code?: "handler_error" | "timeout" | "drained" | "container_lost" }): void;
 }
 
@@ -114,26 +116,31 @@ function createVersion(number: number, slots: number, options: Partial<FunctionO
     for (const source of sources) {
       while (running.length < slots && source.waiting > 0) {
         const next = source.take();
-        if (next) begin(next.request.taskId, next.attempt, next.request.body?.toString() ?? "", next.sink, (ticket) => next.given(ticket));
+        if (next) begin(next);
       }
     }
   };
-  const begin = (id: string, number: number, input: string, sink: InputSink, given: (ticket: { cancel(): void; resume(): void }) => void): void => {
-    const end = (tell: () => void): void => {
+  const begin = (next: SourcedInput): void => {
+    const { sink, attempt: number } = next;
+    const { taskId: id, body } = next.request;
+    const end = (tell: () => void, isReleased = true): void => {
       running.splice(running.indexOf(attempt), 1);
+      if (isReleased) next.released();
       tell();
       pump();
     };
     const attempt: Attempt = {
       id,
       attempt: number,
-      input,
+      input: body?.toString() ?? "",
       isCancelled: false,
       succeed: (result = "null") => end(() => sink.result({ status: 200, headers: [["content-type", "application/json"]] }, Buffer.from(result))),
       fail: (message, { retryable = true, code = "handler_error" } = {}) =>
         end(() => sink.error({ error: new SamovarError(code, message), thrown: null, containerId: "ct_1", attempt: number, retryable })),
+      timeOut: () => end(() => sink.error({ error: new SamovarError("timeout", "too long"), thrown: null, containerId: "ct_1", attempt: number }), false),
+      letGo: () => next.released(),
     };
-    given({
+    next.given({
       cancel: () => void (attempt.isCancelled = true),
       resume() {},
     });

@@ -12,6 +12,7 @@ async function ring(): Promise<void> {
   await at.settle();
 }
 
+const status = async (id: string): Promise<string | undefined> => (await at.storage.tasks.get(id))?.status;
 const ids = (version: Version): readonly string[] => version.begun.map(({ id }) => id);
 
 describe("a delayed task behind another of its concurrency key", () => {
@@ -146,4 +147,70 @@ test("reads that fail for now are tried again, with growing pauses", async () =>
   }
   await at.settle();
   expect(ids(version)).toEqual(["tk_1"]);
+});
+
+describe("a handler that goes on after its task is done with it", () => {
+  const running = (version: Version): readonly string[] => version.running.map(({ id }) => id);
+
+  test("holds up the next of its concurrency key at a timeout, until it has let go", async () => {
+    at = await createQueues();
+    const version = at.version(1, { slots: 3 });
+    at.queues.serve("work", version.runtime);
+    await at.queues.put(["tk_1", "tk_2", "tk_3"].map((id) => at.task(id, { concurrencyKey: id === "tk_3" ? "other" : "k" })));
+    const [first] = version.running;
+    first!.timeOut();
+    await at.settle();
+    expect(await status("tk_1")).toBe("TIMEOUT");
+    expect(running(version)).toEqual(["tk_3"]);
+    first!.letGo();
+    await at.settle();
+    expect(running(version)).toEqual(["tk_3", "tk_2"]);
+  });
+
+  test("holds up its own next attempt", async () => {
+    at = await createQueues();
+    const version = at.version(1, { slots: 2, retries: { maxRetries: 1, initialDelayMs: 1_000 } });
+    at.queues.serve("work", version.runtime);
+    await at.queues.put([at.task("tk_1")]);
+    const [first] = version.running;
+    first!.timeOut();
+    await at.settle();
+    at.clock.advance(1_000);
+    await at.settle();
+    expect(running(version)).toEqual([]);
+    first!.letGo();
+    await at.settle();
+    expect(version.running).toMatchObject([{ id: "tk_1", attempt: 2 }]);
+  });
+
+  test("holds up the next when it was cancelled; one that is cancelled as well meanwhile never begins", async () => {
+    at = await createQueues();
+    const version = at.version(1, { slots: 2 });
+    at.queues.serve("work", version.runtime);
+    await at.queues.put(["tk_1", "tk_2", "tk_3"].map((id) => at.task(id, { concurrencyKey: "k" })));
+    const [first] = version.running;
+    await at.queues.change("cancel", { ids: ["tk_1"] });
+    await at.settle();
+    expect(running(version)).toEqual(["tk_1"]);
+    await at.queues.change("cancel", { ids: ["tk_2"] });
+    first!.succeed();
+    await at.settle();
+    expect(running(version)).toEqual(["tk_3"]);
+    expect(at.queues.pending("work")).toBe(0);
+  });
+
+  test("holds up nobody for more than a minute", async () => {
+    at = await createQueues();
+    const version = at.version(1, { slots: 2 });
+    at.queues.serve("work", version.runtime);
+    await at.queues.put(["tk_1", "tk_2"].map((id) => at.task(id, { concurrencyKey: "k" })));
+    version.running[0]!.timeOut();
+    await at.settle();
+    at.clock.advance(59_999);
+    await at.settle();
+    expect(running(version)).toEqual([]);
+    at.clock.advance(1);
+    await at.settle();
+    expect(running(version)).toEqual(["tk_2"]);
+  });
 });

@@ -30,6 +30,8 @@ export interface ScriptedContainer {
   readonly spec: ContainerSpec;
   /** Inputs that it holds, oldest first, by their streams. */
   readonly held: number[];
+  /** Its handlers ignore their signals, also when it is stopped: only `finish` ends one. Default false. */
+  ignoresSignals: boolean;
   ready(): void;
   fail(message: string): void;
   /** Its build or deploy hooks ran. */
@@ -185,6 +187,7 @@ function playWorker(spec: ContainerSpec, connection: Duplex, control: FakeWorker
     id: spec.containerId,
     spec,
     held: [],
+    ignoresSignals: false,
     ready: () => send(FRAME.ready, 0, encodeValue({ heapUsedBytes: 0 })),
     fail(message) {
       send(FRAME.failed, 0, encodeValue({ phase: "start", hook: "load", error: { name: "Error", message } }));
@@ -202,6 +205,7 @@ function playWorker(spec: ContainerSpec, connection: Duplex, control: FakeWorker
       if (type === FRAME.load) void (autoReady() && (decodeValue(payload) as LoadMessage).mode === "serve" && container.ready());
       else if (type === FRAME.open) container.held.push(stream);
       else if (type === FRAME.ping) send(FRAME.pong, 0);
+      else if (container.ignoresSignals) return;
       else if (type === FRAME.cancel) container.held.splice(0, container.held.length, ...container.held.filter((held) => held !== stream));
       else if (type === FRAME.stop) {
         send(FRAME.stopped, 0);

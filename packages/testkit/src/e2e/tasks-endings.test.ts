@@ -40,6 +40,29 @@ test("a start that fails leaves tasks where they are, with the reason, and the n
   await tasks.home.endServer();
 });
 
+test("a handler that ignores its timeout keeps the next of its concurrency key waiting until its worker is gone", async ({ onTestFinished }) => {
+  const tasks = await TestTasks.create();
+  const { lifelines } = tasks.home;
+  onTestFinished(() => tasks.home.dispose());
+  await tasks.deploy(`${APP}
+    export const deaf = taskQueue({ ...small, concurrency: 2, timeout: "1s", retries: 0 }, async (input) => { await lifeline("deaf " + input); return input; });
+  `);
+  const [first, second] = await tasks.put("deaf", { input: "first", concurrencyKey: "k" }, { input: "second", concurrencyKey: "k" });
+  const deaf = await lifelines.next("deaf first");
+  const order: string[] = [];
+  const ended = deaf.ended.then(() => order.push("the first handler is gone"));
+  const next = lifelines.next("deaf second").then((line) => {
+    order.push("the second begins");
+    line.go();
+  });
+  expect(await tasks.over(first!)).toMatchObject({ status: "TIMEOUT" });
+  expect(order).toEqual([]);
+  await Promise.all([ended, next]);
+  expect(order).toEqual(["the first handler is gone", "the second begins"]);
+  expect(await tasks.over(second!)).toMatchObject({ status: "COMPLETE" });
+  await tasks.home.endServer();
+});
+
 test("tasks of a session end with it", async ({ onTestFinished }) => {
   const tasks = await TestTasks.create();
   const { home } = tasks;
