@@ -218,10 +218,11 @@ export class Schedule {
 
   async #settle(tick: DueTick): Promise<void> {
     const { logger, keepTick } = this.#services;
+    const taskId = this.#openTaskId;
+    const lastIsOver = this.#fn.schedule.overlap !== "skip" || tick.madeUp || taskId === null || (await this.#fn.isOver(taskId));
+    // Another version may have come meanwhile: the tick is for that one, and goes by what it says.
     const fn = this.#fn;
     const { overlap } = fn.schedule;
-    const taskId = this.#openTaskId;
-    const lastIsOver = overlap !== "skip" || tick.madeUp || taskId === null || (await fn.isOver(taskId));
     const outcome = tickOutcome(overlap, { madeUp: tick.madeUp, lastIsOver });
     if (outcome !== "skip" && !(this.#ticking && this.#waiting.includes(tick))) return;
     if (outcome === "skip") logger.info({ schedule: fn.name, tick: toText(tick.atMs), taskId }, "A tick is skipped: the task of an earlier one isn't over");

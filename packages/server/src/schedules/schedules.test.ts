@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { clockTime, HOUR_MS, MINUTE_MS, NOON_MS, SECOND_MS, TestServers } from "./schedules.fixture.ts";
+import type { ScheduledFunction } from "./scheduled-function.ts";
 
 let servers: TestServers;
 
@@ -317,6 +318,25 @@ describe("deployments", () => {
     servers.schedules.set(fn);
     await servers.settled();
     expect(servers.ticks()).toEqual(["12:01", "12:07"]);
+  });
+
+  test("a tick whose last task is being looked up while another version takes over is that version's, and goes by its overlap", async () => {
+    const puts: string[] = [];
+    const putBy = (version: string): Partial<ScheduledFunction> => ({
+      functionId: version,
+      put: async (_tickAtMs, { serialized }) => {
+        puts.push(serialized ? `${version} serialized` : version);
+        return { id: `ta_${puts.length}`, created: true };
+      },
+    });
+    const asked = Promise.withResolvers<boolean>();
+    servers.set({ overlap: "skip" }, { ...putBy("fn_1"), isOver: () => asked.promise });
+    await servers.pass(2 * MINUTE_MS);
+    expect(puts).toEqual(["fn_1 serialized"]);
+    servers.set({ overlap: "allow" }, putBy("fn_2"));
+    asked.resolve(false);
+    await servers.settled();
+    expect(puts).toEqual(["fn_1 serialized", "fn_2"]);
   });
 
   test("another version that ticks by the same text takes over without a tick lost or doubled", async () => {

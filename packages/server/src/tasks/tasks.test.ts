@@ -132,6 +132,14 @@ test("what is for one version has a queue of its own, also while that version is
   expect(put.map(({ queue }) => queue)).toEqual(["work", "work@1"]);
 });
 
+test("a tick is not queued for a version that was replaced, nor beside the active one", async () => {
+  const { tasks, put, entry } = open();
+  await tasks.putTick(entry, 1, false);
+  expect(put.map(({ queue, tick }) => [queue, tick])).toEqual([["work", "1"]]);
+  await expect(tasks.putTick(functionOf("work"), 2, false)).rejects.toMatchObject({ code: "conflict" });
+  expect(put).toHaveLength(1);
+});
+
 test("a generator is not queued for a handle, which could not read its items; over HTTP its answer is kept whole", async () => {
   const { tasks, entry } = open();
   Object.assign(entry.manifest, { handler: { streaming: true, batch: null, inputSchema: null, outputSchema: null } });

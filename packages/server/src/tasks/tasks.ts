@@ -63,9 +63,12 @@ export class Tasks implements TaskControl {
     return this.#insert(inputs.map((input) => toNewTask(to, input, ids("task"), nowMs)));
   }
 
-  /** One task of a schedule for this moment; null: by hand. */
+  /** One task of a schedule for this moment; null: by hand. Rejects for a version that was replaced: old ones have no ticks. */
   async putTick(runtime: FunctionRuntime, tickAtMs: number | null, serialized: boolean): Promise<PutTaskResult> {
-    const { ids, clock } = this.#options;
+    const { ids, clock, registry } = this.#options;
+    const { name, version, spec } = runtime;
+    if (spec.session === null && registry.holder(name) !== runtime)
+      throw new SamovarError("conflict", `Version ${version} of ${name} is not the active one: its schedule is that of the version which is`);
     const to = this.#address(runtime, []);
     const input: NewInput = {
       method: null,
