@@ -2,7 +2,8 @@ import type { CallbackInfo } from "@samovar/protocol";
 
 /**
  * Callbacks: what is told to a task's `callbackUrl` when the task is over. The store adds one itself, in the transaction
- * in which a task that has a URL ends, so that none is lost; whoever sends them asks for what is due.
+ * in which a task that has a URL ends, so that none is lost; whoever sends them asks for what is due. One that is still
+ * pending when its task is revived is removed: its end is none any more.
  */
 export interface CallbackStore {
   /**
@@ -32,6 +33,7 @@ export interface DueCallback {
   readonly url: string;
   /** Of the attempt that comes: 1 for the first. */
   readonly attempt: number;
+  /** When the task ended. */
   readonly createdAtMs: number;
 }
 

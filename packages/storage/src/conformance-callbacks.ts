@@ -82,14 +82,21 @@ export function describeCallbacks(open: () => Promise<Opened>): void {
       await onlyOne(callbacks);
     });
 
-    test("a revived task that ends again adds another", async () => {
+    test("a revived task that ends again adds another, and an end that nobody was told of is none", async () => {
       const { storage } = await open();
       const { tasks, callbacks } = storage;
-      await tasks.insert([withUrl("tk_1")]);
+      await tasks.insert([withUrl("tk_1"), withUrl("tk_2")]);
       await tasks.change("cancel", {}, NOW_MS);
+      for (const { taskId, id } of await callbacks.list({ limit: 10 }))
+        expect(
+          await callbacks.settle(id, 1, taskId === "tk_1" ? { kind: "delivered", atMs: NOW_MS } : { kind: "again", dueAtMs: NOW_MS + 5_000, error: "503" }),
+        ).toBe(true);
       await tasks.change("revive", {}, NOW_MS + 1);
       await complete(tasks, "tk_1");
       expect((await callbacks.list({ taskId: "tk_1", limit: 10 })).map(({ createdAtMs }) => createdAtMs)).toEqual([NOW_MS + 15, NOW_MS]);
+      expect(await callbacks.list({ taskId: "tk_2", limit: 10 })).toEqual([]);
+      await complete(tasks, "tk_2");
+      expect((await callbacks.list({ taskId: "tk_2", limit: 10 })).map(({ createdAtMs }) => createdAtMs)).toEqual([NOW_MS + 15]);
     });
 
     test("an attempt is settled once, by its number: again later, then delivered", async () => {

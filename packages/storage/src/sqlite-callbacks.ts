@@ -18,6 +18,8 @@ export interface SqliteCallbacks {
   list(filter: CallbackFilter): CallbackInfo[];
   get(id: string): CallbackInfo | undefined;
   revive(id: string, nowMs: number): CallbackInfo | undefined;
+  /** The task is queued once more: an end that nobody was told of yet is none. */
+  dropPending(taskId: string): void;
   /** The task's record is removed. */
   forgetTask(taskId: string): void;
   /** True when it removed as many as it may. */
@@ -49,6 +51,7 @@ export function createSqliteCallbacks(database: DatabaseSync, newId: IdSource = 
   const releaseTask = database.prepare(`
     UPDATE tasks SET gone_at_ms = ended_at_ms + keep_ms
     WHERE id = ?1 AND ended_at_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM callbacks WHERE task_id = ?1 AND state = 'pending')`);
+  const dropPending = database.prepare("DELETE FROM callbacks WHERE task_id = ? AND state = 'pending'");
   const forgetTask = database.prepare("DELETE FROM callbacks WHERE task_id = ? AND state = 'delivered'");
   const prune = database.prepare(`
     DELETE FROM callbacks WHERE seq IN (SELECT seq FROM callbacks WHERE state = 'failed' AND ended_at_ms < ? ORDER BY ended_at_ms LIMIT ?)`);
@@ -102,6 +105,8 @@ export function createSqliteCallbacks(database: DatabaseSync, newId: IdSource = 
       holdTask.run(revived["taskId"]!);
       return get(id);
     },
+
+    dropPending: (taskId) => void dropPending.run(taskId),
 
     forgetTask: (taskId) => void forgetTask.run(taskId),
 

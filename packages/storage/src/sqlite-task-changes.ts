@@ -80,6 +80,7 @@ export function createTaskChanges(database: DatabaseSync, search: TaskSearch, { 
   const reviveOne = (row: Row, status: TaskStatus, nowMs: number): void => {
     const outcome = ATTEMPT_OUTCOMES[row.status];
     if (outcome) keepAttempt.run(row.seq, Number(ended.get(row.seq)!["atMs"]), outcome);
+    if (row.callbackUrl !== null) callbacks.dropPending(row.id);
     const place = row.concurrencyKey === null ? null : turns.next(row.queue, row.concurrencyKey);
     revive.run(status, place?.isHead === false ? "turn" : "ready", place?.turn ?? null, nowMs, toRank(nowMs, row.priority), ...fence(row));
   };

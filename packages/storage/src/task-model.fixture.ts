@@ -143,6 +143,7 @@ export class TaskModel {
         each.dueAtMs = nowMs;
         const { createdAtMs, expiresAtMs } = each.task;
         each.mortalUntilMs = expiresAtMs === null ? null : nowMs + expiresAtMs - createdAtMs;
+        this.#callbacks.splice(0, Infinity, ...this.#callbacks.filter(({ taskId, state }) => taskId !== each.task.id || state !== "pending"));
         this.#line(each.task)?.push(each);
         each.isPromoted = this.#isHead(each);
       } else this.#end(each, nowMs);

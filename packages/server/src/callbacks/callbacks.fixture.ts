@@ -147,7 +147,7 @@ export function startCallbacks(more: Partial<CallbacksOptions> = {}): Sending {
   const clock = (more.clock as TellingClock | undefined) ?? new TellingClock(Date.now());
   const callbacks = new Callbacks({
     store,
-    detail: async (id) => sampleTask(id),
+    detail: async (id) => sampleTask(id, { endedAtMs: store.rows.get(id.replace("tk_", ""))?.createdAtMs ?? 2_000 }),
     secret: Buffer.alloc(32, 7),
     allow: [],
     deny: [],

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Webhook } from "standardwebhooks";
+import { silentLogger, type Logger } from "@samovar/kit";
 import { ok, never, sampleTask, startCallbacks, startReceiver, TellingClock, type Received } from "./callbacks.fixture.ts";
 import { MemoryCallbackStore } from "./memory-callback-store.fixture.ts";
 
@@ -37,23 +38,46 @@ describe("what is posted", () => {
     expect(() => new Webhook(callbacks.secret("shop")).verify(body.replace("42", "43"), headers)).toThrow("No matching signature");
   });
 
-  test("nothing is, of a task that is gone or was queued once more", async () => {
+  test("nothing is, of a task that is gone or was queued once more, also where that has ended since", async () => {
     const receiver = await startReceiver();
-    const detail = async (id: string) => (id === "tk_gone" ? undefined : sampleTask(id, { status: "PENDING" }));
+    const details = [undefined, sampleTask("tk_again", { status: "PENDING", endedAtMs: null }), sampleTask("tk_since", { endedAtMs: Date.now() + 1 })];
+    const detail = async (id: string) => details.find((task) => task?.id === id);
     const { callbacks, store, clock } = startCallbacks({ detail });
     store.add("gone", receiver.url, clock.now());
     store.add("again", receiver.url, clock.now());
+    store.add("since", receiver.url, clock.now() - 1);
     callbacks.wake();
-    await store.until(() => store.count("failed") === 2);
-    expect([store.rows.get("gone")!.lastError, store.rows.get("again")!.lastError]).toEqual([
+    await store.until(() => store.count("failed") === 3);
+    expect(["gone", "again", "since"].map((id) => store.rows.get(id)!.lastError)).toEqual([
       "The task is no longer kept",
-      expect.stringContaining("queued once more"),
+      expect.stringContaining("it is PENDING"),
+      expect.stringContaining("it is COMPLETE"),
     ]);
     expect(receiver.received).toEqual([]);
   });
 });
 
 describe("tries", () => {
+  test("one whose end was taken back while it was sent is not told as failed, and keeps back no other", async () => {
+    const warned: string[] = [];
+    const logger: Logger = { ...silentLogger, warn: (_: object, message: string) => void warned.push(message), child: () => logger };
+    const receiver = await startReceiver();
+    const store = new MemoryCallbackStore();
+    // The task is queued once more in the moment in which its end is looked up.
+    const detail = async (id: string) => {
+      if (id === "tk_cb_1") store.rows.delete("cb_1");
+      return sampleTask(id, id === "tk_cb_1" ? { status: "PENDING", endedAtMs: null } : { endedAtMs: store.rows.get("cb_2")!.createdAtMs });
+    };
+    const { callbacks, clock } = startCallbacks({ store, detail, logger, limits: { total: 1 } });
+    store.add("cb_1", receiver.url, clock.now());
+    // Behind it, so that it is sent when the other is through.
+    store.add("cb_2", receiver.url, clock.now());
+    callbacks.wake();
+    await store.untilSettled("cb_2", 1);
+    expect(receiver.received.map(idOf)).toEqual(["cb_2"]);
+    expect(warned).toEqual([]);
+  });
+
   test("a receiver that is down is tried again until it is up, always with the same id", async () => {
     const receiver = await startReceiver((_, response) => void response.writeHead(503).end("down"));
     const { callbacks, store, clock } = startCallbacks();

@@ -197,7 +197,9 @@ export class Callbacks implements CallbackControl {
       const task = await detail(callback.taskId);
       if (!task) return refused("The task is no longer kept");
       const told = toCallbackBody(task);
-      if (!told) return refused(`The task was queued once more: it is ${task.status}, and its next end has a callback of its own`);
+      // What ended since then is another end.
+      if (!told || task.endedAtMs !== callback.createdAtMs)
+        return refused(`The task was queued once more: it is ${task.status}, and the end of that has a callback of its own`);
       const body = Buffer.from(JSON.stringify(told));
       return await postCallback({
         connections: this.#connections,
@@ -224,7 +226,9 @@ export class Callbacks implements CallbackControl {
     const about = { callbackId: callback.id, taskId: callback.taskId, function: callback.functionName, attempt: callback.attempt };
     do {
       try {
-        await store.settle(callback.id, callback.attempt, outcome);
+        const isSettled = await store.settle(callback.id, callback.attempt, outcome);
+        // Removed meanwhile, with the end that it was about.
+        if (!isSettled) return;
         if (outcome.kind === "again") this.#wakeAt(outcome.dueAtMs);
         if (outcome.kind === "failed") logger.warn({ ...about, reason: outcome.error }, "A callback failed for good");
         else logger.debug({ ...about, outcome: outcome.kind }, "A callback was sent");
