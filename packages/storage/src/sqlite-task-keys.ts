@@ -54,11 +54,34 @@ export function createTaskKeys(database: DatabaseSync): TaskKeys {
   };
 }
 
+/** What a task was asked for. */
+export interface Asked {
+  readonly method: string | null;
+  readonly parameters: string;
+  readonly encoding: string;
+  readonly reply: string;
+}
+
 /** Says whether two inputs are the same, without keeping them. */
-export function toFingerprint(method: string | null, parameters: string, encoding: string, inputHash: string): Uint8Array {
+export function toFingerprint({ method, parameters, encoding, reply }: Asked, inputHash: string): Uint8Array {
+  // What came as a query is the input.
+  const query = encoding === "query" ? "" : queryOf(reply, parameters);
   return createHash("sha256")
-    .update(JSON.stringify([method, parameters, encoding, inputHash]))
+    .update(JSON.stringify([method, parameters, encoding, inputHash, ...(query === "" ? [] : [query])]))
     .digest();
+}
+
+/**
+ * What the handler may read beside the body: the query of its request, without constructor arguments, which are known
+ * already. Headers differ from one try to the next, and a path only says which function it is.
+ */
+function queryOf(reply: string, parameters: string): string {
+  if (reply === "value") return "";
+  const [, , request] = JSON.parse(reply) as readonly [string, string, { readonly url: string } | null];
+  const at = request?.url.indexOf("?") ?? -1;
+  if (at === -1) return "";
+  const fields = request!.url.slice(at + 1).split("&");
+  return (parameters === "[]" ? fields : fields.filter((field) => !field.startsWith("with="))).join("&");
 }
 
 export function toHash(input: Uint8Array): string {

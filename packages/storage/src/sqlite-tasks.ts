@@ -167,8 +167,8 @@ export function createSqliteTasks(database: DatabaseSync, callbacks: SqliteCallb
 }
 
 function toKeyed(row: TaskRow, input: Uint8Array, inputHash: string | null): Keyed | null {
-  const [id, queue, , , method, parameters, encoding, createdAtMs, , , , , idempotencyKey, idempotencyMs, , , tick] = row;
+  const [id, queue, , , method, parameters, encoding, createdAtMs, , , , , idempotencyKey, idempotencyMs, , , tick, reply] = row;
   if (idempotencyKey === null && tick === null) return null;
-  const fingerprint = idempotencyKey === null ? null : toFingerprint(method, parameters, encoding, inputHash ?? toHash(input));
+  const fingerprint = idempotencyKey === null ? null : toFingerprint({ method, parameters, encoding, reply }, inputHash ?? toHash(input));
   return { id, queue, createdAtMs, idempotencyKey, fingerprint, idempotencyMs, tick };
 }

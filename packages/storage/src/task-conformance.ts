@@ -233,6 +233,26 @@ export function describeTasks(open: () => Promise<Opened>): void {
         expect(found.map(({ id }) => id)).toEqual(["tk_3"]);
       });
 
+      test("another query is another input, whatever else of the request differs", async () => {
+        const { storage } = await open();
+        const { tasks } = storage;
+        const input = new Uint8Array([1]);
+        const asked = (url: string, agent = "curl") => JSON.stringify(["http", "ndjson", { method: "POST", url, headers: [["user-agent", agent]] }]);
+        const with_ = (id: string, reply: string, changes = {}) => task(id, { idempotencyKey: "i", input, reply, ...changes });
+        await tasks.insert([with_("tk_1", asked("http://localhost:8700/endpoint/resize?size=1"))]);
+        const [same] = await tasks.insert([with_("tk_2", asked("http://resize.localhost/?size=1", "wget"))]);
+        expect(same).toMatchObject({ id: "tk_1", conflict: false });
+        for (const url of ["http://localhost:8700/endpoint/resize?size=2", "http://localhost:8700/endpoint/resize"])
+          expect(await tasks.insert([with_("tk_3", asked(url))])).toMatchObject([{ id: "tk_1", inserted: false, conflict: true }]);
+        // Without one it is what it was to earlier versions, and what is put without a request.
+        await tasks.insert([with_("tk_4", asked("http://localhost/endpoint/resize"), { idempotencyKey: "j" })]);
+        expect(await tasks.insert([with_("tk_5", "value", { idempotencyKey: "j" })])).toMatchObject([{ id: "tk_4", conflict: false }]);
+        // Constructor arguments are said once: they are in `parameters`.
+        const of = { idempotencyKey: "k", parameters: "[1]" };
+        await tasks.insert([with_("tk_6", asked("http://localhost/cls/m/x?with=[1]&a=1"), of)]);
+        expect(await tasks.insert([with_("tk_7", asked("http://localhost/cls/m/x?a=1&with=%5B1%5D"), of)])).toMatchObject([{ id: "tk_6", conflict: false }]);
+      });
+
       test("a key is remembered longer than the task that it stands for, and a tick too", async () => {
         const { storage } = await open();
         const { tasks } = storage;
