@@ -351,7 +351,7 @@ test("stopped while it is awaited, it is over when its time is, or when it is as
 test("no task is given to others until all that may bring one back have come, or for two seconds", async () => {
   awaited({ maxContainers: 2 });
   pool.takeBack(leftContainer("ct_other", "work", 0));
-  const source = { waiting: 1, expectsMore: false, waitsSinceMs: 0, take: vi.fn<InputSource["take"]>(() => null), startFailed() {}, detached() {} };
+  const source = { waiting: 1, expectsMore: false, waitsSinceMs: 0, take: vi.fn<InputSource["take"]>(() => null), startFailed() {}, detached() {}, wake() {} };
   pool.attach(source);
   pool.sourceChanged();
   comeBack(hub(), ID).ready();

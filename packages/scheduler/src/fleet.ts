@@ -233,6 +233,7 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
     if (this.#containers.size > 0) return;
     for (const wake of this.#whenEmpty) wake();
     this.#whenEmpty = [];
+    this.#tellUnused();
   }
 
   // --- how many
@@ -246,6 +247,7 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
     const heals = this.#starts.isFailing && counts.ready === 0;
     if (desired <= counts.starting + counts.ready && !heals) {
       if (this.room.isWaiting) this.room.waitNoMore();
+      this.#tellUnused();
       return this.watchIdle();
     }
     if (this.#starts.lastFailure) {
@@ -272,6 +274,10 @@ export class Fleet implements ContainerOwner, WarmUpFleet, RoomUser {
     if (waits && starts === 0) this.#watchLate();
     const needed = this.#desired(0) - counts.starting - counts.ready;
     this.#start(starts, Math.max(0, Math.min(starts, needed)));
+  }
+
+  #tellUnused(): void {
+    if (this.#containers.size === 0 && this.#client.queued === 0) this.#services.poolUnused?.();
   }
 
   /** None was started because what waits should be taken before it could be ready: whether it was is looked at then. */

@@ -43,7 +43,7 @@ export interface FunctionSpec {
 /** The pool of a call without constructor arguments. */
 export const DEFAULT_POOL = "[]";
 /** Constructor arguments come from callers: each set is a pool of its own, so there is an end to it. */
-const MAX_POOLS = 1_000;
+export const MAX_POOLS = 1_000;
 
 type State = "spare" | "active" | "stopped" | "closed";
 
@@ -60,6 +60,9 @@ export class FunctionRuntime implements FunctionEntry {
   readonly #pools = new Map<string, Pool>();
   /** Pools that close: their containers drain. */
   readonly #leaving = new Set<Pool>();
+  /** For which there was no pool: who came first has the next one that is given up. */
+  readonly #refused = new Set<InputSource>();
+  #isAdmitting = false;
   #state: State;
   #scaling: ScalingPatch = {};
   #lastUsedAtMs = 0;
@@ -68,7 +71,7 @@ export class FunctionRuntime implements FunctionEntry {
 
   constructor(spec: FunctionSpec, services: PoolServices, onUse: () => void) {
     this.spec = spec;
-    this.#services = services;
+    this.#services = { ...services, poolUnused: () => this.#admitRefused() };
     this.#onUse = onUse;
     this.#state = spec.keepsFloor || spec.session !== null ? "active" : "spare";
     if (spec.keepsFloor) this.#beginFloor();
@@ -129,14 +132,42 @@ export class FunctionRuntime implements FunctionEntry {
 
   /**
    * The pool of these constructor arguments (as canonical JSON) takes what the source has, from now on until it closes.
-   * Throws as a call would be refused.
+   * Throws as a call would be refused; where that is for want of a pool, the source is woken when there may be one.
    */
   feed(parameters: string, source: InputSource): Pool {
     this.#lastUsedAtMs = this.#services.host.clock.now();
     this.#onUse();
-    const pool = this.#pool(JSON.parse(parameters) as unknown[]);
-    pool.attach(source);
-    return pool;
+    try {
+      const pool = this.#pool(JSON.parse(parameters) as unknown[]);
+      this.#refused.delete(source);
+      pool.attach(source);
+      this.#admitRefused();
+      return pool;
+    } catch (error) {
+      if (error instanceof SamovarError && error.code === "no_capacity") this.#refused.add(source);
+      throw error;
+    }
+  }
+
+  /** The source goes elsewhere, and waits for no pool here. */
+  leave(source: InputSource): void {
+    this.#refused.delete(source);
+  }
+
+  /** One at a time: who was let in calls for the next. */
+  #admitRefused(): void {
+    if (this.#refused.size === 0 || this.#isAdmitting) return;
+    this.#isAdmitting = true;
+    // When the turn is over: what is unused now may be about to get its first input.
+    queueMicrotask(() => {
+      this.#isAdmitting = false;
+      if (this.#pools.size >= MAX_POOLS && this.#unusedPool() === null) return;
+      for (const source of this.#refused) {
+        this.#refused.delete(source);
+        // It wakes by itself when something waits in it again.
+        if (source.waiting > 0) return source.wake();
+      }
+    });
   }
 
   /**
@@ -178,13 +209,16 @@ export class FunctionRuntime implements FunctionEntry {
   }
 
   #dropIdlePool(): void {
-    for (const [key, pool] of this.#pools) {
-      if (pool.containers.size > 0 || pool.queued > 0) continue;
-      this.#pools.delete(key);
-      void pool.close("idle", 0);
-      return;
-    }
-    throw new SamovarError("no_capacity", `${this.name} has ${MAX_POOLS} sets of constructor arguments in use already`);
+    const key = this.#unusedPool();
+    if (key === null) throw new SamovarError("no_capacity", `${this.name} has ${MAX_POOLS} sets of constructor arguments in use already`);
+    const pool = this.#pools.get(key)!;
+    this.#pools.delete(key);
+    void pool.close("idle", 0);
+  }
+
+  #unusedPool(): string | null {
+    for (const [key, pool] of this.#pools) if (pool.containers.size === 0 && pool.queued === 0 && !pool.expectsMore) return key;
+    return null;
   }
 
   /** The pool that is kept warm although nobody called yet. */
@@ -277,6 +311,7 @@ export class FunctionRuntime implements FunctionEntry {
       closing.push(closed.finally(() => this.#leaving.delete(pool)));
     }
     this.#pools.clear();
+    this.#admitRefused();
     await Promise.all(closing);
   }
 

@@ -15,6 +15,8 @@ export interface InputSource {
   startFailed(error: SamovarError): void;
   /** The pool closes, and takes no more. */
   detached(): void;
+  /** No pool could be made for it, and now one can. */
+  wake(): void;
 }
 
 /** One input of a source. Its pool never tries again by itself. */

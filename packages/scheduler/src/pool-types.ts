@@ -52,6 +52,8 @@ export interface PoolServices {
   readonly random: () => number;
   /** A call is over, whose caller waited for it; tasks have records of their own. */
   readonly callEnded: (call: CallRecord) => void;
+  /** A pool has no container, wants none, and nothing waits in it: it may be given up. */
+  readonly poolUnused?: () => void;
 }
 
 /** An input and where it stands: waiting (no attempt), running (an attempt), or over (no sink). */

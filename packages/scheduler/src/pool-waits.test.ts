@@ -159,7 +159,7 @@ test("a container whose pool's next task is about to be ready does not give way;
   const keyed = at.pool("keyed", { timeoutMs: null });
   at.call(keyed);
   await at.settle();
-  const source = { waiting: 0, expectsMore: true, waitsSinceMs: 0, take: () => null, startFailed() {}, detached() {} };
+  const source = { waiting: 0, expectsMore: true, waitsSinceMs: 0, take: () => null, startFailed() {}, detached() {}, wake() {} };
   keyed.attach(source);
   const other = at.pool("other", { timeoutMs: null });
   const waiting = at.call(other);

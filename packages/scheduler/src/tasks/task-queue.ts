@@ -67,6 +67,8 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   readonly #lingering: Lingering;
   #target: FunctionRuntime | null = null;
   #pool: Pool | null = null;
+  /** Why its function takes none. */
+  #refusal: SamovarError | null = null;
   /** Not over and not running, as far as it is known: what `maxPendingTasks` bounds. */
   #pending = 0;
   /** Ends of tasks that others of their key wait for, until it is known which are ready by them. */
@@ -98,7 +100,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
 
   /** Why what is here waits; null when it is for a container's room alone, or nothing is known. */
   get waitReason(): string | null {
-    return this.#pool?.info().reason ?? null;
+    return this.#refusal?.message ?? this.#pool?.info().reason ?? null;
   }
 
   holds(id: string): boolean {
@@ -127,6 +129,8 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   #leavePool(): void {
     this.#pool?.detach(this);
     this.#pool = null;
+    this.#target?.leave(this);
+    this.#refusal = null;
   }
 
   // --- tasks come
@@ -221,10 +225,12 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   #feed(target: FunctionRuntime): void {
     try {
       this.#pool ??= target.feed(this.#options.parameters, this);
+      this.#refusal = null;
     } catch (error) {
       // A version or server that ends says so on its way; whoever comes next wakes the queue.
-      const isEnding = error instanceof SamovarError && (error.code === "shutting_down" || error.code === "stopped");
-      if (!isEnding) this.#options.logger.warn({ queue: this.key, error: String(error) }, "Tasks wait: their function takes none");
+      const isKnown = error instanceof SamovarError && (error.code === "shutting_down" || error.code === "stopped" || error.code === this.#refusal?.code);
+      if (!isKnown) this.#options.logger.warn({ queue: this.key, error: String(error) }, "Tasks wait: their function takes none");
+      this.#refusal = error instanceof SamovarError ? error : new SamovarError("internal", "Its function can't take it", { cause: error });
       return;
     }
     this.#pool.sourceChanged();

@@ -30,6 +30,8 @@ export interface Version {
   readonly begun: Attempt[];
   /** Its pool closes: nothing is taken any more. */
   close(): void;
+  /** No source is fed. */
+  refuse(refusal: SamovarError | null): void;
 }
 
 export interface QueuesUnderTest {
@@ -112,6 +114,7 @@ function createVersion(number: number, slots: number, options: Partial<FunctionO
   const begun: Attempt[] = [];
   const sources = new Set<InputSource>();
   let isClosed = false;
+  let refusal: SamovarError | null = null;
   const pump = (): void => {
     for (const source of sources) {
       while (running.length < slots && source.waiting > 0) {
@@ -160,8 +163,10 @@ function createVersion(number: number, slots: number, options: Partial<FunctionO
     version: number,
     manifest: { options: { ...DEFAULT_OPTIONS, ...options } },
     countTasksBy() {},
+    leave() {},
     feed(_parameters: string, source: InputSource) {
       if (isClosed) throw new SamovarError("stopped", "closed");
+      if (refusal) throw refusal;
       sources.add(source);
       return pool;
     },
@@ -176,5 +181,6 @@ function createVersion(number: number, slots: number, options: Partial<FunctionO
       sources.clear();
       for (const source of closing) source.detached();
     },
+    refuse: (with_) => void (refusal = with_),
   };
 }

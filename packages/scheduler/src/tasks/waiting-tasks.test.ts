@@ -15,6 +15,24 @@ async function ring(): Promise<void> {
 const status = async (id: string): Promise<string | undefined> => (await at.storage.tasks.get(id))?.status;
 const ids = (version: Version): readonly string[] => version.begun.map(({ id }) => id);
 
+test("what no pool takes says why while it waits, and no longer when one does or another version serves it", async () => {
+  at = await createQueues();
+  const [full, other] = [at.version(1), at.version(2)];
+  full.refuse(new SamovarError("no_capacity", "All sets are in use"));
+  at.queues.serve("work", full.runtime);
+  await at.queues.put([at.task("tk_1"), at.task("tk_2")]);
+  const queue = at.queues.find("work")!;
+  expect(queue.waitReason).toBe("All sets are in use");
+  full.refuse(null);
+  queue.wake();
+  expect([queue.waitReason, ids(full)]).toEqual([null, ["tk_1"]]);
+  other.refuse(new SamovarError("invalid_request", "It takes no arguments"));
+  at.queues.serve("work", other.runtime);
+  expect(queue.waitReason).toBe("It takes no arguments");
+  at.queues.rest("work");
+  expect(queue.waitReason).toBeNull();
+});
+
 describe("a delayed task behind another of its concurrency key", () => {
   /** `tk_1` first, `tk_2` behind it and not due for a minute. */
   const putBoth = () => at.queues.put([at.task("tk_1", { concurrencyKey: "k" }), at.task("tk_2", { concurrencyKey: "k", dueAtMs: at.clock.now() + 60_000 })]);
