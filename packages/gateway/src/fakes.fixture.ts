@@ -317,7 +317,7 @@ export class FakeControl implements ControlPlane {
   async backup(to: string): Promise<void> {
     this.asked.push(["backup", to]);
   }
-  logNames() {
+  async logNames() {
     return ["predict", "hello-dev"];
   }
   logs(query: LogQuery, sink: { line(line: LogLine): void; end(): void }): () => void {

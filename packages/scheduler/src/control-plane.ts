@@ -57,9 +57,9 @@ export interface ControlPlane {
    * where there is such a file, and `invalid_request` for a path that is not absolute.
    */
   backup(to: string): Promise<void>;
-  /** Functions whose logs can be asked for: those that are there, and those of lines that are remembered. */
-  logNames(): readonly string[];
-  /** What was logged last, then, with `follow`, what comes. Lines are pushed; `end` follows the last when not following. */
+  /** Functions whose logs can be asked for: those that are there, and those of lines that are kept. */
+  logNames(): Promise<readonly string[]>;
+  /** What was logged last, also before this server was there, in order of time, then, with `follow`, what comes. Lines are pushed; `end` follows the last when not following. */
   logs(query: LogQuery, sink: { line(line: LogLine): void; end(): void }): () => void;
 }
 

@@ -146,8 +146,8 @@ export class Control implements ControlPlane {
     return true;
   }
 
-  logNames(): readonly string[] {
-    return [...new Set([...this.#options.registry.list().map((entry) => entry.name), ...this.#options.logs.names()])];
+  async logNames(): Promise<readonly string[]> {
+    return [...new Set([...this.#options.registry.list().map((entry) => entry.name), ...(await this.#options.logs.names())])];
   }
 
   logs(query: LogQuery, sink: { line(line: LogLine): void; end(): void }): () => void {

@@ -79,8 +79,8 @@ export const CONTAINER_ROUTES: readonly ApiRoute[] = [
       name: z.string().min(1).optional().describe("A function's name"),
     }),
     answer: { status: 200, description: "Lines, oldest first", schema: logLine, stream: true },
-    handle(context, { query, res }) {
-      if (query.name !== undefined) assertLogged(query.name, context.control.logNames());
+    async handle(context, { query, res }) {
+      if (query.name !== undefined) assertLogged(query.name, await context.control.logNames());
       return sendLogs(context, { name: query.name ?? null, containerId: null, tail: query.tail ?? DEFAULT_TAIL, follow: query.follow ?? false }, res);
     },
   }),

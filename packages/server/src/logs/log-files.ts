@@ -1,7 +1,8 @@
-import { appendFile, readFile, rename, stat } from "node:fs/promises";
+import { appendFile, readdir, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "@samovar/kit";
 import type { LogLine } from "@samovar/protocol";
+import { logFileState, readBackwards, type LogFileState } from "./log-file-reader.ts";
 
 export interface LogFileLimits {
   /** A container's file is begun anew past this, one older file is kept. */
@@ -10,7 +11,7 @@ export interface LogFileLimits {
   readonly unwrittenBytes: number;
 }
 
-/** What is to be done with a container's file, in order: text to append, or a read of what was appended before it. */
+/** What is to be done with a container's file, in order: text to append, or a look at what was appended before it. */
 type Job = string | (() => Promise<void>);
 
 interface OpenFile {
@@ -20,9 +21,16 @@ interface OpenFile {
   sizeBytes: number;
 }
 
+/** What a container has on disk at one moment. */
+export interface ContainerLog {
+  readonly containerId: string;
+  readonly newer: LogFileState;
+  readonly older: LogFileState | null;
+}
+
 /**
- * One file of lines per container, and one older one. Appends and reads of a container take turns in the order they
- * were asked for, so that a read has all that came before it and nothing that came after.
+ * One file of lines per container, and one older one. Appends to a container's file and looks at it take turns in the
+ * order they were asked for, so that a look has all that came before it and nothing that came after.
  */
 export class LogFiles {
   readonly #dir: string;
@@ -44,11 +52,26 @@ export class LogFiles {
     else this.#do(line.containerId, `${JSON.stringify(line)}\n`);
   }
 
-  /** The last lines of those that were appended until now, of one task or of all, oldest first; none when nothing can be read. */
-  read(containerId: string, tail: number, taskId?: string): Promise<LogLine[]> {
-    return new Promise((resolve) => {
-      this.#do(containerId, async () => resolve(await this.#readTail(this.#path(containerId), tail, taskId)));
-    });
+  /** Those that have files, or will have when what was appended until now is written. */
+  async containers(): Promise<ReadonlySet<string>> {
+    const writing = [...this.#open.keys()];
+    const files = await readdir(this.#dir).catch(() => []);
+    return new Set([...writing, ...files.filter((name) => name.endsWith(ENDING)).map((name) => name.slice(0, -ENDING.length))]);
+  }
+
+  /** What they have on disk when all is written that was appended until this call, and nothing that comes after it. */
+  async state(containerIds: Iterable<string>): Promise<ContainerLog[]> {
+    const states = [...containerIds].map(
+      (containerId) =>
+        new Promise<ContainerLog | null>((resolve) => {
+          this.#do(containerId, async () => {
+            const path = this.#path(containerId);
+            const [newer, older] = await Promise.all([logFileState(path), logFileState(olderPath(path))]);
+            resolve(newer && { containerId, newer, older });
+          });
+        }),
+    );
+    return (await Promise.all(states)).filter((state) => state !== null);
   }
 
   /** All that was appended is in the files. */
@@ -101,35 +124,20 @@ export class LogFiles {
     file.sizeBytes += text.length;
   }
 
-  async #readTail(path: string, tail: number, taskId: string | undefined): Promise<LogLine[]> {
-    const lines = await readLines(path, taskId);
-    const older = lines.length < tail ? await readLines(olderPath(path), taskId) : [];
-    return [...older, ...lines].slice(-tail);
-  }
-
   #path(containerId: string): string {
-    return join(this.#dir, `${containerId.replaceAll(/[^\w-]/g, "_")}.ndjson`);
+    return join(this.#dir, `${containerId.replaceAll(/[^\w-]/g, "_")}${ENDING}`);
   }
 }
+
+const ENDING = ".ndjson";
 
 const olderPath = (path: string): string => `${path}.1`;
 
-export const isOfTask = ({ source }: LogLine, taskId: string): boolean => source.kind === "input" && source.taskId === taskId;
-
-async function readLines(path: string, taskId: string | undefined): Promise<LogLine[]> {
-  const text = await readFile(path, "utf8").catch(() => "");
-  if (taskId === undefined) return text.split("\n").flatMap(parseLine);
-  // Most lines of a container are other tasks': they needn't be parsed to be known as that.
-  const mentioning = text.split("\n").filter((line) => line.includes(taskId));
-  return mentioning.flatMap(parseLine).filter((line) => isOfTask(line, taskId));
-}
-
-/** A line that was cut, as by a server that was killed while it wrote, is left out. */
-function parseLine(text: string): LogLine[] {
-  if (text === "") return [];
-  try {
-    return [JSON.parse(text) as LogLine];
-  } catch {
-    return [];
-  }
+/**
+ * A container's lines from the last one on, in pieces, each oldest first; with `mentioning` only such lines that have
+ * the text somewhere: others needn't be parsed.
+ */
+export async function* readContainerLog({ newer, older }: ContainerLog, mentioning = ""): AsyncGenerator<LogLine[]> {
+  yield* readBackwards(newer, [newer.path, olderPath(newer.path)], mentioning);
+  if (older) yield* readBackwards(older, [older.path], mentioning);
 }

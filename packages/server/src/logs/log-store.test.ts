@@ -22,6 +22,9 @@ const line = (text: string, containerId = "ct_1", name = "hello"): LogLine => ({
   text,
 });
 
+/** One that has nothing but its memory. */
+const openWithoutFiles = (limits: Partial<LogLimits>): LogStore => new LogStore(join(dir, "gone"), silentLogger, limits);
+
 const open = (limits: Partial<LogLimits> = {}, logger: Logger = silentLogger): LogStore => new LogStore(dir, logger, limits);
 
 interface Asked {
@@ -63,26 +66,27 @@ function follow(store: LogStore, asked: Asked) {
 
 test("the last lines come by function in any case, by container, or all; no tail means none", async () => {
   const store = open();
-  for (const [text, id, name] of [
-    ["a", "ct_1", "hello"],
-    ["b", "ct_2", "hello"],
-    ["c", "ct_3", "other"],
+  for (const [atMs, text, id, name] of [
+    [1, "a", "ct_1", "hello"],
+    [2, "b", "ct_2", "hello"],
+    [3, "c", "ct_3", "other"],
   ] as const)
-    store.append(line(text, id, name));
+    store.append({ ...line(text, id, name), atMs });
   expect(await last(store, {})).toEqual(["a", "b", "c"]);
   expect(await last(store, { name: "HELLO" })).toEqual(["a", "b"]);
   expect(await last(store, { containerId: "ct_2" })).toEqual(["b"]);
   expect(await last(store, { tail: 1 })).toEqual(["c"]);
   expect(await last(store, { tail: 0 })).toEqual([]);
-  expect([...store.names()]).toEqual(["hello", "other"]);
+  expect([...(await store.names())].toSorted()).toEqual(["hello", "other"]);
   await store.flush();
 });
 
 test("a follower gets the last lines and then what concerns it, until it leaves", async () => {
   const store = open();
   store.append(line("before"));
-  const { texts, stop } = follow(store, { name: "hello" });
+  const { texts, stop, until } = follow(store, { name: "hello" });
   store.append(line("now"));
+  await until("now");
   store.append(line("not mine", "ct_2", "other"));
   stop();
   store.append(line("too late"));
@@ -95,10 +99,14 @@ test("lines of an earlier server are read from the container's file; a line that
   earlier.append(line("one"));
   earlier.append(line("two"));
   await earlier.flush();
-  await writeFile(join(dir, "ct_1.ndjson"), `${await readFile(join(dir, "ct_1.ndjson"), "utf8")}{"atMs":1,"te`);
+  await writeFile(join(dir, "ct_1.ndjson"), `${await readFile(join(dir, "ct_1.ndjson"), "utf8")}{"atMs":1,"te\n`);
   expect(await last(open(), { containerId: "ct_1" })).toEqual(["one", "two"]);
   expect(await last(open(), { containerId: "ct_1", tail: 1 })).toEqual(["two"]);
   expect(await last(open(), { containerId: "ct_never" })).toEqual([]);
+  // One that was taken back has lines of this server, too.
+  const store = open();
+  store.append(line("three"));
+  expect(await last(store, { containerId: "ct_1" })).toEqual(["one", "two", "three"]);
 });
 
 test("lines that come while the file is read are delivered after it, none lost and none twice", async () => {
@@ -126,7 +134,7 @@ test("a follower that leaves while the file is read gets nothing", async () => {
   stop();
   store.append(line("new"));
   await store.flush();
-  expect(await last(store, { containerId: "ct_1" })).toEqual(["new"]);
+  expect(await last(store, { containerId: "ct_1" })).toEqual(["old", "new"]);
   expect(texts).toEqual([]);
 });
 
@@ -136,7 +144,6 @@ test("a container's lines that memory had no room for are read from its file", a
     store.append(line(`mine ${i}`));
     store.append(line(`other ${i}`, "ct_2"));
   }
-  expect((await last(store, {})).length).toBeLessThanOrEqual(6);
   expect(await last(store, { containerId: "ct_1", tail: 10 })).toEqual(Array.from({ length: 10 }, (_, i) => `mine ${i + 10}`));
   await store.flush();
 });
@@ -156,6 +163,57 @@ test("a file is begun anew past its bound, one older is kept, and both are read"
   expect(texts).toEqual(Array.from({ length: texts.length }, (_, i) => `${60 - texts.length + i}`));
 });
 
+test("of a function come the last lines of all its containers in order of time, those of earlier servers too", async () => {
+  const at = (atMs: number, text: string, containerId: string, name?: string): LogLine => ({ ...line(text, containerId, name), atMs });
+  const first = open();
+  for (const each of [at(1, "a", "ct_ended"), at(3, "c", "ct_ended"), at(2, "b", "ct_lives"), at(5, "e", "ct_lives"), at(4, "-", "ct_other", "other")])
+    first.append(each);
+  await first.flush();
+  const store = open();
+  for (const each of [at(6, "f", "ct_lives"), at(7, "g", "ct_new")]) store.append(each);
+  expect(await last(store, { name: "HELLO" })).toEqual(["a", "b", "c", "e", "f", "g"]);
+  expect(await last(store, { name: "hello", tail: 4 })).toEqual(["c", "e", "f", "g"]);
+  expect(await last(store, { name: "hello", tail: 2 })).toEqual(["f", "g"]);
+  expect(await last(store, { name: "other" })).toEqual(["-"]);
+  expect(await last(store, {})).toEqual(["a", "b", "c", "-", "e", "f", "g"]);
+  expect([...(await store.names())].toSorted()).toEqual(["hello", "other"]);
+  await store.flush();
+});
+
+test("who follows a function gets what earlier servers left and what comes meanwhile, none lost and none twice", async () => {
+  const earlier = open();
+  earlier.append(line("old"));
+  await earlier.flush();
+  const store = open({ memoryLines: 20 });
+  const early = Array.from({ length: 40 }, (_, i) => `early ${i}`);
+  for (const text of early) store.append(line(text));
+  const { texts, until } = follow(store, { name: "hello", tail: 1_000 });
+  const late = Array.from({ length: 15 }, (_, i) => `late ${i}`);
+  for (const text of late) store.append(line(text));
+  store.append(line("of a new container", "ct_2"));
+  await until("of a new container");
+  store.append(line("after"));
+  expect(texts).toEqual(["old", ...early, ...late, "of a new container", "after"]);
+  await store.flush();
+});
+
+test("of a function's long past only what is asked for is held, whole lines from the end of its files on", async () => {
+  const earlier = open({ fileBytes: 40_000 });
+  const name = (text: string): string => text.slice(0, text.indexOf(" "));
+  for (let i = 0; i < 200; i++) {
+    // Some are longer than what is read at a time.
+    earlier.append({ ...line(`${i} ${"ü".repeat(i % 50 === 0 ? 10_000 : 100)}`, `ct_${i % 3}`), atMs: i });
+    await earlier.flush();
+  }
+  const texts = await last(open(), { name: "hello", tail: 60 });
+  expect(texts.map(name)).toEqual(Array.from({ length: 60 }, (_, i) => `${140 + i}`));
+  // Bounded by what all files of one container may have.
+  const few = await last(open({ fileBytes: 5_000 }), { name: "hello", tail: 1_000 });
+  expect(few.map(name)).toEqual(Array.from({ length: few.length }, (_, i) => `${200 - few.length + i}`));
+  expect(few.length).toBeGreaterThan(20);
+  expect(few.length).toBeLessThan(60);
+});
+
 test("a container's name can't lead out of the folder", async () => {
   const store = open();
   store.append(line("x", "../../evil"));
@@ -163,11 +221,18 @@ test("a container's name can't lead out of the folder", async () => {
   expect(await readdir(dir)).toEqual(["______evil.ndjson"]);
 });
 
-test("memory is bounded by bytes too", async () => {
-  const store = open({ memoryBytes: 1_000 });
-  for (let i = 0; i < 100; i++) store.append(line("x".repeat(100)));
-  expect((await last(store, {})).length).toBeLessThanOrEqual(15);
+test("memory is bounded by lines", async () => {
+  const store = openWithoutFiles({ memoryLines: 4 });
+  for (let i = 0; i < 100; i++) store.append(line("x"));
   await store.flush();
+  expect((await last(store, {})).length).toBeLessThanOrEqual(6);
+});
+
+test("memory is bounded by bytes too", async () => {
+  const store = openWithoutFiles({ memoryBytes: 1_000 });
+  for (let i = 0; i < 100; i++) store.append(line("x".repeat(100)));
+  await store.flush();
+  expect((await last(store, {})).length).toBeLessThanOrEqual(15);
 });
 
 test("lines that the disk does not keep up with are counted, and told", async () => {

@@ -1,10 +1,11 @@
 import type { Logger } from "@samovar/kit";
 import type { LogLine } from "@samovar/protocol";
 import type { LogQuery } from "@samovar/scheduler";
-import { LogFiles, isOfTask, type LogFileLimits } from "./log-files.ts";
+import { LogFiles, type LogFileLimits } from "./log-files.ts";
+import { PastLogs, isOfTask } from "./past-logs.ts";
 
 export interface LogLimits extends LogFileLimits {
-  /** Lines of all containers that are kept in memory; older ones are read from the containers' files. */
+  /** Lines of all containers that are kept in memory; older ones, and those of earlier servers, are read from the containers' files. */
   readonly memoryLines: number;
   readonly memoryBytes: number;
 }
@@ -35,15 +36,16 @@ interface Follower {
 export class LogStore {
   readonly #limits: LogLimits;
   readonly #files: LogFiles;
+  readonly #past: PastLogs;
   #lines: LogLine[] = [];
   #bytes = 0;
-  /** Some lines of this server are in files only. */
-  #trimmed = false;
   readonly #followers = new Set<Follower>();
 
   constructor(dir: string, logger: Logger, limits: Partial<LogLimits> = {}) {
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
     this.#files = new LogFiles(dir, logger, this.#limits);
+    // As much as all files of one container.
+    this.#past = new PastLogs(this.#files, logger, 2 * this.#limits.fileBytes);
   }
 
   append(line: LogLine): void {
@@ -64,20 +66,18 @@ export class LogStore {
   query(query: LogQuery, sink: LogSink): () => void {
     const follower: Follower = { query, sink, waiting: null };
     const past = query.tail === 0 ? [] : this.#lines.filter((line) => matches(line, query)).slice(-query.tail);
-    if (query.containerId !== null && past.length < query.tail && (past.length === 0 || this.#trimmed)) {
-      follower.waiting = [];
-      void this.#files.read(query.containerId, query.tail, query.taskId).then((lines) => this.#deliver(follower, lines));
-    } else {
-      this.#deliver(follower, past);
-      if (!query.follow) return () => {};
-    }
     this.#followers.add(follower);
+    if (past.length < query.tail) {
+      follower.waiting = [];
+      void this.#readPast(follower);
+    } else this.#deliver(follower, past);
     return () => void this.#followers.delete(follower);
   }
 
-  /** Whose lines are in memory: functions' names. */
-  names(): ReadonlySet<string> {
-    return new Set(this.#lines.map((line) => line.function));
+  /** Functions that have lines here. */
+  async names(): Promise<ReadonlySet<string>> {
+    const inFiles = await this.#past.functions();
+    return new Set([...inFiles, ...this.#lines.map((line) => line.function)]);
   }
 
   /** All that was appended is in the files. */
@@ -85,10 +85,26 @@ export class LogStore {
     return this.#files.flush();
   }
 
+  /** What files have is read as it is in one turn, and what comes after that turn waits in memory. */
+  async #readPast(follower: Follower): Promise<void> {
+    const { query } = follower;
+    const containerIds = query.containerId === null ? await this.#files.containers() : [query.containerId];
+    follower.waiting = [];
+    const inMemory = this.#lines.filter((line) => matches(line, query));
+    const past = await this.#past.read(containerIds, {
+      name: query.name,
+      taskId: query.taskId,
+      tail: query.tail,
+      instead: (hasFile) => inMemory.filter(({ containerId }) => !hasFile(containerId)),
+      isWanted: () => this.#followers.has(follower),
+    });
+    this.#deliver(follower, past);
+  }
+
   #deliver(follower: Follower, past: readonly LogLine[]): void {
     const { query, sink, waiting } = follower;
     // It left while its lines were read.
-    if (waiting && !this.#followers.has(follower)) return;
+    if (!this.#followers.has(follower)) return;
     for (const line of past) sink.line(line);
     follower.waiting = null;
     for (const line of (query.follow && waiting) || []) sink.line(line);
@@ -103,7 +119,6 @@ export class LogStore {
     for (let i = 0; i < at; i++) this.#bytes -= this.#lines[i]!.text.length;
     while (this.#bytes > memoryBytes && at < this.#lines.length) this.#bytes -= this.#lines[at++]!.text.length;
     this.#lines = this.#lines.slice(at);
-    this.#trimmed = true;
   }
 }
 

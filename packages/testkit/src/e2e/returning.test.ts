@@ -16,7 +16,10 @@ let starts = 0;
 let calls = 0;
 export const page = endpoint(
   { ...small, minContainers: 1, onStart: () => void starts++, onStop: (ctx) => lifeline("stopping " + ctx.reason) },
-  () => ({ starts, call: ++calls, pid: process.pid }),
+  () => {
+    console.log("call " + ++calls);
+    return { starts, call: calls, pid: process.pid };
+  },
 );
 export const call = fn({ ...small }, () => lifeline("called"));
 export const held = taskQueue({ ...small, retries: 3 }, async (input, ctx) => {
@@ -74,6 +77,8 @@ for (const driver of DRIVERS) {
     const before = await page(home);
     const containers = await idsOf(home, "page");
     for (const call of [2, 3]) {
+      // Lines are written behind: what was shown is on disk.
+      expect(await home.ok(["logs", "page"])).toContain(`call ${call - 1}`);
       await kill(home);
       await restart();
       // Before anything of it has come back, or just then.
@@ -83,6 +88,9 @@ for (const driver of DRIVERS) {
     }
     // It is as one of this server's own.
     const [id] = containers[0]!.split(" ");
+    const logs = await home.ok(["logs", "page"]);
+    expect(logs.match(/call \d/g)).toEqual(["call 1", "call 2", "call 3"]);
+    expect(logs).toBe(await home.ok(["container", "logs", id!]));
     expect(await home.ok(["container", "exec", id!, "--", "sh", "-c", "echo $SAMOVAR_CONTAINER_ID"])).toBe(`${id}\n`);
     await down(home);
   });
