@@ -32,6 +32,11 @@ test("malformed items are refused", () => {
   }
 });
 
+test("a stream of events says its end as an event that browsers tell of; lines have nothing beside items", () => {
+  expect(encodeItemEnd("sse")!.toString()).toBe("event: end\ndata: {}\n\n");
+  expect(encodeItemEnd("ndjson")).toBeNull();
+});
+
 test("an error keeps to one line of NDJSON and one event, without its stack", () => {
   const error = { name: "Error", message: "two\nlines", stack: "secret", code: "timeout" };
   expect(encodeItemError("ndjson", error).toString()).toBe('{"error":{"name":"Error","message":"two\\nlines","code":"timeout"}}\n');

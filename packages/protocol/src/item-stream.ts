@@ -48,9 +48,20 @@ export function encodeItemError(form: ItemForm, error: SerializedError): Buffer 
   }
 }
 
-/** What ends a stream that went well; only `values` says so in the stream itself. */
+/**
+ * What ends a stream that went well, so that it can be told from one that was cut off. Lines have nothing of the kind:
+ * each of them is an item, and the end of the body is theirs.
+ */
 export function encodeItemEnd(form: ItemForm): Buffer | null {
-  return form === "values" ? prefixed(TAG_END, null) : null;
+  switch (form) {
+    case "ndjson":
+      return null;
+    case "sse":
+      // Without data a browser would not tell of it.
+      return Buffer.from("event: end\ndata: {}\n\n");
+    case "values":
+      return prefixed(TAG_END, null);
+  }
 }
 
 /**

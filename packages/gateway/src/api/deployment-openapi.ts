@@ -148,7 +148,8 @@ function bodyOf(input: Kept | null): JsonSchema {
 function answersOf({ streaming }: CallableManifest, output: Kept | null): Record<string, JsonSchema> {
   const schema = output?.ref ?? {};
   if (streaming) {
-    const description = "A stream of items, each of the schema: one a line, or with `accept: text/event-stream` one an event's data";
+    const description =
+      "A stream of items, each of the schema: one a line, or with `accept: text/event-stream` one an event's data, and `event: end` after the last";
     return { 200: { description, headers: RESPONSE_HEADERS, content: { [CONTENT_TYPES.ndjson]: { schema }, [CONTENT_TYPES.sse]: { schema } } } };
   }
   const content = { [CONTENT_TYPES.json]: { schema }, ...(output ? {} : { "*/*": {} }) };
