@@ -26,7 +26,12 @@ export interface RuntimeDriver {
    * no main process of it lives, with `unsupported` without the capability `takeBack`.
    */
   takeBack(spec: Omit<ContainerSpec, "token">, events: ContainerEvents): Promise<RunningContainer>;
-  /** Kills what still runs and removes what is left; starts on their way are rejected. Idempotent. */
+  /**
+   * Ends what a dead server left and nobody has taken back, or will: it has so long to end by itself, and is killed then. Resolves
+   * when nothing of it is there. While it waits it may be called again, with less.
+   */
+  endLeft(waitMs: number): Promise<void>;
+  /** Kills what still runs and removes what is left of it; starts on their way are rejected. Idempotent. */
   dispose(): Promise<void>;
 }
 

@@ -113,6 +113,8 @@ class ScriptedDriver implements FakeDriver {
     return this.#toRunning(container);
   }
 
+  async endLeft(): Promise<void> {}
+
   async left(): Promise<ReadonlySet<string>> {
     return new Set();
   }

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { detectCgroups } from "./cgroup-detect.ts";
 import { realFiles } from "./cgroups.ts";
 import type { ContainerSpec } from "./driver.ts";
+import { makePipes, openPipes } from "./container-pipes.ts";
 import { createProcessDriver, type ProcessDriverOptions } from "./process-driver.ts";
 import { isAlive } from "./process-table.ts";
 
@@ -85,6 +86,20 @@ async function leaveBehind(containerId: string, alive: boolean): Promise<ChildPr
   return child;
 }
 
+/** One that has its pipes, as it has when it was started to its end. */
+async function leaveWhole(containerId: string): Promise<ChildProcess> {
+  const folder = join(options.home, containerId);
+  await mkdir(folder, { recursive: true });
+  await makePipes([folder]);
+  const { ends, pipes, closeEnds } = openPipes(folder);
+  const env = { SAMOVAR_CONTAINER_ID: containerId, PATH: process.env["PATH"] };
+  const child = spawn("sleep", ["600"], { stdio: ["ignore", ends.stdout, ends.stderr, ends.life], detached: true, env });
+  await once(child, "spawn");
+  closeEnds();
+  for (const pipe of [pipes.stdout, pipes.stderr, pipes.life]) pipe.close();
+  return child;
+}
+
 /** A clock, and a logger that tells when the look that the clock set off is over. */
 function clockAndLooks(): { clock: FakeClock; logger: Logger; look(byMs: number): Promise<string> } {
   const clock = new FakeClock();
@@ -129,6 +144,45 @@ test.runIf(process.platform === "linux")("leftovers that stay too long are kille
   expect(await exited).toEqual([null, "SIGKILL"]);
   expect(await containers()).toEqual([]);
   await driver.dispose();
+});
+
+test.runIf(process.platform === "linux")("what a dead server left has its time to end by itself when it is to be ended, and is killed then", async () => {
+  const { clock, logger } = clockAndLooks();
+  const [ends, stays] = await Promise.all([leaveWhole("ct_ends"), leaveWhole("ct_stays")]);
+  const driver = await createProcessDriver({ ...options, clock, logger });
+  const looks = clock.pending;
+  const over = driver.endLeft(5_000);
+  expect(clock.pending).toBe(looks + 1);
+  const exits = [once(ends, "exit"), once(stays, "exit")];
+  ends.kill("SIGTERM");
+  expect(await exits[0]).toEqual([null, "SIGTERM"]);
+  expect(isAlive(stays.pid!)).toBe(true);
+  clock.advance(5_000);
+  await over;
+  expect(await exits[1]).toEqual([null, "SIGKILL"]);
+  expect(await containers()).toEqual([]);
+  await driver.dispose();
+});
+
+test.runIf(process.platform === "linux")("the end of what a dead server left is not waited for longer than it takes, nor when it is hurried", async () => {
+  const { clock, logger } = clockAndLooks();
+  const child = await leaveWhole("ct_ends");
+  const driver = await createProcessDriver({ ...options, clock, logger });
+  const over = driver.endLeft(5_000);
+  child.kill("SIGTERM");
+  await over;
+  expect(await containers()).toEqual([]);
+  await driver.dispose();
+
+  const other = await leaveWhole("ct_stays");
+  const next = await createProcessDriver({ ...options, clock, logger });
+  const waiting = next.endLeft(5_000);
+  const exited = once(other, "exit");
+  await next.endLeft(0);
+  expect(await exited).toEqual([null, "SIGKILL"]);
+  await waiting;
+  expect(await containers()).toEqual([]);
+  await next.dispose();
 });
 
 test("a driver that is disposed does not wait for leftovers", async () => {

@@ -75,6 +75,10 @@ class ProcessDriver implements RuntimeDriver {
     return this.#ledger.begin(spec, () => this.#start(spec, events));
   }
 
+  endLeft(waitMs: number): Promise<void> {
+    return this.#stale.end(waitMs);
+  }
+
   left(): Promise<ReadonlySet<string>> {
     return this.#stale.living("process");
   }

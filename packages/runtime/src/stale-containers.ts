@@ -39,7 +39,7 @@ export interface LeftContainer {
  * none of them waits for a reader.
  *
  * States of one container: left → cleared, or taken → ended. Of the whole: waiting (some are left, a timer is set) → done;
- * `stop` ends the waiting; `dispose` clears what has ended by then and leaves the others to the next server.
+ * `end` hurries it on; `stop` ends the waiting; `dispose` clears what has ended by then and leaves the others to the next server.
  */
 export class StaleContainers {
   readonly #options: StaleContainersOptions;
@@ -104,6 +104,18 @@ export class StaleContainers {
       this.#taken.delete(containerId);
       await this.#clearShared();
     });
+  }
+
+  /**
+   * Waits until what is left has ended, so long at most, and kills and clears it then. To be called when nobody will take
+   * any more; once more with 0, and the wait is over.
+   */
+  async end(waitMs: number): Promise<void> {
+    if (this.#left.size === 0) return;
+    // One without pipes had not begun when its server died.
+    const ended = Promise.all([...this.#left].map((id) => this.#pipes.get(id)?.life.closed ?? Promise.resolve()));
+    if (waitMs > 0) await withinMs(this.#options.clock, waitMs, ended);
+    await this.#inTurn(() => this.#look({ kill: true, isLast: true }));
   }
 
   /** From now on none can be taken, and it is looked no more. */
@@ -191,6 +203,17 @@ export class StaleContainers {
     if (pipes) closePipes(pipes);
     this.#pipes.delete(containerId);
   }
+}
+
+/** Resolves with `done`, or then. */
+function withinMs(clock: Clock, ms: number, done: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(ms, resolve);
+    void done.then(() => {
+      cancel();
+      resolve();
+    });
+  });
 }
 
 function endProcess(pid: number): void {

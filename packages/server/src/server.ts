@@ -67,6 +67,8 @@ export interface SamovarServer {
 /** An embedded server to which no session came ends by itself. */
 const EMBEDDED_LONELY_MS = 10_000;
 const MAX_DRAIN_MS = 300_000;
+/** What an earlier server left looks for one for 10 s, lets inputs finish for 10 s, and has 30 s for its stop hooks unless set. */
+const MAX_LEFT_MS = 45_000;
 
 /**
  * Builds everything and owns its start and stop. Order of the start: lock, then what needs nothing from each other side
@@ -319,6 +321,8 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
         queues.dispose();
         await schedules.dispose();
         await Promise.all([sessions.closeAll(reason, drainMs), deployments.closeAll(reason, drainMs)]);
+        // An embedded server is one command's, which has nothing to do with what a server that stayed has left.
+        if (!config.embedded) await driver.endLeft(Math.min(drainMs, MAX_LEFT_MS));
       },
       // The compile cache would else be written at the process's exit, when the lock is gone.
       finish: () => disposeAll([flushCompileCache, () => logs.flush(), () => storage.flush(), () => code.settled(), ...undo]),

@@ -67,6 +67,11 @@ export class Leftovers {
     return this.#stale!.take(containerId, "oci");
   }
 
+  /** As of StaleContainers. */
+  async end(waitMs: number): Promise<void> {
+    await this.#stale?.end(waitMs);
+  }
+
   /** One that was taken has ended. */
   ended(containerId: string): Promise<void> {
     return this.#stale!.ended(containerId);

@@ -169,6 +169,10 @@ class OciDriver implements RuntimeDriver {
     return this.#ledger.begin(spec, () => this.#start(spec, events));
   }
 
+  endLeft(waitMs: number): Promise<void> {
+    return this.#parts.leftovers.end(waitMs);
+  }
+
   left(): Promise<ReadonlySet<string>> {
     return this.#parts.leftovers.living();
   }

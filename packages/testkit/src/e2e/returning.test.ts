@@ -37,11 +37,18 @@ export const busy = endpoint({ ...small }, async (input, ctx) => {
 });
 `;
 
+const SLOW = `
+import { App, endpoint } from "samovar";
+${APP_LIFELINE}
+new App("slow");
+export const slow = endpoint({ memory: "128Mi", stopGracePeriod: "3s", onStart: () => lifeline("starting") }, () => "started");
+`;
+
 const withoutCrun = await needDebianPackage("crun");
 const DRIVERS = ["process", ...(withoutCrun === null ? ["oci"] : [])];
 
 async function deployed(context: TestContext, driver: string): Promise<{ home: TestHome; tasks: TestTasks; restart: () => Promise<void> }> {
-  const home = await TestHome.create({ "app.js": APP });
+  const home = await TestHome.create({ "app.js": APP, "slow.js": SLOW });
   context.onTestFinished(() => home.dispose());
   const up = (): Promise<string> => home.ok(["up", "-d", "--port", "0", "--driver", driver]);
   await up();
@@ -130,6 +137,16 @@ for (const driver of DRIVERS) {
     handler.go();
     expect((await free).text).toBe("free");
     expect(await idsOf(home, "busy")).toHaveLength(1);
+    await down(home);
+  });
+
+  test(`${driver}: of a container that was starting a stop of the next server leaves nothing`, async (context) => {
+    const { home, restart } = await deployed(context, driver);
+    const deploy = home.cli(["deploy", "slow.js", "--env", `LIFELINE=${home.lifelines.port}`]);
+    await home.lifelines.next("starting");
+    await kill(home);
+    expect((await deploy.exited).code).toBe(1);
+    await restart();
     await down(home);
   });
 
