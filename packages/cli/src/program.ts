@@ -19,7 +19,7 @@ export function createProgram(version: string, choose: Choose): Command {
     .description("Run functions, classes and services in warm containers, on your own machines")
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "show help")
-    .helpCommand("help [command]", "show help for a command")
+    .helpCommand("help [command...]", "show help for a command, such as container exec")
     .showSuggestionAfterError(true)
     .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
     .addHelpText(

@@ -25,7 +25,23 @@ test("without a command the help is shown", async () => {
   expect(io.out()).toContain("Usage: samovar");
 });
 
+test.each([[["container", "exec"]], [["container"]], [["logs"]], [["token", "delete"]]])("help of %j is what it says with --help", async (names) => {
+  const [asked, flagged] = [create(), create()];
+  expect(await runCli([...names, "--help"], flagged)).toBe(0);
+  expect(await runCli(["help", ...names], asked)).toBe(0);
+  expect(asked.out()).toBe(flagged.out());
+  expect(asked.out()).toMatch(/^Usage: samovar /);
+});
+
+test("help of a command runs nothing, whatever stands behind its name", async () => {
+  const io = create();
+  expect(await runCli(["help", "logs", "predict"], io)).toBe(0);
+  expect(io.out()).toContain("Usage: samovar logs");
+});
+
 test.each([
+  [["help", "statsu"], /unknown command 'statsu'\n\(Did you mean status\?\)/],
+  [["help", "container", "lsit"], /unknown command 'lsit'\n\(Did you mean list\?\)/],
   [["statsu"], /unknown command 'statsu'\n\(Did you mean status\?\)/],
   [["run", "app.ts", "--inptu", "1"], /unknown option '--inptu'\n\(Did you mean --input\?\)/],
   [["container", "lsit"], /unknown command 'lsit'\n\(Did you mean list\?\)/],

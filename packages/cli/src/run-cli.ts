@@ -1,4 +1,4 @@
-import { CommanderError } from "commander";
+import { CommanderError, type Command } from "commander";
 import { ExitError, type CommandContext } from "./command-context.ts";
 import { createInterrupt, InterruptedError, orAborted } from "./interrupt.ts";
 import type { CliIo } from "./io.ts";
@@ -63,11 +63,27 @@ function parseCommandLine(argv: readonly string[], io: CliIo): Invocation | numb
     return 0;
   }
   try {
-    program.parse(argv, { from: "user" });
+    program.parse(spellOutHelp(program, argv), { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode !== 0) io.stderr.write("  → `samovar --help` lists the commands, `samovar COMMAND --help` the options of one\n");
     return error.exitCode;
   }
   return invocation ?? 1;
+}
+
+/** `help container exec` as `container exec --help`. A name that there is not is left to be refused as a command that there is not. */
+function spellOutHelp(program: Command, argv: readonly string[]): readonly string[] {
+  const [first, ...names] = argv;
+  if (first !== "help" || names.length === 0) return argv;
+  const path: string[] = [];
+  for (let command = program; command.commands.length > 0 && path.length < names.length;) {
+    const name = names[path.length]!;
+    const child = command.commands.find((each) => each.name() === name || each.aliases().includes(name));
+    // Without a command of its own to run, that is all that it comes to. Options, and `help help`, are `help`'s.
+    if (!child) return name.startsWith("-") || name === "help" ? argv : [...path, name];
+    path.push(name);
+    command = child;
+  }
+  return [...path, "--help"];
 }

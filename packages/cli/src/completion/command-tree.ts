@@ -44,9 +44,11 @@ function walk(command: Command, path: string): CommandNode[] {
   const below = children
     .filter((child) => child.name() !== "help")
     .flatMap((child) => [child.name(), ...child.aliases()].flatMap((name) => walk(child, path === "" ? name : `${path} ${name}`)));
-  // `samovar help COMMAND` takes what `samovar` takes.
-  return path === "" ? [node, { ...node, path: "help", options: [], values: [] }, ...below] : [node, ...below];
+  return path === "" ? [node, ...below, ...[node, ...below].filter(({ commands }) => commands.length > 0).map(toHelpOf)] : [node, ...below];
 }
+
+/** `samovar help COMMAND` takes the commands that `samovar COMMAND` takes. */
+const toHelpOf = (node: CommandNode): CommandNode => ({ ...node, path: `help ${node.path}`.trim(), options: [], values: [], variadic: false });
 
 /** A kind as the scripts spell it. */
 export const toKindWord = (kind: ValueKind): string => (typeof kind === "string" ? kind : `one of ${kind.join(" ")}`);

@@ -51,6 +51,7 @@ const CASES: readonly [line: string, offered: readonly string[]][] = [
   ["token re", ["revoke"]],
   ["token del", ["delete"]],
   ["help dow", ["down"]],
+  ["help container ex", ["exec"]],
   ["deployment inspect ", ["deployment-one", "deployment-two"]],
   ["deployment inspect --json deployment-t", ["deployment-two"]],
   ["deployment scale x ", []],
