@@ -42,7 +42,7 @@ export class StandingServer {
   }
 
   async delete(name: string): Promise<void> {
-    await runSamovar(this.#home, ["deployment", "delete", name]);
+    await runSamovar(this.#home, ["deployment", "delete", name, "--yes"]);
   }
 
   endpoint(name: string): URL {

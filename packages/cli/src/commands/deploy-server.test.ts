@@ -70,10 +70,10 @@ test("a deploy is called by its URL, the next replaces it, and rollback brings i
     [2, false],
     [1, true],
   ]);
-  expect(await cli(["deployment", "delete", "turn@2"])).toBe("turn@2 is deleted\n");
+  expect(await cli(["deployment", "delete", "turn@2", "--yes"])).toBe("turn@2 is deleted\n");
   const admin = readFileSync(join(server.env.SAMOVAR_HOME!, "admin-token"), "utf8").trim();
   expect(await call(`${url}@2`, admin)).toBe(404);
-  await cli(["deployment", "delete", "turn"]);
+  await cli(["deployment", "delete", "turn", "-y"]);
   expect(await call(url, admin)).toBe(404);
 });
 

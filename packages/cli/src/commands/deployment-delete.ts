@@ -4,13 +4,16 @@ import type { CommandContext, ExitCode } from "../command-context.ts";
 import type { DeleteFlags } from "../flags.ts";
 import { connectServer } from "../server-link/open-server.ts";
 
-/** Asks at a terminal; a script, which nobody can answer for, has said it by its command. */
+/** Asks at a terminal. What can't be brought back isn't done for a script that doesn't say `--yes`. */
 export async function deploymentDelete(context: CommandContext, options: DeleteFlags & { readonly name: string }): Promise<ExitCode> {
   const { screen, interrupt } = context;
   const { name, version } = parseNameAndVersion(options.name);
+  if (!options.yes && !context.io.isInteractive) {
+    throw new SamovarError("invalid_request", `Nobody can be asked whether to delete ${options.name}`, { fields: { fix: "Add --yes" } });
+  }
   const client = await connectServer(context);
   try {
-    if (context.io.isInteractive && !options.yes) {
+    if (!options.yes) {
       const detail = await client.deployment(name, interrupt.signal);
       const what =
         version === null

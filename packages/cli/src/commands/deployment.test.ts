@@ -168,12 +168,17 @@ test("delete asks at a terminal, and only yes is yes", async () => {
   expect(yes.server.requests.at(-1)).toBe("DELETE /api/v1/deployments/predict?version=1");
 });
 
-test("delete with --yes asks nobody, and nor does a script", async () => {
-  const { io, server } = await setUp(undefined, { isTTY: true });
+test.each([true, false])("delete with --yes asks nobody (at a terminal: %j)", async (isTTY) => {
+  const { io, server } = await setUp(undefined, { isTTY });
   expect(await runCli(["deployment", "delete", "predict", "--yes"], io)).toBe(0);
-  const script = await setUp();
-  expect(await runCli(["deployment", "delete", "predict"], script.io)).toBe(0);
-  expect([...server.requests, ...script.server.requests]).toEqual(["DELETE /api/v1/deployments/predict", "DELETE /api/v1/deployments/predict"]);
+  expect(server.requests).toEqual(["DELETE /api/v1/deployments/predict"]);
+});
+
+test("delete without a terminal and without --yes deletes nothing, and says what to add", async () => {
+  const { io, server } = await setUp();
+  expect(await runCli(["deployment", "delete", "predict@1"], io)).toBe(1);
+  expect(io.err()).toMatch(/Nobody can be asked whether to delete predict@1[^]*--yes/);
+  expect(server.requests).toEqual([]);
 });
 
 test("delete of a version that is no number is refused", async () => {

@@ -80,7 +80,7 @@ export function addDeploymentCommands(program: Command, choose: Choose): void {
     .command("delete")
     .description("remove a deployment with all its versions, or as NAME@2 one version that is not active")
     .argument("<name>", "the deployment's name, or NAME@VERSION")
-    .option("-y, --yes", "don't ask; without a terminal nobody is asked")
+    .option("-y, --yes", "don't ask; without a terminal, where nobody can be asked, it has to be said")
     .addOption(jsonOption())
     .addHelpText("after", "\nExamples:\n  samovar deployment delete predict\n  samovar deployment delete predict@2 --yes")
     .action((name: string, options: DeleteFlags) =>

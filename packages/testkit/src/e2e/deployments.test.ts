@@ -156,12 +156,12 @@ test.concurrent("stop refuses calls with the way back, start serves again, delet
   await home.ok(["deployment", "start", "page"]);
   expect((await page(home)).status).toBe(200);
   await deploy(home, { text: "v2" });
-  await home.ok(["deployment", "delete", "page@1"]);
+  await home.ok(["deployment", "delete", "page@1", "--yes"]);
   expect((await page(home, "page@1")).status).toBe(404);
   const rollback = home.cli(["deployment", "rollback", "page", "1"]);
   expect((await rollback.exited).code).toBe(1);
   expect(rollback.err()).toMatch(/page has no version 1: it was deleted, or never was/);
-  await home.ok(["deployment", "delete", "page"]);
+  await home.ok(["deployment", "delete", "page", "-y"]);
   expect((await page(home)).status).toBe(404);
   await home.endServer();
 });
