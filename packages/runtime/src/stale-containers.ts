@@ -28,7 +28,7 @@ export interface StaleContainersOptions {
 }
 
 /** What a driver goes on with. */
-export interface LeftContainer {
+export interface TakenContainer {
   readonly record: ContainerRecord;
   readonly pipes: ContainerPipes;
 }
@@ -86,7 +86,7 @@ export class StaleContainers {
   }
 
   /** From now on it is the driver's to end. Rejects with `not_found` where its main process doesn't live, or is another driver's. */
-  take(containerId: string, driver: ContainerRecord["driver"]): Promise<LeftContainer> {
+  take(containerId: string, driver: ContainerRecord["driver"]): Promise<TakenContainer> {
     return this.#inTurn(async () => {
       const record = this.#left.has(containerId) && !this.#stopped ? await this.#readLiving(containerId, driver) : null;
       if (!record) throw new SamovarError("not_found", `Container ${containerId} can't be taken back: an earlier server has left no main process of it`);

@@ -3,14 +3,14 @@ import type { Deadline } from "./deadlines.ts";
 import type { InputFailure } from "./input.ts";
 import type { Pool } from "./pool.ts";
 import type { PoolInput } from "./pool-types.ts";
-import type { HeldInput, Worker } from "./worker.ts";
+import type { WorkerInput, Worker } from "./worker.ts";
 import type { AnswerEvents, InputStream } from "./worker-peer.ts";
 
 /**
  * One try of one input on one worker: what its stream's frames and its worker's end mean. It is fenced by being this
  * object: once its input goes on without it (timeout, retry), whatever still comes only frees the slot.
  */
-export class Attempt implements AnswerEvents, HeldInput {
+export class Attempt implements AnswerEvents, WorkerInput {
   readonly input: PoolInput;
   readonly worker: Worker;
   readonly startedAtMs: number;

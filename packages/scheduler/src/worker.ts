@@ -4,7 +4,7 @@ import { nextWorkerState, type WorkerEvent, type WorkerState } from "./states.ts
 import type { WorkerPeer } from "./worker-peer.ts";
 
 /** An input in a worker's hands, as the container sees it. */
-export interface HeldInput {
+export interface WorkerInput {
   /** Its caller was answered (timeout, hang-up) and the handler goes on regardless: nobody waits for it. */
   readonly stuck: boolean;
   /** The worker is gone: `oom`, `exit 3`, `SIGSEGV` … Also after `giveBack`. */
@@ -17,9 +17,9 @@ export interface HeldInput {
 export class Worker {
   readonly container: Container;
   readonly index: number;
-  readonly held = new Set<HeldInput>();
+  readonly held = new Set<WorkerInput>();
   /** Given back, while their handlers may still run. */
-  readonly #givenBack = new Set<HeldInput>();
+  readonly #givenBack = new Set<WorkerInput>();
   peer: WorkerPeer | null = null;
   pid: number | null = null;
   /** Inputs given so far to this process, for `maxInputsPerWorker`. */

@@ -5,7 +5,7 @@ import { removeStaleCgroups } from "../cgroups.ts";
 import { removeFolder } from "../container-folder.ts";
 import { readRecord } from "../container-record.ts";
 import type { ContainerNetworks } from "../network/container-network.ts";
-import { StaleContainers, type LeftContainer } from "../stale-containers.ts";
+import { StaleContainers, type TakenContainer } from "../stale-containers.ts";
 
 export interface LeftoversOptions {
   /** The containers' folder. */
@@ -63,7 +63,7 @@ export class Leftovers {
   }
 
   /** As of StaleContainers. */
-  take(containerId: string): Promise<LeftContainer> {
+  take(containerId: string): Promise<TakenContainer> {
     return this.#stale!.take(containerId, "oci");
   }
 
