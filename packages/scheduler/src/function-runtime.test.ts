@@ -65,6 +65,7 @@ class OneTask implements InputSource {
       sink: { started() {}, result: done, head() {}, data: () => true, end() {}, error: done },
       attempt: 1,
       given() {},
+      released() {},
     };
   }
 

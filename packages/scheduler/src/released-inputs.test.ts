@@ -52,6 +52,7 @@ function feedOne(pool: Pool): void {
     take: () => waiting.pop() ?? null,
     startFailed() {},
     detached() {},
+    wake() {},
   };
   pool.attach(source);
   pool.sourceChanged();

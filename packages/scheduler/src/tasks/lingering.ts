@@ -20,6 +20,10 @@ export class Lingering {
     this.#lookAgain = lookAgain;
   }
 
+  get isEmpty(): boolean {
+    return this.#byLine.size === 0;
+  }
+
   holdsBack(task: WaitingTask): boolean {
     return this.#byLine.size > 0 && this.#byLine.has(toLine(task));
   }

@@ -10,7 +10,8 @@ import { Lingering } from "./lingering.ts";
 import { toResultText } from "./result-head.ts";
 import { RunningTask, type RunningTaskOwner } from "./running-task.ts";
 import type { TaskChanges, TaskEvent } from "./task-changes.ts";
-import { TaskWindow, comparePositions } from "./task-window.ts";
+import { TaskReader } from "./task-reader.ts";
+import { TaskWindow } from "./task-window.ts";
 
 export interface TaskQueueOptions {
   /** The store's name of it. */
@@ -26,6 +27,8 @@ export interface TaskQueueOptions {
   readonly random: () => number;
   /** A task may have to be looked at then: it is due, or expires. */
   readonly alarm: (atMs: number) => void;
+  /** It may be empty now. */
+  readonly emptied: () => void;
   readonly observer: TaskObserver;
 }
 
@@ -46,11 +49,8 @@ export interface AttemptEnd {
   readonly ranMs: number;
 }
 
-/** Below it more are read, and how many at a time: a read waits behind the ends of tasks, and what is here has to last for that long. Together no more than a window holds. */
-const LOW = 512;
-const READ = 512;
-/** A settlement that could not be written is tried again: the work is done, and would else be done twice. A read, too. */
-const AGAIN_MS = { first: 250, most: 30_000 };
+/** A settlement that could not be written is tried again: the work is done, and would else be done twice. */
+const SETTLE_AGAIN_MS = { first: 250, most: 30_000 };
 
 /**
  * The tasks of one queue: which of them wait in memory, which run. The store is the truth about what is accepted and
@@ -65,6 +65,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   readonly #window: TaskWindow;
   readonly #running = new Map<string, RunningTask>();
   readonly #lingering: Lingering;
+  readonly #reader: TaskReader;
   #target: FunctionRuntime | null = null;
   #pool: Pool | null = null;
   /** Why its function takes none. */
@@ -73,16 +74,13 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   #pending = 0;
   /** Ends of tasks that others of their key wait for, until it is known which are ready by them. */
   #unfolding = 0;
-  #reading = false;
-  #readAgainMs = AGAIN_MS.first;
-  /** While a read is under way: what it finds is known to here alone. */
-  #lowered: { readonly to: QueuePosition | null } | null = null;
 
   constructor(options: TaskQueueOptions) {
     this.key = options.key;
     this.#options = options;
     this.#window = new TaskWindow(options);
     this.#lingering = new Lingering(options.clock, () => this.lookAgain());
+    this.#reader = new TaskReader(options, this.#window, { isRunning: (id) => this.#running.has(id), readEnded: () => this.#readEnded() });
   }
 
   get pending(): number {
@@ -93,9 +91,11 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     return this.#target;
   }
 
-  /** Nothing of it is in memory or on its way: it can be forgotten. */
+  /** Nothing of it waits, runs or is on its way: it can be forgotten. */
   get isEmpty(): boolean {
-    return this.#pending <= 0 && this.#running.size === 0 && this.#window.size === 0 && !this.#reading;
+    return (
+      this.#pending <= 0 && this.#lingering.isEmpty && this.#unfolding === 0 && this.#running.size === 0 && this.#window.size === 0 && !this.#reader.isReading
+    );
   }
 
   /** Why what is here waits; null when it is for a container's room alone, or nothing is known. */
@@ -209,17 +209,14 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
 
   /** Something may be ready in the store after this position (null: anywhere). */
   knowOnlyTo(position: QueuePosition | null): void {
-    this.#window.knowOnlyTo(position);
-    if (!this.#reading) return;
-    const isLower = !this.#lowered || (this.#lowered.to !== null && (position === null || comparePositions(position, this.#lowered.to) < 0));
-    if (isLower) this.#lowered = { to: position };
+    this.#reader.knowOnlyTo(position);
   }
 
   /** Gives out what can be given, and reads what is missing. */
   wake(): void {
     if (!this.#target) return;
     if (this.#window.size > 0) this.#feed(this.#target);
-    this.#refill();
+    this.#reader.refill();
   }
 
   #feed(target: FunctionRuntime): void {
@@ -236,40 +233,10 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     this.#pool.sourceChanged();
   }
 
-  #refill(): void {
-    const { store, logger } = this.#options;
-    const after = this.#window.knownTo;
-    if (after === null || this.#reading || !this.#window.isLow(LOW)) return;
-    this.#reading = true;
-    this.#lowered = null;
-    store.ready(this.key, after, READ).then(
-      (tasks) => {
-        this.#reading = false;
-        this.#readAgainMs = AGAIN_MS.first;
-        this.#window.fill(tasks, (task) => this.#running.has(task.id) || this.#isLost(task));
-        if (this.#lowered) this.#window.knowOnlyTo(this.#lowered.to);
-        this.wake();
-        if (this.#window.size === 0) this.#pool?.sourceChanged();
-      },
-      (error: unknown) => {
-        logger.error({ queue: this.key, error: String(error) }, "Tasks could not be read: tried again");
-        this.#options.clock.after(this.#readAgainMs, () => {
-          this.#reading = false;
-          this.wake();
-        });
-        this.#readAgainMs = Math.min(this.#readAgainMs * 2, AGAIN_MS.most);
-      },
-    );
-  }
-
-  /** One whose input is lost fails, as any other that can't be run. */
-  #isLost(task: WaitingTask): boolean {
-    if (task.lostInput === undefined || !this.#target) return false;
-    this.#pending--;
-    const running = new RunningTask(this, task, this.#target);
-    this.#running.set(task.id, running);
-    this.#failUnstarted(running, new SamovarError("storage_failed", `Its input is lost: ${task.lostInput}`));
-    return true;
+  #readEnded(): void {
+    this.wake();
+    // Its containers waited for what might come.
+    if (this.#window.size === 0) this.#pool?.sourceChanged();
   }
 
   #failUnstarted(running: RunningTask, error: SamovarError): void {
@@ -277,24 +244,11 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     running.error({ error, thrown: null, containerId: null, attempt: 0, retryable: false });
   }
 
-  /** Reads the one that has become ready at this position, where it belongs into the window: the next of a concurrency key. */
+  /** The next of a concurrency key has become ready at this position. */
   #fetch(position: QueuePosition): void {
     if (!this.#window.knows(position) || this.holds(position.id)) return;
     this.#unfolding++;
-    const before = { rank: position.rank, id: position.id.slice(0, -1) };
-    const giveUp = (): void => {
-      this.knowOnlyTo(before);
-      this.wake();
-    };
-    this.#options.store
-      .ready(this.key, before, 1)
-      .then((tasks) => {
-        const task = tasks.find(({ id }) => id === position.id);
-        if (!task) return giveUp();
-        if (!this.#running.has(task.id) && !this.#isLost(task)) this.#window.add(task);
-        this.wake();
-      }, giveUp)
-      .finally(() => this.#unfolded());
+    void this.#reader.fetch(position).finally(() => this.#unfolded());
   }
 
   /** When that was the last, containers that wait for nothing else are free for others. */
@@ -310,7 +264,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
   }
 
   get expectsMore(): boolean {
-    return this.#unfolding > 0 || (this.#reading && this.#pending > 0);
+    return this.#unfolding > 0 || (this.#reader.isReading && this.#pending > 0);
   }
 
   get waitsSinceMs(): number {
@@ -323,7 +277,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     if (!by) return null;
     const nowMs = this.#options.clock.now();
     for (let task = this.#window.take(); task; task = this.#window.take()) {
-      if (this.#window.isLow(LOW)) this.#refill();
+      this.#reader.refill();
       if (task.expiresAtMs !== null && task.expiresAtMs <= nowMs) {
         this.#options.alarm(task.expiresAtMs);
         continue;
@@ -333,7 +287,8 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
       const running = new RunningTask(this, task, by);
       this.#running.set(task.id, running);
       this.#pending--;
-      return running;
+      if (task.lostInput === undefined) return running;
+      this.#failUnstarted(running, new SamovarError("storage_failed", `Its input is lost: ${task.lostInput}`));
     }
     return null;
   }
@@ -389,7 +344,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
       endedAtMs: this.#options.clock.now(),
       ...outcome,
     };
-    this.#write(running, settlement, told, AGAIN_MS.first);
+    this.#write(running, settlement, told, SETTLE_AGAIN_MS.first);
   }
 
   #write(running: RunningTask, settlement: TaskSettlement, told: Partial<TaskEvent>, againMs: number): void {
@@ -400,7 +355,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
       (settled) => this.#settled(running, settlement, settled, told),
       (error: unknown) => {
         logger.error({ task: settlement.id, error: String(error) }, "The end of a task could not be written: tried again");
-        clock.after(againMs, () => this.#write(running, settlement, told, Math.min(againMs * 2, AGAIN_MS.most)));
+        clock.after(againMs, () => this.#write(running, settlement, told, Math.min(againMs * 2, SETTLE_AGAIN_MS.most)));
       },
     );
   }
@@ -430,6 +385,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     // Who began to listen after its start hears of that now.
     this.#tell(task.id, by, status, attempt, running.start ? { ...told, started: running.start } : told);
     this.wake();
+    if (this.#running.size === 0) this.#options.emptied();
   }
 
   // --- and are changed from outside

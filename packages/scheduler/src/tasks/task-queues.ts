@@ -18,6 +18,8 @@ export interface TaskQueuesOptions {
 /** No timer is set for longer. */
 const LONGEST_MS = 3_600_000;
 const AGAIN_MS = 1_000;
+/** Queues that are kept though they are empty: the next task of one that was forgotten waits for a question to the store. */
+const MANY = 1_000;
 
 /**
  * All task queues of a server, by the store's names: a function's own (`base`), and one for each set of constructor
@@ -31,6 +33,8 @@ export class TaskQueues {
   readonly #targets = new Map<string, FunctionRuntime>();
   #alarmAtMs = Infinity;
   #cancelAlarm: () => void = () => {};
+  /** A queue that isn't here may have been, and what is in the store is asked for. */
+  #hasForgotten = false;
   #disposed = false;
 
   constructor(options: TaskQueuesOptions) {
@@ -107,7 +111,7 @@ export class TaskQueues {
 
   /** Resolves when they are on disk; rejects and none is. All of one queue. */
   put(tasks: readonly NewTask[]): Promise<readonly InsertedTask[]> {
-    return this.#queue(tasks[0]!.queue, true).put(tasks);
+    return this.#queue(tasks[0]!.queue, !this.#hasForgotten).put(tasks);
   }
 
   /** Cancels, expires or revives in the store, and in memory what that means. */
@@ -147,11 +151,21 @@ export class TaskQueues {
     if (known) return known;
     const { store, clock, logger, random, observer } = this.#options;
     const alarm = (atMs: number): void => this.#alarm(atMs);
-    const queue = new TaskQueue({ key, parameters: parametersOf(key), isNew, store, changes: this.changes, clock, logger, random, alarm, observer });
+    const emptied = (): void => {
+      if (this.#queues.size > MANY && queue.isEmpty) this.#forget(queue);
+    };
+    const queue = new TaskQueue({ key, parameters: parametersOf(key), isNew, store, changes: this.changes, clock, logger, random, alarm, emptied, observer });
     this.#queues.set(key, queue);
     const target = this.#targets.get(baseOf(key));
     if (target) queue.serve(target);
     return queue;
+  }
+
+  /** Anybody may name other constructor arguments: what is kept of each ends with its tasks. */
+  #forget(queue: TaskQueue): void {
+    queue.rest();
+    this.#hasForgotten = true;
+    this.#queues.delete(queue.key);
   }
 
   #of(base: string): TaskQueue[] {

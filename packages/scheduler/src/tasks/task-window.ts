@@ -73,12 +73,12 @@ export class TaskWindow {
   }
 
   /** What a read gave: all that follows `knownTo`, in order, as far as it goes; nothing where there is no more. */
-  fill(tasks: readonly WaitingTask[], isElsewhere: (task: WaitingTask) => boolean): void {
+  fill(tasks: readonly WaitingTask[], isElsewhere: (id: string) => boolean): void {
     if (tasks.length === 0) this.#knownTo = null;
     this.#enough = Infinity;
     for (const task of tasks) {
       this.#knownTo = task;
-      if (!isElsewhere(task)) this.add(task);
+      if (!isElsewhere(task.id)) this.add(task);
       // Full: the rest is for a later read.
       if (this.#knownTo !== task) return;
     }

@@ -232,3 +232,19 @@ describe("a handler that goes on after its task is done with it", () => {
     expect(running(version)).toEqual(["tk_2"]);
   });
 });
+
+test("queues beyond a thousand are forgotten when they are empty, and what comes to one of them later is done", async () => {
+  at = await createQueues();
+  const version = at.version(1, { slots: 2_000 });
+  at.queues.serve("work", version.runtime);
+  const queueOf = (n: number): string => `work[${n}]`;
+  await Promise.all(Array.from({ length: 1_100 }, (_, n) => at.queues.put([at.task(`tk_${n}`, { queue: queueOf(n), parameters: `[${n}]` })])));
+  while (version.running.length > 0) version.running[0]!.succeed();
+  await at.settle();
+  const kept = Array.from({ length: 1_100 }, (_, n) => at.queues.find(queueOf(n))).filter((queue) => queue !== undefined);
+  expect(kept).toHaveLength(1_000);
+  const forgotten = Array.from({ length: 1_100 }, (_, n) => queueOf(n)).find((key) => !at.queues.find(key))!;
+  await at.queues.put([at.task("tk_again", { queue: forgotten })]);
+  await at.settle();
+  expect(version.running.map(({ id }) => id)).toEqual(["tk_again"]);
+});
