@@ -14,6 +14,7 @@ import {
   type WelcomeMessage,
 } from "@samovar/protocol";
 import { hashToken, type Clock, type Logger } from "@samovar/kit";
+import type { ArrivingBytes } from "./arriving-calls.ts";
 import type { PeerEvents } from "./worker-peer.ts";
 import { WorkerPeer } from "./worker-peer.ts";
 
@@ -44,6 +45,7 @@ const HELLO_TIMEOUT_MS = 10_000;
 export class WorkerHub {
   readonly #expected = new Map<string, Expected>();
   readonly #waiting = new Set<Duplex>();
+  readonly #arriving: ArrivingBytes = { used: 0 };
   readonly #clock: Clock;
   readonly #logger: Logger;
 
@@ -104,7 +106,7 @@ export class WorkerHub {
     if (hello.protocol !== PROTOCOL_VERSION) return refuse(socket, `Protocol ${hello.protocol} is not spoken here: this server speaks ${PROTOCOL_VERSION}`);
     const seat = expected.host.attach(hello);
     if ("refused" in seat) return refuse(socket, seat.refused);
-    const peer = new WorkerPeer(socket, decoder, seat.events);
+    const peer = new WorkerPeer(socket, decoder, seat.events, this.#arriving);
     // What is said to it meanwhile is sent at the end of the turn, and so behind the WELCOME.
     const streams = seat.attached(peer);
     const welcome: WelcomeMessage = { protocol: PROTOCOL_VERSION, ...(streams.length > 0 ? { streams } : {}) };

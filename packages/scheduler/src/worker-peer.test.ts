@@ -1,6 +1,18 @@
 import { duplexPair } from "node:stream";
-import { FRAME, FrameDecoder, MAX_FRAME_BYTES, decodeValue, encodeFrame, encodeHeadBody, encodeValue, splitHeadBody, type InputHead } from "@samovar/protocol";
+import {
+  FRAME,
+  FrameDecoder,
+  MAX_FRAME_BYTES,
+  decodeValue,
+  encodeFrame,
+  encodeHeadBody,
+  encodeValue,
+  splitHeadBody,
+  type ErrorMessage,
+  type InputHead,
+} from "@samovar/protocol";
 import { expect, test } from "vitest";
+import { MAX_ARRIVING_CALLS } from "./arriving-calls.ts";
 import { WorkerPeer, type AnswerEvents, type CallReply, type PeerEvents } from "./worker-peer.ts";
 
 const BODY = Buffer.alloc(MAX_FRAME_BYTES + 1, 7);
@@ -54,5 +66,34 @@ test("so does the answer to a worker's own question", async () => {
   expect(seen.types).toEqual([FRAME.head, FRAME.data, FRAME.end]);
   expect(seen.head).toEqual({ status: 200, headers: [] });
   expect(seen.body.equals(BODY)).toBe(true);
+  peer.destroy();
+});
+
+test("calls of which one worker sends so many at a time that memory would be full are refused, and those before them go on", async () => {
+  const called: number[] = [];
+  const refused = Promise.withResolvers<unknown>();
+  const { peer, far } = connect((reply) => {
+    called.push(called.length);
+    reply.result({ status: 200, headers: [] }, Buffer.from("x"));
+  });
+  const decoder = new FrameDecoder();
+  const answered = Promise.withResolvers<number>();
+  far.on("data", (chunk: Buffer) =>
+    decoder.push(chunk, ({ type, stream, payload }) => {
+      if (type === FRAME.error) refused.resolve([stream, (decodeValue(payload) as ErrorMessage).error.code]);
+      if (type === FRAME.result) answered.resolve(stream);
+    }),
+  );
+  const head = encodeValue({ functionName: "resize", streaming: false, streamed: true });
+  for (let i = 1; i <= MAX_ARRIVING_CALLS + 1; i++) far.write(encodeFrame(FRAME.open, 2 * i, ...encodeHeadBody(head, null)));
+  const last = 2 * MAX_ARRIVING_CALLS + 2;
+  expect(await refused.promise).toEqual([last, "too_many_pending"]);
+  // What had been sent of it meanwhile is nothing to anybody.
+  far.write(encodeFrame(FRAME.data, last, Buffer.from("x")));
+  far.write(encodeFrame(FRAME.end, last));
+  far.write(encodeFrame(FRAME.data, 2, Buffer.from("x")));
+  far.write(encodeFrame(FRAME.end, 2));
+  expect(await answered.promise).toBe(2);
+  expect(called).toHaveLength(1);
   peer.destroy();
 });

@@ -5,13 +5,13 @@ import {
   FRAME,
   INITIAL_WINDOW_BYTES,
   INLINE_BODY_BYTES,
-  MAX_BODY_BYTES,
   SamovarError,
   decodeValue,
   encodeFrame,
   encodeHeadBody,
   encodeValue,
   splitHeadBody,
+  toSerializedError,
   type AnswerHead,
   type BeginMessage,
   type CallHead,
@@ -28,6 +28,7 @@ import {
   type StopReason,
   type WorkerExitMessage,
 } from "@samovar/protocol";
+import { ArrivingCalls, type ArrivingBytes } from "./arriving-calls.ts";
 
 /** What a worker says about itself: the frames of stream 0, decoded. */
 export interface PeerEvents {
@@ -88,13 +89,6 @@ interface Inbound {
   paused: boolean;
 }
 
-/** A call whose body is still arriving. */
-interface Arriving {
-  readonly head: CallHead;
-  readonly chunks: Buffer[];
-  size: number;
-}
-
 interface Outbound {
   window: number;
   wake: (() => void) | null;
@@ -112,16 +106,18 @@ export class WorkerPeer {
   readonly #inbound = new Map<number, Inbound>();
   readonly #outbound = new Map<number, Outbound>();
   readonly #calls = new Map<number, CallControl>();
-  readonly #arriving = new Map<number, Arriving>();
+  readonly #arriving: ArrivingCalls;
   #nextStream = 1;
   #out: Buffer[] = [];
   #outBytes = 0;
   #flushScheduled = false;
   #closed = false;
 
-  constructor(socket: Duplex, decoder: FrameDecoder, events: PeerEvents) {
+  /** `arriving` is shared with all other workers. */
+  constructor(socket: Duplex, decoder: FrameDecoder, events: PeerEvents, arriving: ArrivingBytes = { used: 0 }) {
     this.#socket = socket;
     this.#events = events;
+    this.#arriving = new ArrivingCalls(arriving, (stream, bytes) => this.#send(FRAME.window, stream, encodeValue({ bytes })));
     socket.on("data", (chunk: Buffer) => {
       try {
         decoder.push(chunk, this.#onFrame);
@@ -305,30 +301,30 @@ export class WorkerPeer {
         const { head: headBytes, body } = splitHeadBody(frame.payload);
         if (this.#calls.has(stream) || this.#arriving.has(stream)) throw new SamovarError("protocol_error", `Stream ${stream} was opened twice`);
         const head = decodeValue(headBytes) as CallHead;
-        if (head.streamed) return void this.#arriving.set(stream, { head, chunks: [], size: 0 });
+        if (head.streamed) return this.#arrive(stream, head);
         return this.#beginCall(stream, head, Buffer.from(body));
       }
-      case FRAME.data: {
-        const arriving = this.#arriving.get(stream);
-        if (!arriving) return;
-        arriving.chunks.push(Buffer.from(frame.payload));
-        arriving.size += frame.payload.length;
-        if (arriving.size > MAX_BODY_BYTES) throw new SamovarError("protocol_error", `A call's input is over ${MAX_BODY_BYTES} bytes`);
-        return this.#send(FRAME.window, stream, encodeValue({ bytes: frame.payload.length }));
-      }
+      case FRAME.data:
+        return this.#arriving.add(stream, frame.payload);
       case FRAME.end: {
-        const arriving = this.#arriving.get(stream);
-        if (!arriving) return;
-        this.#arriving.delete(stream);
-        return this.#beginCall(stream, arriving.head, Buffer.concat(arriving.chunks, arriving.size));
+        const whole = this.#arriving.take(stream);
+        return whole && this.#beginCall(stream, whole.head, whole.body);
       }
       case FRAME.cancel:
-        this.#arriving.delete(stream);
+        this.#arriving.drop(stream);
         return this.#calls.get(stream)?.cancel();
       case FRAME.window:
         return this.#onWindow(frame);
       default:
         throw new SamovarError("protocol_error", `A worker sent frame type 0x${frame.type.toString(16)} on a call`);
+    }
+  }
+
+  #arrive(stream: number, head: CallHead): void {
+    try {
+      this.#arriving.open(stream, head);
+    } catch (error) {
+      this.#send(FRAME.error, stream, encodeValue({ error: toSerializedError(error), retryable: false } satisfies ErrorMessage));
     }
   }
 
@@ -416,6 +412,7 @@ export class WorkerPeer {
     this.#socket.destroy();
     for (const control of this.#calls.values()) control.cancel();
     this.#calls.clear();
+    this.#arriving.clear();
     this.#inbound.clear();
     for (const outbound of this.#outbound.values()) outbound.wake?.();
     this.#outbound.clear();
