@@ -1,6 +1,6 @@
 import type { Clock, Logger } from "@samovar/kit";
 import type { ChangedTask, InsertedTask, LeftTask, NewTask, TaskFilter, TaskStore } from "@samovar/storage";
-import type { HeldInput } from "@samovar/protocol";
+import { INLINE_BODY_BYTES, type HeldInput } from "@samovar/protocol";
 import type { FunctionRuntime } from "../function-runtime.ts";
 import { LeftTasks } from "./left-tasks.ts";
 import type { RunningTask } from "./running-task.ts";
@@ -31,6 +31,8 @@ export class TaskQueues {
   readonly #options: TaskQueuesOptions;
   readonly #queues = new Map<string, TaskQueue>();
   readonly #targets = new Map<string, FunctionRuntime>();
+  /** Puts of inputs that the store writes elsewhere first. */
+  readonly #writing = new Set<Promise<unknown>>();
   #alarmAtMs = Infinity;
   #cancelAlarm: () => void = () => {};
   /** A queue that isn't here may have been, and what is in the store is asked for. */
@@ -96,6 +98,8 @@ export class TaskQueues {
   /** Nobody will serve this base again: its tasks are cancelled. */
   async abandon(base: string): Promise<void> {
     this.rest(base);
+    // Who was let in before that may be at it still, and would come to the store behind what it is asked now.
+    if (this.#writing.size > 0) await Promise.allSettled(this.#writing);
     for (const queue of this.#of(base)) {
       await this.change("cancel", { queue: queue.key });
       this.#queues.delete(queue.key);
@@ -111,7 +115,12 @@ export class TaskQueues {
 
   /** Resolves when they are on disk; rejects and none is. All of one queue. */
   put(tasks: readonly NewTask[]): Promise<readonly InsertedTask[]> {
-    return this.#queue(tasks[0]!.queue, !this.#hasForgotten).put(tasks);
+    const put = this.#queue(tasks[0]!.queue, !this.#hasForgotten).put(tasks);
+    if (tasks.some(({ input }) => input.length > INLINE_BODY_BYTES)) {
+      const written: Promise<unknown> = put.catch(() => {}).finally(() => this.#writing.delete(written));
+      this.#writing.add(written);
+    }
+    return put;
   }
 
   /** Cancels, expires or revives in the store, and in memory what that means. */

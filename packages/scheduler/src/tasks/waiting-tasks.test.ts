@@ -33,6 +33,18 @@ test("what no pool takes says why while it waits, and no longer when one does or
   expect(queue.waitReason).toBeNull();
 });
 
+test("a put that is still writing its large input when its queue is abandoned is cancelled with the others", async () => {
+  at = await createQueues();
+  const version = at.version(1);
+  at.queues.serve("work", version.runtime);
+  const put = at.queues.put([at.task("tk_1", { input: Buffer.alloc(1_100_000, 1) })]);
+  await at.queues.abandon("work");
+  await put;
+  await at.settle();
+  expect((await at.storage.tasks.get("tk_1"))?.status).toBe("CANCELLED");
+  expect([at.queues.find("work"), version.begun]).toEqual([undefined, []]);
+});
+
 describe("a delayed task behind another of its concurrency key", () => {
   /** `tk_1` first, `tk_2` behind it and not due for a minute. */
   const putBoth = () => at.queues.put([at.task("tk_1", { concurrencyKey: "k" }), at.task("tk_2", { concurrencyKey: "k", dueAtMs: at.clock.now() + 60_000 })]);

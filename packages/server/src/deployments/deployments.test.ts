@@ -5,6 +5,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { FakeClock, silentLogger } from "@samovar/kit";
 import { createCountingIds, type DeployEvent, type DeployRequest } from "@samovar/protocol";
+import type { FunctionRuntime } from "@samovar/scheduler";
 import { openSqliteStorage, type Storage } from "@samovar/storage";
 import { FunctionRegistry } from "../apps/function-registry.ts";
 import { createNoServing, createMaker, type TestMaker } from "../testing/app.fixture.ts";
@@ -29,7 +30,7 @@ afterEach(async () => {
   await rm(root, { recursive: true });
 });
 
-async function begin(embedded = false): Promise<void> {
+async function begin(embedded = false, serving = createNoServing()): Promise<void> {
   registry = new FunctionRegistry();
   const clock = new FakeClock(Date.now());
   storage = await openSqliteStorage({ file: join(root, "samovar.db"), logger: silentLogger, clock });
@@ -37,7 +38,7 @@ async function begin(embedded = false): Promise<void> {
     store: storage.deployments,
     registry,
     maker: made.maker,
-    serving: createNoServing(),
+    serving,
     code: made.code,
     ids,
     clock,
@@ -205,6 +206,18 @@ test("a rollback to a version that was deleted is refused; code that no version 
   await deployments.delete("hello", null);
   expect([active("hello"), deployments.list(), await folders()]).toEqual([undefined, [], []]);
   await expect(deployments.delete("hello", null)).rejects.toMatchObject({ code: "not_found" });
+});
+
+test("what is deleted is found by nobody while its tasks are being cancelled: none can come", async () => {
+  const ended: (string | undefined)[] = [];
+  const look = async (runtime: FunctionRuntime): Promise<void> => void ended.push(`${runtime.version} ${registry.byId(runtime.functionId)?.name ?? "gone"}`);
+  await end();
+  await begin(false, { ...createNoServing(), ended: look, versionEnded: look });
+  for (const source of ["one", "two", "three"]) await deploy(["hello"], { source });
+  await deployments.delete("hello", 2);
+  expect(ended).toEqual(["2 gone"]);
+  await deployments.delete("hello", null);
+  expect(ended.toSorted()).toEqual(["1 gone", "2 gone", "3 gone", "3 gone"]);
 });
 
 test("a floor above the ceiling is refused and nothing is kept of it", async () => {

@@ -277,7 +277,10 @@ export class Deployments implements DeploymentControl {
       if (version !== null) return this.#deleteVersion(deployment, version);
       await this.#options.store.remove(deployment.name);
       this.#byName.delete(deployment.name.toLowerCase());
-      this.#options.registry.unroute(deployment.name);
+      const { registry } = this.#options;
+      registry.unroute(deployment.name);
+      // By id neither: what is queued from here on would be cancelled, or left behind.
+      for (const { runtime } of deployment.versions.values()) registry.remove(runtime);
       await this.#options.serving.ended(deployment.active.runtime);
       for (const { runtime } of deployment.versions.values()) await this.#options.serving.versionEnded(runtime);
       for (const live of deployment.versions.values()) void this.#close(live, "stop", null);
@@ -295,6 +298,7 @@ export class Deployments implements DeploymentControl {
     await this.#options.store.removeVersion(deployment.name, version);
     deployment.versions.delete(version);
     this.#route(deployment);
+    this.#options.registry.remove(live.runtime);
     await this.#options.serving.versionEnded(live.runtime);
     void this.#close(live, "stop", null);
   }
