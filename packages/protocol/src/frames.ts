@@ -36,6 +36,8 @@ export const FRAME = {
 export type FrameType = (typeof FRAME)[keyof typeof FRAME];
 
 export const PROTOCOL_VERSION = 1;
+/** A worker looks for its server so long, and a server awaits its predecessor's workers so long: then each goes on without the other. */
+export const SERVER_AWAY_MS = 10_000;
 /** A frame may carry this much after its length; larger bodies are cut into `data` frames. */
 export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
 /** Bodies and results up to this ride inside `open` and `result`; larger ones are streamed under flow control. */

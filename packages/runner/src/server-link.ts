@@ -1,10 +1,18 @@
 import type { Duplex } from "node:stream";
-import { FRAME, decodeValue, encodeValue, type Frame, type FrameType, type HelloMessage, type RejectMessage, type WelcomeMessage } from "@samovar/protocol";
+import {
+  FRAME,
+  SERVER_AWAY_MS,
+  decodeValue,
+  encodeValue,
+  type Frame,
+  type FrameType,
+  type HelloMessage,
+  type RejectMessage,
+  type WelcomeMessage,
+} from "@samovar/protocol";
 import type { Clock } from "@samovar/kit";
 import { Connection } from "./connection.ts";
 
-/** A server that stays away this long is lost: the worker drains, runs its stop hooks and ends. */
-const GIVE_UP_MS = 10_000;
 const CLOSE_MS = 2_000;
 const FIRST_RETRY_MS = 20;
 const MAX_RETRY_MS = 1_600;
@@ -33,7 +41,7 @@ export interface LinkOptions {
  * The worker's hold on its server, across connections.
  *
  * States: dialing → greeting (HELLO sent) → open; from any of these back to dialing when the connection breaks, with
- * growing pauses, or at once when a server may be there, until GIVE_UP_MS have passed since somebody was last there; then, or at REJECT, gone. `close` ends it from
+ * growing pauses, or at once when a server may be there, until SERVER_AWAY_MS have passed since somebody was last there; then (the server is lost: the worker drains, runs its stop hooks and ends), or at REJECT, gone. `close` ends it from
  * any state. Frames of stream 0 that are sent while not open wait for the next WELCOME; frames of other streams are
  * dropped, as their streams ended with the connection (answers that are worth more wait in reply-stream.ts).
  */
@@ -66,7 +74,7 @@ export class ServerLink {
 
   #limitAbsence(): void {
     this.#cancelGiveUp?.();
-    this.#cancelGiveUp = this.#options.clock.after(GIVE_UP_MS, () => this.#goneFor(`The server stayed away for ${GIVE_UP_MS / 1_000} s`));
+    this.#cancelGiveUp = this.#options.clock.after(SERVER_AWAY_MS, () => this.#goneFor(`The server stayed away for ${SERVER_AWAY_MS / 1_000} s`));
   }
 
   /** A frame of stream 0. */

@@ -2,18 +2,18 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock, Logger } from "@samovar/kit";
-import { SamovarError } from "@samovar/protocol";
+import { SERVER_AWAY_MS, SamovarError } from "@samovar/protocol";
 import { removeFolder } from "./container-folder.ts";
 import { closePipes, reopenPipes, type ContainerPipes } from "./container-pipes.ts";
 import { isLiving, readRecord, type ContainerRecord } from "./container-record.ts";
 import { findByContainerId } from "./process-table.ts";
 
 /**
- * At 11, 45 and 120 s it is looked whether leftovers are gone; what outlives the last look is killed. A runner waits
- * 10 s for its server, lets inputs finish for 10 s and gives its stop hooks their grace period, 30 s unless set: the
+ * At 11, 45 and 120 s it is looked whether leftovers are gone; what outlives the last look is killed. A runner looks
+ * for its server first, lets inputs finish for 10 s and gives its stop hooks their grace period, 30 s unless set: the
  * last look must come well after that, or hooks that do as they were told would be cut.
  */
-const LOOKS_AFTER_MS = [11_000, 34_000, 75_000] as const;
+const LOOKS_AFTER_MS = [SERVER_AWAY_MS + 1_000, 34_000, 75_000] as const;
 /** Pauses for groups to become empty double up to this, together about as long. */
 const LAST_PAUSE_MS = 2_000;
 

@@ -1,9 +1,8 @@
+import { SERVER_AWAY_MS } from "@samovar/protocol";
 import type { ContainerHost, ContainerPlan, LeftContainer } from "./container-types.ts";
 import type { ProcessTree } from "./process-tree.ts";
 import type { Worker } from "./worker.ts";
 
-/** A runner looks for its server for as long, and then ends by itself. */
-const WINDOW_MS = 10_000;
 /** By then it has ended, with a drain and its stop hooks, or it is stuck. */
 const LONGEST_MS = 120_000;
 
@@ -44,7 +43,7 @@ export class ContainerReturn {
     this.#tree = tree;
     this.#container = container;
     this.readyAtMs = info.startedAtMs + (info.phases.find(({ phase }) => phase === "ready")?.durationMs ?? 0);
-    this.#cancelTimer = host.clock.after(WINDOW_MS, () => this.#windowOver());
+    this.#cancelTimer = host.clock.after(SERVER_AWAY_MS, () => this.#windowOver());
   }
 
   #windowOver(): void {
@@ -55,11 +54,11 @@ export class ContainerReturn {
     }
     this.#isAwaited = false;
     const giveUp = (): void => {
-      this.#container.givenUp(`It did not come back within ${WINDOW_MS / 1_000} s after its server was gone`);
+      this.#container.givenUp(`It did not come back within ${SERVER_AWAY_MS / 1_000} s after its server was gone`);
     };
     this.#claim().then(() => {
       if (this.#isOver || this.#isBack) return;
-      this.#cancelTimer = this.#host.clock.after(LONGEST_MS - WINDOW_MS, giveUp);
+      this.#cancelTimer = this.#host.clock.after(LONGEST_MS - SERVER_AWAY_MS, giveUp);
       this.#container.overdue();
     }, giveUp);
   }
