@@ -41,6 +41,8 @@ export interface FunctionOptions {
   readonly tasksPerContainer: number;
   /** Null: no limit, the default of task queues, whose inputs are on disk. */
   readonly maxPendingTasks: number | null;
+  /** Tasks that may wait in the queue of a function that isn't a task queue: its `maxPendingTasks`, where its author gave one. Absent: no limit. */
+  readonly taskLimit?: number;
   /** A task that has not begun by then expires. Null: never. */
   readonly ttlMs: number | null;
   /** How long a task's record and result are kept after its end. */

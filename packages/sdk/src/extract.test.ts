@@ -65,6 +65,7 @@ describe("the manifest", () => {
       scaledownWindowMs: 20_000,
       tasksPerContainer: 9,
       maxPendingTasks: 5,
+      taskLimit: 5,
       ttlMs: 3_600_000,
       keepResultsMs: 2_592_000_000,
       callbackUrl: "https://example.com/done?a=1",

@@ -21,6 +21,7 @@ const WRITES: Readonly<Record<OperationKind, boolean>> = {
   "deployments.removeVersion": true,
   "deployments.remove": true,
   "tasks.insert": true,
+  "tasks.knownKeys": false,
   "tasks.ready": false,
   "tasks.promote": true,
   "tasks.started": true,

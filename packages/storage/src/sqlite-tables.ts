@@ -79,6 +79,8 @@ export function createSqliteTables(database: DatabaseSync, limits: HistoryLimits
           return deployments.remove(operation.name);
         case "tasks.insert":
           return tasks.insert(operation.rows, blobs, operation.large);
+        case "tasks.knownKeys":
+          return tasks.keys.known(operation.queue, operation.keys, operation.nowMs);
         case "tasks.ready":
           return queries.ready(operation.queue, operation.rank, operation.id, operation.limit);
         case "tasks.promote":

@@ -18,6 +18,8 @@ export interface Keyed {
 export interface TaskKeys {
   /** The task that stands for one with these keys, and whether that was asked for something else; undefined when none does. */
   find(task: Keyed): { readonly id: string; readonly conflict: boolean } | undefined;
+  /** Of these idempotency keys. */
+  known(queue: string, keys: readonly string[], nowMs: number): string[];
   keep(task: Keyed): void;
   /** True when it removed as many as it may. */
   prune(nowMs: number, limit: number): boolean;
@@ -44,6 +46,7 @@ export function createTaskKeys(database: DatabaseSync): TaskKeys {
       const ofTick = tick === null ? undefined : findTick.get(queue, tick);
       return ofTick && { id: String(ofTick["task_id"]), conflict: false };
     },
+    known: (queue, keys, nowMs) => keys.filter((key) => findIdempotency.get(queue, key, nowMs) !== undefined),
     keep({ id, queue, createdAtMs, idempotencyKey, fingerprint, idempotencyMs, tick }) {
       if (idempotencyKey !== null) keep.run(queue, "idempotency", idempotencyKey, id, createdAtMs + idempotencyMs, fingerprint);
       if (tick !== null) keep.run(queue, "tick", tick, id, createdAtMs + Math.max(idempotencyMs, TICK_KEPT_MS), null);

@@ -75,6 +75,9 @@ export function createTaskStore({ ask, thread, starts, calls, large }: TaskStore
       };
       return tasks.some(({ input }) => isLarge(input)) ? large.insert(tasks, insertWith) : insertWith(tasks.map(({ input }) => input));
     },
+    async knownKeys(queue, keys, nowMs) {
+      return new Set(keys.length === 0 ? [] : await thread.call<"tasks.knownKeys">({ kind: "tasks.knownKeys", queue, keys, nowMs }));
+    },
     async ready(queue, after, limit) {
       const { rank, id } = after ?? { rank: Number.MIN_SAFE_INTEGER, id: "" };
       const inputs: ReadInputs = new Map();

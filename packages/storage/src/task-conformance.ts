@@ -197,6 +197,14 @@ export function describeTasks(open: () => Promise<Opened>): void {
         expect((await tasks.insert([with_("tk_6", { createdAtMs: NOW_MS + DAY_MS + 1 })]))[0]).toMatchObject({ id: "tk_5", inserted: false });
       });
 
+      test("which idempotency keys stand for tasks of a queue is known as soon as these were inserted, and within their time", async () => {
+        const { tasks } = (await open()).storage;
+        void tasks.insert([task("tk_1", { idempotencyKey: "a" }), task("tk_2", { idempotencyKey: "b", queue: "other" }), task("tk_3", { tick: "c" })]);
+        expect(await tasks.knownKeys("resize", ["a", "b", "c", "d"], NOW_MS + DAY_MS - 1)).toEqual(new Set(["a"]));
+        expect(await tasks.knownKeys("resize", ["a"], NOW_MS + DAY_MS)).toEqual(new Set());
+        expect(await tasks.knownKeys("resize", [], NOW_MS)).toEqual(new Set());
+      });
+
       test("another input, method or encoding under a key is a conflict within its time, and nothing that came with it is kept", async () => {
         const { storage } = await open();
         const { tasks } = storage;

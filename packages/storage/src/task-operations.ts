@@ -13,6 +13,10 @@ export interface TaskOperations {
     readonly asked: { readonly rows: readonly TaskRow[]; readonly large?: readonly (LargeInput | null)[] };
     readonly answered: readonly InsertAnswer[];
   };
+  "tasks.knownKeys": {
+    readonly asked: { readonly queue: string; readonly keys: readonly string[]; readonly nowMs: number };
+    readonly answered: readonly string[];
+  };
   "tasks.ready": {
     readonly asked: { readonly queue: string; readonly rank: number; readonly id: string; readonly limit: number };
     readonly answered: { readonly rows: readonly ReadyRow[]; readonly sizes: readonly number[]; readonly inputs: Uint8Array };

@@ -18,6 +18,8 @@ export interface TaskStore {
    * conflict none of them is inserted, the others neither.
    */
   insert(tasks: readonly NewTask[]): Promise<readonly InsertedTask[]>;
+  /** Those of these idempotency keys that stand for a task of the queue by now: another one with it would not be inserted. */
+  knownKeys(queue: string, keys: readonly string[], nowMs: number): Promise<ReadonlySet<string>>;
   /**
    * Ready ones of a queue in order, after that rank and id; what is needed to run them. Fewer than `limit` may be given
    * while there are more, where their inputs are large; none only where there are none.

@@ -46,6 +46,7 @@ const functionOptions = z.strictObject({
   scaledownWindowMs: durationMs.nullable(),
   tasksPerContainer: z.number().nonnegative(),
   maxPendingTasks: count.nullable(),
+  taskLimit: count.exactOptional(),
   ttlMs: z.number().positive().nullable(),
   keepResultsMs: durationMs,
   callbackUrl: z.string().max(MAX_URL).nullable(),

@@ -105,7 +105,10 @@ export interface CommonOptions {
   readonly autoscaler?: QueueDepthAutoscaler;
   /** The demand that one container should answer for; 0, the default: workers × concurrency target. */
   readonly tasksPerContainer?: number;
-  /** Inputs that may wait; one more gets 429. Default 1,000, of a `taskQueue` no limit. */
+  /**
+   * Inputs that may wait; one more gets 429. Default 1,000 calls, and no limit for tasks, which are on disk; one that is given holds for
+   * both, each counted by itself.
+   */
   readonly maxPendingTasks?: number;
   /** How long a task's record and result are kept after its end, 1 min to a year. Default 7 d. */
   readonly keepResults?: Duration;

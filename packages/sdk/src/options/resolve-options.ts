@@ -76,6 +76,7 @@ export function completeOptions(draft: Draft, batchSize: number, kind: FunctionK
   return {
     ...defaults,
     ...own,
+    ...(kind !== "taskqueue" && own.maxPendingTasks !== undefined && own.maxPendingTasks !== null ? { taskLimit: own.maxPendingTasks } : {}),
     gpuCount: completeGpuCount(draft),
     network: completeNetwork(draft),
     env: own.env ?? {},

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { FakeClock } from "@samovar/kit";
-import { SamovarError, createCountingIds, type FunctionKind } from "@samovar/protocol";
+import { SamovarError, createCountingIds, type FunctionKind, type FunctionOptions } from "@samovar/protocol";
 import type { InputSink, NewInput, TaskEvent, TaskQueues } from "@samovar/scheduler";
 import type { NewTask, TaskRecord, TaskStore } from "@samovar/storage";
 import { FunctionRegistry } from "../apps/function-registry.ts";
@@ -30,10 +30,17 @@ interface Under {
 
 /** Tasks of a function `work`, of which so many wait; `record` is the one that the store has. */
 function open(
-  options: { readonly pending?: number; readonly kind?: FunctionKind; readonly record?: TaskRecord } = {},
+  options: {
+    readonly pending?: number;
+    readonly kind?: FunctionKind;
+    readonly record?: TaskRecord;
+    readonly limits?: Partial<FunctionOptions>;
+    readonly known?: readonly string[];
+  } = {},
 ): Under & { entry: ReturnType<typeof functionOf> } {
   const registry = new FunctionRegistry();
   const entry = functionOf("work", { kind: options.kind ?? "endpoint" });
+  Object.assign(entry.manifest, { options: { ...entry.manifest.options, ...options.limits } });
   registry.replace([], [entry], true);
   const put: NewTask[] = [];
   let listener: (event: TaskEvent) => void = () => {};
@@ -51,7 +58,8 @@ function open(
       },
     },
   } as unknown as TaskQueues;
-  const store = { get: async () => options.record } as unknown as TaskStore;
+  const knownKeys = async (_queue: string, keys: readonly string[]) => new Set(keys.filter((key) => options.known?.includes(key)));
+  const store = { get: async () => options.record, knownKeys } as unknown as TaskStore;
   const tasks = new Tasks({ store, queues, registry, callbackOf: async () => null, ids: createCountingIds(), clock: new FakeClock() });
   return { tasks, put, entry, tell: (event) => listener({ id: "tk_1", function: "work", app: "app", attempt: 1, atMs: 0, status: "PENDING", ...event }) };
 }
@@ -83,6 +91,36 @@ test("callers without a token add so many tasks to a queue and no more, and none
   const large = { ...INPUT, body: Buffer.alloc(1024 * 1024 + 1) };
   await expect(empty.tasks.put(empty.entry, [], [{ ...large, anonymous: true }])).rejects.toMatchObject({ code: "payload_too_large" });
   await expect(empty.tasks.put(empty.entry, [], [large])).resolves.toHaveLength(1);
+});
+
+test("a key that stands for a task is answered with it though its queue is full; a new one, and one among them, are refused", async () => {
+  const keyed = (idempotencyKey: string): NewInput => ({ ...INPUT, idempotencyKey });
+  const { tasks, entry, put } = open({ kind: "taskqueue", pending: 3, limits: { maxPendingTasks: 3 }, known: ["old"] });
+  await expect(tasks.put(entry, [], [keyed("old")])).resolves.toHaveLength(1);
+  await expect(tasks.put(entry, [], [keyed("new")])).rejects.toMatchObject({ code: "too_many_pending" });
+  await expect(tasks.put(entry, [], [keyed("old"), INPUT])).rejects.toMatchObject({ code: "too_many_pending" });
+  const almost = open({ kind: "taskqueue", pending: 2, limits: { maxPendingTasks: 3 }, known: ["old"] });
+  await expect(almost.tasks.put(almost.entry, [], [keyed("old"), keyed("new"), keyed("new")])).resolves.toHaveLength(3);
+  expect(put.map(({ idempotencyKey }) => idempotencyKey)).toEqual(["old"]);
+});
+
+test("callers without a token, too, have the task of their key when the queue is full", async () => {
+  const { tasks, entry } = open({ pending: 1_000, known: ["old"] });
+  await expect(tasks.put(entry, [], [{ ...INPUT, anonymous: true, idempotencyKey: "old" }])).resolves.toHaveLength(1);
+});
+
+test.each(["function", "endpoint", "cls", "schedule"] as const)("a limit that was given bounds tasks of the kind %s, its default doesn't", async (kind) => {
+  const input = kind === "schedule" ? ({ ...INPUT, encoding: "none", body: null } as const) : INPUT;
+  const given = open({ kind, pending: 5, limits: { maxPendingTasks: 5, taskLimit: 5 } });
+  await expect(given.tasks.put(given.entry, [], [input])).rejects.toMatchObject({ code: "too_many_pending" });
+  const byDefault = open({ kind, pending: 5_000 });
+  await expect(byDefault.tasks.put(byDefault.entry, [], [input])).resolves.toHaveLength(1);
+});
+
+test("a tick of a schedule that has as many tasks waiting as it may is not queued", async () => {
+  const { tasks, entry, put } = open({ kind: "schedule", pending: 2, limits: { maxPendingTasks: 2, taskLimit: 2 } });
+  await expect(tasks.putTick(entry, 1, false)).rejects.toMatchObject({ code: "too_many_pending" });
+  expect(put).toEqual([]);
 });
 
 test("who began to wait after the task began hears of its start with its end", async () => {

@@ -1,5 +1,4 @@
 import {
-  DEFAULT_OPTIONS,
   SamovarError,
   isTaskOver,
   type CallbackInfo,
@@ -28,6 +27,7 @@ import { answerSink, outcomeOf, outcomeOfEvent, startOf } from "./answer-task.ts
 import { toTaskDetail, toTaskInfo } from "./task-info.ts";
 import { versionQueue } from "./serving.ts";
 import { toNewTask, type TaskAddress } from "./task-request.ts";
+import { assertRoom, assertSmall, countNew, keysOf, toBound, type TaskBound } from "./task-room.ts";
 
 export interface TasksOptions {
   readonly store: TaskStore;
@@ -39,9 +39,6 @@ export interface TasksOptions {
 }
 
 const MAX_SHOWN_RESULT_BYTES = 16 * 1024 * 1024;
-
-/** What callers without a token may have waiting at one function, and each of it. */
-const STRANGERS = Object.freeze({ tasks: DEFAULT_OPTIONS.maxPendingTasks ?? 1_000, bytes: 1024 * 1024 });
 
 /** Tasks, as the control API and containers ask for them. */
 export class Tasks implements TaskControl {
@@ -56,9 +53,11 @@ export class Tasks implements TaskControl {
     const { ids, clock } = this.#options;
     const runtime = this.#runtimeOf(entry);
     const to = this.#address(runtime, parameters, inputs[0]!.pinned);
-    this.#assertRoom(to, inputs.length);
-    if (inputs.some(({ anonymous }) => anonymous)) this.#assertStranger(to, inputs);
     assertNoStream(runtime, inputs);
+    assertSmall(to, inputs);
+    const bound = toBound(to, inputs);
+    // No turn is lost where there is room.
+    if (bound && this.#pendingOf(to) + inputs.length > bound.most) await this.#assertRoom(bound, to, inputs);
     const nowMs = clock.now();
     return this.#insert(inputs.map((input) => toNewTask(to, input, ids("task"), nowMs)));
   }
@@ -70,6 +69,8 @@ export class Tasks implements TaskControl {
     if (spec.session === null && registry.holder(name) !== runtime)
       throw new SamovarError("conflict", `Version ${version} of ${name} is not the active one: its schedule is that of the version which is`);
     const to = this.#address(runtime, []);
+    const bound = toBound(to, []);
+    if (bound) assertRoom(bound, to, this.#pendingOf(to), 1);
     const input: NewInput = {
       method: null,
       encoding: tickAtMs === null ? "none" : "json",
@@ -120,32 +121,16 @@ export class Tasks implements TaskControl {
     return { queue: parameters.length === 0 ? base : base + canonicalJson(parameters), functionName: name, app, parameters, manifest };
   }
 
-  #assertRoom({ queue, manifest, functionName }: TaskAddress, count: number): void {
-    const { maxPendingTasks } = manifest.options;
-    // Of the other kinds it bounds the callers that wait.
-    if (manifest.kind !== "taskqueue" || maxPendingTasks === null) return;
-    const pending = this.#options.queues.find(queue)?.pending ?? 0;
-    if (pending + count <= maxPendingTasks) return;
-    throw new SamovarError(
-      "too_many_pending",
-      `${pending} tasks of ${functionName} are waiting already (maxPendingTasks ${maxPendingTasks}); try again in a moment`,
-    );
+  #pendingOf({ queue }: TaskAddress): number {
+    return this.#options.queues.find(queue)?.pending ?? 0;
   }
 
-  /** What anybody may call, anybody may queue: so much of it, and no more, as calls without a queue. */
-  #assertStranger({ queue, functionName }: TaskAddress, inputs: readonly NewInput[]): void {
-    const pending = this.#options.queues.find(queue)?.pending ?? 0;
-    if (pending + inputs.length > STRANGERS.tasks)
-      throw new SamovarError(
-        "too_many_pending",
-        `${pending} tasks of ${functionName} are waiting already, and callers without a token may not add to that; try again in a moment`,
-      );
-    const large = inputs.find(({ body }) => body && body.length > STRANGERS.bytes);
-    if (large)
-      throw new SamovarError(
-        "payload_too_large",
-        `The input of a task of ${functionName} has ${large.body!.length} bytes, and may have ${STRANGERS.bytes} from a caller without a token`,
-      );
+  /** A key that stands for a task adds nothing: who sends a request again is answered as before, however full the queue is. */
+  async #assertRoom(bound: TaskBound, to: TaskAddress, inputs: readonly NewInput[]): Promise<void> {
+    const { store, clock } = this.#options;
+    const keys = keysOf(inputs);
+    const known = keys.length === 0 ? new Set<string>() : await store.knownKeys(to.queue, keys, clock.now());
+    assertRoom(bound, to, this.#pendingOf(to), countNew(inputs, known));
   }
 
   #runtimeOf(entry: FunctionEntry): FunctionRuntime {
