@@ -11,7 +11,7 @@ import type { BodyLimits } from "./body-limits.ts";
 import type { ByteBudget } from "./byte-budget.ts";
 import { answerQueued, type QueueContext } from "./queued-call.ts";
 import { collectBody, dropRest, receiveBody } from "./request-body.ts";
-import { assertPlainBody, bodyEncoding, toRequestHead, wantedAnswer, wholeEncoding } from "./request-head.ts";
+import { assertPlainBody, assertQueueable, bodyEncoding, toRequestHead, wantedAnswer, wholeEncoding } from "./request-head.ts";
 import { ResponseSink, type SinkContext } from "./response-sink.ts";
 import { describeMissing, findEntry, findMethod, parseRoute, routeOfHost, splitTarget, type Route } from "./route.ts";
 import { NO_TERMS, queueHeader, readTerms } from "./task-headers.ts";
@@ -159,21 +159,24 @@ function submit(context: DataPlaneContext, call: Call, req: IncomingMessage, res
       sink = new ResponseSink(context, { ...answered, version: entry.version, taskId });
       if (prefer.waitMs !== undefined && prefer.waitMs !== Infinity) limitCall(sink, prefer.waitMs);
       const { idempotent, headless } = options;
+      // What a schedule's handler gets is the server's to say: the moment that the run stands for.
+      const hasInput = kind !== "schedule";
       const input = {
         taskId,
         method: aim.method,
-        encoding: as,
+        encoding: hasInput ? as : "none",
         reply,
         stream,
         request,
-        body: whole,
-        bodyStream,
+        body: hasInput ? whole : null,
+        bodyStream: hasInput ? bodyStream : null,
         retries: reply === "value" || idempotent,
         headless,
       };
       return sink.attach(entry.submit(aim.parameters, input, sink));
     }
     const queue = async (content: Buffer | null): Promise<void> => {
+      if (kind !== "schedule") assertQueueable(as, content);
       const input = {
         method: aim.method,
         encoding: as,

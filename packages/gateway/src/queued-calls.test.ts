@@ -84,6 +84,23 @@ describe("a queued call", () => {
     expect(names).not.toContain("authorization");
   });
 
+  test.each([
+    ["/taskqueue/jobs", {}],
+    ["/function/work", { "content-type": "application/x-www-form-urlencoded" }],
+    ["/endpoint/predict", { prefer: "respond-async" }],
+    ["/endpoint/predict", { "idempotency-key": "k" }],
+  ])("to %s with %j whose body is not JSON is refused before it is queued", async (path, headers: Record<string, string>) => {
+    const { request, control } = await startGateway([jobs(), work(), predict()]);
+    expect(await problemOf(await request(path, post("{bad", headers)))).toMatchObject({ status: 400, code: "invalid_json" });
+    expect(control.tasks.all.size).toBe(0);
+  });
+
+  test("is read up to a MiB, more by its worker alone", async () => {
+    const { request } = await startGateway([jobs()]);
+    expect(await problemOf(await request("/taskqueue/jobs", post(`[${" ".repeat(MIB - 1)}`)))).toMatchObject({ status: 400, code: "invalid_json" });
+    expect((await request("/taskqueue/jobs", post(`[${" ".repeat(MIB)}`))).status).toBe(202);
+  });
+
   test("without a body has no input", async () => {
     const { request, control } = await startGateway([jobs()]);
     await request("/taskqueue/jobs", { method: "POST" });

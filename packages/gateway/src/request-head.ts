@@ -44,6 +44,22 @@ export function wholeEncoding(req: IncomingMessage, encoding: "json" | "value" |
   return isForm ? "raw" : "json";
 }
 
+/** What is queued is looked into, up to here: to read more of it would keep others waiting. */
+const LOOKED_INTO_BYTES = 1024 * 1024;
+
+/**
+ * Throws `invalid_json` for what can't be a task's input: its worker would say so, but to nobody who is still there. A larger body is its
+ * worker's to read.
+ */
+export function assertQueueable(encoding: InputHead["encoding"], body: Buffer | null): void {
+  if (encoding !== "json" || body === null || body.length > LOOKED_INTO_BYTES) return;
+  try {
+    JSON.parse(body.toString("utf8"));
+  } catch (error) {
+    throw new SamovarError("invalid_json", `The body is not JSON: ${(error as Error).message}`);
+  }
+}
+
 /** A content-type without its parameters. */
 function essenceOf(type: string): string {
   const end = type.indexOf(";");

@@ -54,16 +54,18 @@ export function createContainerCalls(options: ContainerCallsOptions): (container
       answerWith(reply, async () => ({ tasks: await options.tasks().put(target, head.parameters ?? [], readPuts(body, head.method ?? null)) }));
       return NO_CONTROL;
     }
+    // A schedule's input is its tick, which nobody but the server says.
+    const input = body.length > 0 && entry.manifest.kind !== "schedule" ? body : null;
     const ticket = entry.submit(
       head.parameters ?? [],
       {
         taskId: ids("task"),
         method: head.method ?? null,
-        encoding: body.length > 0 ? "value" : "none",
+        encoding: input ? "value" : "none",
         reply: "value",
         stream: "values",
         request: null,
-        body: body.length > 0 ? body : null,
+        body: input,
         bodyStream: null,
         retries: true,
         headless: entry.manifest.options.headless,

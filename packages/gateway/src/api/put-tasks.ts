@@ -27,9 +27,20 @@ export async function putTasks(
   const { entry, pinned } = findFunction(functions, principal, target.idOrName);
   assertApp(principal, entry.app, `The function "${entry.name}"`);
   const method = findMethod(entry, target.method ?? "");
+  if (entry.manifest.kind === "schedule") assertNoInput(entry.name, tasks);
   const toInput = asValue ? valueInput : jsonInput;
   const inputs = tasks.map((task, index) => ({ ...toInput(task, method, index), ...(pinned && { pinned }) }));
   return { tasks: await control.tasks.put(entry, readParameters(entry, target.query), inputs) };
+}
+
+/** Its moment is the server's to say, not its caller's. */
+function assertNoInput(name: string, tasks: readonly PutTask[]): void {
+  const index = tasks.findIndex(({ input, encodedInput }) => input !== undefined || encodedInput !== undefined);
+  if (index === -1) return;
+  throw new SamovarError(
+    "invalid_request",
+    `tasks.${index}: ${name} is a schedule, which has no input: leave it out, and it runs for the moment at which it begins`,
+  );
 }
 
 const KINDS = Object.keys(KIND_SEGMENTS) as FunctionKind[];

@@ -23,6 +23,7 @@ async function open(options: Parameters<typeof startGateway>[1] = {}) {
     new FakeFunction({ kind: "taskqueue", name: "jobs", version: 2 }),
     new FakeFunction({ kind: "cls", name: "model", methods: { run: {} } }),
     new FakeFunction({ kind: "taskqueue", name: "theirs", app: "other" }),
+    new FakeFunction({ kind: "schedule", name: "nightly" }),
   ];
   const gateway = await startGateway(functions, { authenticator, ...options });
   const { tasks } = gateway.control;
@@ -62,6 +63,18 @@ describe("inputs are queued", () => {
       { ...common, encoding: "json", body: Buffer.from("null"), delayMs: 1, priorityMs: 2, ttlMs: 3, idempotencyKey: null, concurrencyKey: null },
       { ...common, encoding: "none", body: null, delayMs: 0, priorityMs: 0, ttlMs: null, idempotencyKey: null, concurrencyKey: null },
     ]);
+  });
+
+  test("but for a schedule: what it runs for is not its caller's to say", async () => {
+    const { post, request, tasks } = await open();
+    expect(await post("/functions/nightly/tasks", { tasks: [{}, { input: { tickAtMs: 0 } }] })).toMatchObject({
+      status: 400,
+      json: { code: "invalid_request", detail: expect.stringContaining("tasks.1: nightly is a schedule, which has no input") },
+    });
+    const body = new Uint8Array(encodeValue({ tasks: [{ encodedInput: encodeValue({ tickAtMs: 0 }) }] }));
+    expect((await request("/api/v1/functions/nightly/tasks", { method: "POST", headers: { "content-type": VALUE }, body })).status).toBe(400);
+    expect(tasks.all.size).toBe(0);
+    expect((await post("/functions/nightly/tasks", { tasks: [{}] })).status).toBe(202);
   });
 
   test("as a value, whatever JSON can't hold", async () => {

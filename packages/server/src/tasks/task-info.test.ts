@@ -6,7 +6,8 @@ import { recordOf } from "./tasks.fixture.ts";
 test.for<[type: string | null, body: Uint8Array, view: unknown]>([
   ["application/json", Buffer.from('{"a":1}'), { a: 1 }],
   ["application/problem+json; charset=utf-8", Buffer.from("[]"), []],
-  ["application/json", Buffer.from("{broken"), Buffer.from("{broken").toString("base64")],
+  ["application/json", Buffer.from("{broken"), "{broken"],
+  ["application/json", Buffer.from([0x7b, 0xff]), "e/8="],
   ["text/html", Buffer.from("<p>é"), "<p>é"],
   ["text/plain", Buffer.from([0xff, 0xfe]), "//4="],
   ["image/png", Buffer.from([1, 2]), "AQI="],

@@ -71,10 +71,19 @@ export function viewBody(type: string | null, bytes: Uint8Array): unknown {
   try {
     if (plain === CONTENT_TYPES.value) return toJsonView(decodeValue(bytes));
     if (bytes.length === 0) return undefined;
-    if (plain === CONTENT_TYPES.json || plain.endsWith("+json")) return JSON.parse(new TextDecoder().decode(bytes));
+    if (plain === CONTENT_TYPES.json || plain.endsWith("+json")) return parseOrText(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     if (plain.startsWith("text/") || plain === CONTENT_TYPES.ndjson) return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     // Not what it says it is: shown as bytes.
   }
   return Buffer.from(bytes).toString("base64");
+}
+
+/** What is not JSON, though it says so, is shown as what was sent. */
+function parseOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }

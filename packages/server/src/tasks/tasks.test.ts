@@ -117,6 +117,16 @@ test.each(["function", "endpoint", "cls", "schedule"] as const)("a limit that wa
   await expect(byDefault.tasks.put(byDefault.entry, [], [input])).resolves.toHaveLength(1);
 });
 
+test("the moment of a schedule is the server's to say: a task that is put by hand has none of its own", async () => {
+  const { tasks, entry, put } = open({ kind: "schedule" });
+  await tasks.put(entry, [], [{ ...INPUT, body: Buffer.from('{"tickAtMs":0}') }]);
+  await tasks.putTick(entry, 7, false);
+  expect(put.map(({ encoding, input, tick }) => [encoding, Buffer.from(input).toString(), tick])).toEqual([
+    ["none", "", null],
+    ["json", '{"tickAtMs":7}', "7"],
+  ]);
+});
+
 test("a tick of a schedule that has as many tasks waiting as it may is not queued", async () => {
   const { tasks, entry, put } = open({ kind: "schedule", pending: 2, limits: { maxPendingTasks: 2, taskLimit: 2 } });
   await expect(tasks.putTick(entry, 1, false)).rejects.toMatchObject({ code: "too_many_pending" });

@@ -59,7 +59,7 @@ export class Tasks implements TaskControl {
     // No turn is lost where there is room.
     if (bound && this.#pendingOf(to) + inputs.length > bound.most) await this.#assertRoom(bound, to, inputs);
     const nowMs = clock.now();
-    return this.#insert(inputs.map((input) => toNewTask(to, input, ids("task"), nowMs)));
+    return this.#insert(inputs.map((input) => toNewTask(to, inputOf(runtime, input), ids("task"), nowMs)));
   }
 
   /** One task of a schedule for this moment; null: by hand. Rejects for a version that was replaced: old ones have no ticks. */
@@ -212,6 +212,10 @@ export class Tasks implements TaskControl {
     return this.#options.queues.changes.watch(which, ({ started: _started, answer: _answer, ...change }) => listener(change));
   }
 }
+
+/** A schedule's input is its tick, which nobody but the server says. */
+const inputOf = ({ manifest }: FunctionRuntime, input: NewInput): NewInput =>
+  manifest.kind === "schedule" ? { ...input, encoding: "none", body: null } : input;
 
 /** A handle would get the bytes of a stream of items, of which it knows nothing. */
 function assertNoStream({ manifest, name }: FunctionRuntime, inputs: readonly NewInput[]): void {
