@@ -8,9 +8,9 @@ const KINDS = ["endpoint", "cls", "function", "taskqueue", "schedule"] as const;
 test.each([
   ["", false, false, ["call", "call", "accept", "accept", "accept"]],
   ["wait=0", false, false, ["call", "call", "accept", "accept", "accept"]],
-  ["wait=30", false, false, ["call", "call", "call", 30_000, 30_000]],
+  ["wait=30", false, false, ["call", "call", 30_000, 30_000, 30_000]],
   ["wait", false, false, ["call", "call", "call", 300_000, 300_000]],
-  ["wait=3600", false, false, ["call", "call", "call", 300_000, 300_000]],
+  ["wait=3600", false, false, ["call", "call", 300_000, 300_000, 300_000]],
   ["respond-async", false, false, ["accept", "accept", "accept", "accept", "accept"]],
   ["respond-async, wait=0", false, false, ["accept", "accept", "accept", "accept", "accept"]],
   ["respond-async, wait=5", false, false, [5_000, 5_000, 5_000, 5_000, 5_000]],

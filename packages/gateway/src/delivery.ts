@@ -16,12 +16,15 @@ const ACCEPT: Delivery = { by: "accept" };
 /** Kinds whose calls are queued unless the caller says that it waits. */
 const QUEUED: ReadonlySet<FunctionKind> = new Set<FunctionKind>(["function", "taskqueue", "schedule"]);
 
-/** A function that is waited for needs no queue, nor does what a handle calls, unless a key must outlive the connection. */
+/**
+ * A function that is waited for however long it takes needs no queue, nor does what a handle calls, unless a key must outlive the
+ * connection. One that is waited for so long and no longer is a task: it is not undone because its caller had enough of waiting.
+ */
 export function chooseDelivery(kind: FunctionKind, reply: InputRequest["reply"], prefer: Preference, hasKey: boolean): Delivery {
   const { waitMs, respondAsync } = prefer;
   const waits = waitMs !== undefined && waitMs > 0;
   if (!respondAsync && !hasKey) {
-    if (reply === "value" || !QUEUED.has(kind) || (waits && kind === "function")) return CALL;
+    if (reply === "value" || !QUEUED.has(kind) || (waitMs === Infinity && kind === "function")) return CALL;
   }
   if (waits) return { by: "wait", waitMs: Math.min(waitMs, MAX_TASK_WAIT_MS) };
   const isAsked = respondAsync || waitMs !== undefined || (QUEUED.has(kind) && reply !== "value");

@@ -41,7 +41,7 @@ function pairs(manifest: AppManifest, response: AppResponse): Served[] {
 export function toCurl(fn: FunctionManifest, url: string, settings: Settings): string {
   const token = settings.token !== null ? "$SAMOVAR_TOKEN" : settings.url !== null ? "TOKEN" : `$(cat '${join(settings.home, "admin-token")}')`;
   const authorization = fn.options.authorized ? `-H "authorization: Bearer ${token}" ` : "";
-  const prefer = fn.kind === "function" ? "-H 'prefer: wait=60' " : "";
+  const prefer = fn.kind === "function" ? "-H 'prefer: wait' " : "";
   // It takes no input: each POST runs it once.
   if (fn.kind === "schedule") return `curl -X POST ${authorization}'${url}'`;
   return `curl -N ${authorization}${prefer}-H 'content-type: application/json' -d '{}' '${url}'`;

@@ -12,7 +12,8 @@ export interface QueueOpenApi {
 const PREFER: Readonly<Record<FunctionKind, string>> = {
   endpoint: "`respond-async`: the call is queued, and answered with 202; with `wait=30` as well only if it isn't over by then.",
   cls: "`respond-async`: the call is queued, and answered with 202; with `wait=30` as well only if it isn't over by then.",
-  function: "`wait`, or `wait=30` for at most so many seconds: the answer is the result. Without it the call is queued, and answered with 202.",
+  function:
+    "`wait`: the answer is the result, by a call that ends with its caller. `wait=30`: the call is queued, and the answer is the result if it is there within so many seconds, at most 300; else, and without it, 202. The task goes on.",
   taskqueue: "`wait`, or `wait=30`: the answer is the result if it is there within so many seconds, at most 300; else, and without it, 202. The task goes on.",
   schedule: "`wait`, or `wait=30`: the answer is the result if it is there within so many seconds, at most 300; else, and without it, 202. The task goes on.",
 };

@@ -261,13 +261,12 @@ test("container stop while it is busy: the input finishes, then stop hooks run; 
   process.kill((await readyContainer("held-dev")).pid!, "SIGKILL");
 });
 
-test("Prefer: wait=2 on a function that takes longer is 504, and the function is told", async () => {
+test("Prefer: wait=1 on a function that takes longer is 202: its task goes on, until it is cancelled", async () => {
   // A container that starts would take of the wait.
   await home.call("/function/slow-dev", "warm");
-  expect(await home.call("/function/slow-dev", 1, { headers: { prefer: "wait=2" } })).toMatchObject({
-    status: 504,
-    json: { code: "timeout", detail: expect.stringContaining("Prefer: wait") },
-  });
+  const late = await home.call("/function/slow-dev", 1, { headers: { prefer: "wait=1" } });
+  expect([late.status, Object.keys(late.json)]).toEqual([202, ["taskId"]]);
+  expect(await home.call(`/api/v1/tasks/${late.json.taskId}/cancel`)).toMatchObject({ json: { changed: true, task: { attempts: [{ number: 1 }] } } });
   (await home.lifelines.next("slow aborted")).go();
 });
 
