@@ -33,7 +33,7 @@ export interface ControlServerData extends TaskServerData {
 
 export const TOKEN = "smv_test";
 
-export async function startControlServer(data: ControlServerData = {}): Promise<ControlServer> {
+export async function startControlServer(data: ControlServerData = {}, port = 0): Promise<ControlServer> {
   const requests: string[] = [];
   const bodies: unknown[] = [];
   const hungUp = Promise.withResolvers<void>();
@@ -52,7 +52,7 @@ export async function startControlServer(data: ControlServerData = {}): Promise<
       answer({ url, method: request.method!, body, response, data, self: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
     })();
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(port, "127.0.0.1");
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -60,6 +60,7 @@ export async function startControlServer(data: ControlServerData = {}): Promise<
     bodies,
     hungUp: hungUp.promise,
     async dispose() {
+      if (!server.listening) return;
       server.closeAllConnections();
       server.close();
       await once(server, "close");

@@ -94,6 +94,7 @@ export interface WaitFlag {
   readonly wait?: number | true;
 }
 export interface TaskGetFlags extends WaitFlag, JsonFlag {
+  readonly result?: boolean;
   readonly follow?: boolean;
 }
 /** Durations in milliseconds. */

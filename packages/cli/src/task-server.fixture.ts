@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { encodeServerEvent } from "@samovar/protocol";
+import { CONTENT_TYPES, encodeServerEvent, encodeValue } from "@samovar/protocol";
 import type { CallbackInfo, LogLine, PutTasksRequest, ScheduleInfo, TaskChange, TaskDetail, TaskInfo, TaskSelection } from "@samovar/protocol";
 
 /** What of a fake server is about tasks. */
@@ -9,6 +9,10 @@ export interface TaskServerData {
   readonly changes?: readonly TaskChange[];
   /** What a task is when it is waited for. */
   readonly waited?: TaskDetail;
+  /** Called where a task is waited for, which is not answered then. */
+  readonly onWait?: () => void;
+  /** Its result, where that is another than the API shows beside it. */
+  readonly result?: unknown;
   readonly schedules?: readonly ScheduleInfo[];
   readonly callbacks?: readonly CallbackInfo[];
   readonly taskLogs?: readonly LogLine[];
@@ -50,6 +54,7 @@ function answerTask(request: TaskRequest, id: string | undefined, verb: string |
   if (method === "POST" && verb === undefined) return json(response, { changed: matching(tasks, body as TaskSelection).length });
   const task = tasks.find((each) => each.id === id);
   if (!task) return problem(response, 404, "not_found", `No task has the id ${id}`);
+  if (verb === "result") return void response.writeHead(200, { "content-type": CONTENT_TYPES.value }).end(encodeValue(data.result ?? task.result));
   if (verb === "logs") return stream(response, "application/x-ndjson", data.taskLogs ?? [], (line) => `${JSON.stringify(line)}\n`, data.followsForever);
   if (verb !== undefined) {
     const changed = verb === "cancel" ? task.endedAtMs === null : task.endedAtMs !== null && task.status !== "COMPLETE";
@@ -57,6 +62,7 @@ function answerTask(request: TaskRequest, id: string | undefined, verb: string |
   }
   if (accept.includes("text/event-stream"))
     return stream(response, "text/event-stream", data.changes ?? [], (change) => encodeServerEvent("status", change), data.followsForever);
+  if (url.searchParams.has("wait") && data.onWait) return data.onWait();
   json(response, url.searchParams.has("wait") || data.changes ? (data.waited ?? task) : task);
 }
 

@@ -9,3 +9,5 @@ export function withQuery(path: string, query: Readonly<Record<string, string | 
   for (const [key, value] of Object.entries(query)) if (value !== undefined) search.set(key, value);
   return search.size > 0 ? `${path}?${search.toString()}` : path;
 }
+
+export const taskPath = (id: string): string => `${API}/tasks/${encodeURIComponent(id)}`;

@@ -13,7 +13,7 @@ import type {
 import { CONTENT_TYPES, readServerEvents } from "@samovar/protocol";
 import type { HttpClient } from "./http-client.ts";
 import { readNdjson } from "./ndjson.ts";
-import { API, JSON_BODY, withQuery } from "./paths.ts";
+import { API, JSON_BODY, taskPath, withQuery } from "./paths.ts";
 
 /** Which tasks a list shows: all that match all of it, newest first. */
 export interface TaskQuery {
@@ -53,10 +53,8 @@ export class TaskClient {
     return this.#http.json({ method: "GET", path, signal });
   }
 
-  /** With `waitMs` the answer comes when the task is over, or after that. */
-  get(id: string, options: { readonly waitMs?: number }, signal?: AbortSignal): Promise<TaskDetail> {
-    const path = withQuery(taskPath(id), { wait: options.waitMs === undefined ? undefined : `${options.waitMs}ms` });
-    return this.#http.json({ method: "GET", path, signal });
+  get(id: string, signal?: AbortSignal): Promise<TaskDetail> {
+    return this.#http.json({ method: "GET", path: taskPath(id), signal });
   }
 
   /** What one task is, then its changes; ends when it is over. */
@@ -102,5 +100,3 @@ export class TaskClient {
 }
 
 export type TaskVerb = "cancel" | "retry";
-
-const taskPath = (id: string): string => `${API}/tasks/${encodeURIComponent(id)}`;

@@ -83,7 +83,11 @@ test("run prints the task's id; with --wait its result", async () => {
   expect(await runCli(["schedule", "run", "report", "--json"], io)).toBe(0);
   expect(await runCli(["schedule", "run", "report", "--wait", "1m"], io)).toBe(0);
   expect(io.out()).toBe('tk_1\n{"taskId":"tk_1"}\n{"words":12}\n');
-  expect(server.requests.slice(-2)).toEqual(["POST /api/v1/schedules/report/run", "GET /api/v1/tasks/tk_1?wait=50000ms"]);
+  expect(server.requests.slice(-3)).toEqual([
+    "POST /api/v1/schedules/report/run",
+    "GET /api/v1/tasks/tk_1?wait=50000ms",
+    "GET /api/v1/tasks/tk_1/result?wait=50000ms",
+  ]);
 });
 
 test("pause and resume say what holds now", async () => {

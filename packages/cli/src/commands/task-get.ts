@@ -7,7 +7,8 @@ import { formatDuration } from "../output/durations.ts";
 import { renderChange } from "../output/task-change.ts";
 import { renderTask } from "../output/task-report.ts";
 import { withServer } from "../server-link/with-server.ts";
-import { waitShown } from "../tasks/wait-for-task.ts";
+import { printResult } from "../tasks/print-result.ts";
+import { waitForTask } from "../tasks/wait-for-task.ts";
 
 interface TaskGetOptions extends TaskGetFlags {
   readonly id: string;
@@ -19,7 +20,13 @@ export function taskGet(context: CommandContext, options: TaskGetOptions): Promi
     const { screen, io } = context;
     const { id, wait } = options;
     if (options.follow) await follow(context, client, options);
-    const task = wait === undefined || options.follow ? await client.tasks.get(id, {}, signal) : await waitShown(context, client, id, wait);
+    // Asked first without waiting: an address at which there is no server is a mistake, not one that restarts.
+    const now = await client.tasks.get(id, signal);
+    const task = wait === undefined || options.follow || isTaskOver(now.status) ? now : await waitForTask(context, client, id, wait);
+    if (options.result) {
+      await printResult(context, client, task, wait);
+      return 0;
+    }
     if (!options.json) screen.print(renderTask(task, io.clock.now(), screen.colors));
     else if (!options.follow) screen.print(`${JSON.stringify(task)}\n`);
     if (typeof wait === "number" && !isTaskOver(task.status)) screen.note(screen.noteColors.yellow(`It isn't over after ${formatDuration(wait)}, and goes on`));

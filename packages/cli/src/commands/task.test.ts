@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { FakeClock } from "@samovar/kit";
-import type { TaskChange } from "@samovar/protocol";
+import type { TaskChange, TaskDetail } from "@samovar/protocol";
 import { logLine, startControlServer, TOKEN, type ControlServer, type ControlServerData } from "../control-server.fixture.ts";
 import { runCli } from "../run-cli.ts";
 import { callbackInfo, failedTask, pendingTask, taskDetail } from "../task-server.fixture.ts";
@@ -193,13 +193,16 @@ test.each([
   ["ERROR", [], 0],
   ["COMPLETE", ["--wait"], 0],
   ["ERROR", ["--wait"], 1],
-  ["PENDING", ["--wait", "10s"], 1],
+  ["PENDING", ["--wait", "20ms"], 1],
 ] as const)("get of a task that is %s with %j exits with %j", async (status, argv, code) => {
   const { io, server } = await setUp({ tasks: [taskDetail({ status })] });
   expect(await runCli(["task", "get", "tk_1", ...argv, "--json"], io)).toBe(code);
   expect(JSON.parse(io.out())).toMatchObject({ id: "tk_1", status });
-  expect(server.requests).toEqual([`GET /api/v1/tasks/tk_1${argv.length === 0 ? "" : argv.length === 1 ? "?wait=50000ms" : "?wait=10000ms"}`]);
-  expect(io.err()).toBe(status === "PENDING" ? "It isn't over after 10 s, and goes on\n" : "");
+  expect(server.requests.slice(0, 2)).toEqual(
+    status === "PENDING" ? ["GET /api/v1/tasks/tk_1", "GET /api/v1/tasks/tk_1?wait=20ms"] : ["GET /api/v1/tasks/tk_1"],
+  );
+  if (status === "PENDING") expect(io.err()).toContain("It isn't over after 20 ms, and goes on\n");
+  else expect(io.err()).toBe("");
 });
 
 test("get --follow shows changes until it is over, then all of it", async () => {
@@ -253,17 +256,72 @@ test("put --wait prints the result; what the task failed with is an error with i
   expect(placeless.io.err()).toMatch(/^tk_1\nError: no place\n {2}caused by TypeError: nor here\n {2}→ `samovar task get tk_1`/);
 
   const late = await setUp({ tasks: [pendingTask({ id: "tk_1" })] });
-  expect(await runCli(["task", "put", "transcribe", "--wait", "5s"], late.io)).toBe(1);
+  expect(await runCli(["task", "put", "transcribe", "--wait", "20ms"], late.io)).toBe(1);
   expect(late.io.err()).toContain(
-    "error (timeout): tk_1 isn't over after 5 s: it is PENDING, it is due in 3 min\n  → It goes on: `samovar task get tk_1 --wait`",
+    "error (timeout): tk_1 isn't over after 20 ms: it is PENDING, it is due in 3 min\n  → It goes on: `samovar task get tk_1 --wait`",
   );
 });
 
-test("a server that stops while a task is waited for is not asked again and again", async () => {
+test.each([
+  ["get", "tk_1"],
+  ["put", "transcribe"],
+])("%s --wait waits through a restart of the server, and says so once", async (verb, name) => {
+  const tasks = [pendingTask({ id: "tk_1" })];
+  const waits = Promise.withResolvers<void>();
+  const { io, server } = await setUp({ tasks, onWait: waits.resolve });
+  const waiting = runCli(["task", verb, name, "--wait", "--json"], io);
+  await waits.promise;
+  await server.dispose();
+  await io.sees(/The server at http.* is away or stops: tk_1 goes on when it is back, and is waited for\n/);
+  const next = await startControlServer({ tasks, waited: taskDetail() }, Number(new URL(server.url).port));
+  cleanUps.push(() => next.dispose());
+  expect(await waiting).toBe(0);
+  expect(JSON.parse(io.out())).toMatchObject({ id: "tk_1", status: "COMPLETE" });
+  expect(io.err().match(/is away or stops/g)).toHaveLength(1);
+});
+
+test("get --wait of an address where there is no server doesn't wait for one", async () => {
   const { io, server } = await setUp({ tasks: [pendingTask({ id: "tk_1" })] });
+  await server.dispose();
   expect(await runCli(["task", "get", "tk_1", "--wait"], io)).toBe(1);
-  expect(io.err()).toContain("error (shutting_down): The server stops, and tk_1 is PENDING");
-  expect(server.requests).toHaveLength(1);
+  expect(io.err()).toContain("error (server_unreachable): No server answers at");
+});
+
+const LARGE = { result: undefined, resultType: "text/plain", resultBytes: 17 * 1024 * 1024 } as unknown as Partial<TaskDetail>;
+
+test("get of a result that is too large to be shown says how large, and what prints it", async () => {
+  const { io } = await setUp({ tasks: [taskDetail(LARGE)] });
+  expect(await runCli(["task", "get", "tk_1"], io)).toBe(0);
+  expect(io.out()).toContain("result    17 MiB of text/plain: samovar task get tk_1 --result prints it\n");
+});
+
+test.each([
+  ["put --wait", ["put", "transcribe", "--wait"]],
+  ["get --result", ["get", "tk_1", "--result"]],
+])("%s prints a result that is too large to be shown, whole", async (_, argv) => {
+  const { io } = await setUp({ tasks: [taskDetail(LARGE)], result: "x".repeat(17 * 1024 * 1024) });
+  expect(await runCli(["task", ...argv], io)).toBe(0);
+  expect(io.out().length).toBe(17 * 1024 * 1024 + 3);
+});
+
+test("get --result prints bytes as they are, and refuses what JSON would change, as run does", async () => {
+  const bytes = await setUp({ tasks: [taskDetail()], result: new TextEncoder().encode("hi\n") });
+  expect(await runCli(["task", "get", "tk_1", "--result"], bytes.io)).toBe(0);
+  expect(bytes.io.out()).toBe("hi\n");
+  const date = await setUp({ tasks: [taskDetail()], result: { at: new Date(0) } });
+  expect(await runCli(["task", "get", "tk_1", "--result"], date.io)).toBe(1);
+  expect(date.io.err()).toContain("$.at is a Date");
+});
+
+test("the result of a call is not kept, which get says, and of one that failed there is none", async () => {
+  const { result: _result, ...call } = taskDetail({ delivery: "call", resultType: null, resultBytes: null });
+  const { io } = await setUp({ tasks: [call, failedTask()] });
+  expect(await runCli(["task", "get", "tk_1"], io)).toBe(0);
+  expect(io.out()).toContain("result    not kept: it went to who called\n");
+  expect(await runCli(["task", "get", "tk_1", "--result"], io)).toBe(1);
+  expect(io.err()).toContain("error (not_found): tk_1 was a call, whose result went to who called: it is not kept");
+  expect(await runCli(["task", "get", "tk_2", "--result"], io)).toBe(1);
+  expect(io.err()).toContain("TypeError: bad weather");
 });
 
 test.each([

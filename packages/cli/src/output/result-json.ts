@@ -1,6 +1,6 @@
 import { SamovarError, encodeJson } from "@samovar/protocol";
 
-/** What `samovar run FILE:NAME` writes of a result: a line of JSON, or bytes as they are. */
+/** What commands write of a result: a line of JSON, or bytes as they are. */
 export type ShownResult = { readonly kind: "line"; readonly text: string } | { readonly kind: "bytes"; readonly bytes: Uint8Array };
 
 /**
@@ -11,7 +11,7 @@ export function toShownResult(value: unknown, isTerminal: boolean): ShownResult 
   if (value instanceof Uint8Array) {
     if (!isTerminal) return { kind: "bytes", bytes: value };
     throw new SamovarError("unserializable_result", `The result is ${value.length} bytes, which a terminal can't show`, {
-      fields: { fix: "Send them to a file: samovar run … > FILE" },
+      fields: { fix: "Send them to a file: add > FILE" },
     });
   }
   return { kind: "line", text: `${encodeJson(value)}\n` };

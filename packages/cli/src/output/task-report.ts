@@ -1,11 +1,11 @@
 import { fromSerializedError, type CallbackInfo, type TaskAttempt, type TaskDetail } from "@samovar/protocol";
 import type { Colors } from "./colors.ts";
-import { formatDateTime, formatDistance, formatDuration, formatTime } from "./durations.ts";
+import { formatBytes, formatDateTime, formatDistance, formatDuration, formatTime } from "./durations.ts";
 import { renderStack } from "./error-report.ts";
 import { renderTable } from "./table.ts";
 import { cutText, describeTaskDuration, describeTaskError, paintStatus, toTaskName } from "./task-cells.ts";
 
-/** Of an input or a result: `--json` has all of it. */
+/** Of an input or a result: `--json` has all of it, and `--result` of that. */
 const VALUE_WIDTH = 2_000;
 
 /** All about one task: what it is, each attempt, and the last one's error with its stack. */
@@ -28,7 +28,7 @@ export function renderTask(task: TaskDetail, nowMs: number, colors: Colors): str
     ["waits", task.reason],
     ["callback", task.callback && describeCallback(task.callback, nowMs)],
     ["input", "input" in task ? showValue(task.input) : null],
-    ["result", task.status === "COMPLETE" ? `${showValue(task.result ?? null)}${task.resultType === null ? "" : colors.dim(` (${task.resultType})`)}` : null],
+    ["result", task.status === "COMPLETE" ? showResult(task, colors) : null],
   ];
   const lines = [
     `${colors.bold(task.id)}  ${paintStatus(task.status, colors)}${error === "" ? "" : `: ${error}`}`,
@@ -64,3 +64,16 @@ export function describeCallback(callback: CallbackInfo, nowMs: number): string 
 }
 
 const showValue = (value: unknown): string => cutText(JSON.stringify(value) ?? "undefined", VALUE_WIDTH);
+
+/** More than nothing takes: what a function that returned nothing has as its result. */
+const NOTHING_BYTES = 1_024;
+
+/** What is too large for the API to show beside the task is said with the way to it. */
+function showResult(task: TaskDetail, colors: Colors): string {
+  const { id, result, resultBytes, resultType } = task;
+  if (task.delivery === "call") return "not kept: it went to who called";
+  if (result === undefined && resultBytes !== null && resultBytes > NOTHING_BYTES) {
+    return `${formatBytes(resultBytes)}${resultType === null ? "" : ` of ${resultType}`}: samovar task get ${id} --result prints it`;
+  }
+  return `${showValue(result ?? null)}${resultType === null ? "" : colors.dim(` (${resultType})`)}`;
+}

@@ -21,10 +21,11 @@ export function addTaskCommands(program: Command, choose: Choose): void {
     .argument("<id>", "the task's id")
     .addOption(waitOption())
     .option("-f, --follow", "show its changes as they come, until it is over")
+    .addOption(new Option("--result", "print its result alone and whole: a line of JSON, or bytes as they are").conflicts(["follow", "json"]))
     .addOption(jsonOption("JSON in place of text; with --follow one object for each change"))
     .addHelpText(
       "after",
-      "\nWith --wait or --follow the exit code is 1 unless the task completed.\n\nExamples:\n  samovar task get tk_7x\n  samovar task get tk_7x --wait 30s --json",
+      "\nID is whole, as `samovar task list` shows it. With --wait, --follow or --result the exit code is 1 unless the task completed.\n\nExamples:\n  samovar task get ID\n  samovar task get ID --wait 30s --json\n  samovar task get ID --result > result.json",
     )
     .action((id: string, options: TaskGetFlags) => choose(async (context) => (await import("../commands/task-get.ts")).taskGet(context, { id, ...options })));
 
@@ -56,7 +57,7 @@ Examples:
   addTaskFilter(task.command("cancel").description("cancel tasks that are not over, by id or all that match").argument("[ids...]", "ids of tasks"))
     .option("-y, --yes", "don't ask before many are changed")
     .addOption(jsonOption())
-    .addHelpText("after", "\nExamples:\n  samovar task cancel tk_7x\n  samovar task cancel --function transcribe --status PENDING")
+    .addHelpText("after", "\nExamples:\n  samovar task cancel ID\n  samovar task cancel --function transcribe --status PENDING")
     .action((ids: string[], options: TaskChangeFlags) =>
       choose(async (context) => (await import("../commands/task-change.ts")).taskChange(context, "cancel", { ids, ...options })),
     );
@@ -66,7 +67,7 @@ Examples:
     .addOption(jsonOption())
     .addHelpText(
       "after",
-      "\nWithout ids and without --status, those that failed are meant: ERROR and TIMEOUT.\n\nExamples:\n  samovar task retry tk_7x\n  samovar task retry --failed --function transcribe --since 1d",
+      "\nWithout ids and without --status, those that failed are meant: ERROR and TIMEOUT.\n\nExamples:\n  samovar task retry ID\n  samovar task retry --failed --function transcribe --since 1d",
     )
     .action((ids: string[], options: TaskChangeFlags) =>
       choose(async (context) => (await import("../commands/task-change.ts")).taskChange(context, "retry", { ids, ...options })),
@@ -78,7 +79,7 @@ Examples:
     .argument("<id>", "the task's id")
     .option("-f, --follow", "go on with lines as they come, until it is over")
     .addOption(jsonOption("one JSON object for each line"))
-    .addHelpText("after", "\nExample:\n  samovar task logs -f tk_7x")
+    .addHelpText("after", "\nExample:\n  samovar task logs -f ID")
     .action((id: string, options: JsonFlag & { follow?: boolean }) =>
       choose(async (context) => (await import("../commands/task-logs.ts")).taskLogs(context, { id, ...options })),
     );

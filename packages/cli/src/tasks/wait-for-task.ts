@@ -1,38 +1,49 @@
+import { createHttpTransport } from "samovar/internal";
 import { SamovarError, fromSerializedError, isTaskOver, type TaskDetail } from "@samovar/protocol";
 import type { ControlClient } from "../client/control-client.ts";
+import { tellList } from "../client/listed-by.ts";
+import { taskPath } from "../client/paths.ts";
 import type { CommandContext } from "../command-context.ts";
 import { formatDuration } from "../output/durations.ts";
 import { UserCodeError } from "../output/error-report.ts";
 
-/** One request waits at most so long: what lies between here and the server may close a connection that is silent for longer. */
-const ONE_WAIT_MS = 50_000;
-
-/** The task when it is over, or as it is after `forMs`; true waits without end. */
-export async function waitForTask({ io, interrupt }: CommandContext, client: ControlClient, id: string, forMs: number | true): Promise<TaskDetail> {
-  const endMs = forMs === true ? Infinity : io.clock.monotonic() + forMs;
-  for (;;) {
-    const askedMs = io.clock.monotonic();
-    const leftMs = Math.max(0, Math.ceil(endMs - askedMs));
-    const task = await client.tasks.get(id, { waitMs: Math.min(ONE_WAIT_MS, leftMs) }, interrupt.signal);
-    if (isTaskOver(task.status) || leftMs <= ONE_WAIT_MS) return task;
-    // A server that stops answers all that wait, and would do so at once to each that asks again.
-    if (io.clock.monotonic() - askedMs < ONE_WAIT_MS / 2) {
-      throw new SamovarError("shutting_down", `The server stops, and ${id} is ${task.status}: it goes on when the server is back`, {
-        fields: { fix: `\`samovar task get ${id} --wait\` waits for it then` },
+/**
+ * The task when it is over, or as it is after `forMs`; true waits without end. Shows that it is waited for. As in code, a
+ * server that restarts is waited for too: the task outlives it.
+ */
+export function waitForTask({ screen, interrupt }: CommandContext, client: ControlClient, id: string, forMs: number | true): Promise<TaskDetail> {
+  const { url, token } = client.http;
+  return screen.during(`Waiting for ${id}`, async () => {
+    const transport = createHttpTransport({ url, token: token ?? undefined });
+    try {
+      return await transport.taskWhenOver(id, {
+        ...(forMs === true ? {} : { timeoutMs: forMs }),
+        signal: interrupt.signal,
+        onAway: () => screen.note(screen.noteColors.yellow(`The server at ${url} is away or stops: ${id} goes on when it is back, and is waited for`)),
       });
+    } catch (error) {
+      throw toWaitError(error, id);
+    } finally {
+      transport.close();
     }
-  }
+  });
 }
 
-/** Shows that it is waited for, on a terminal. */
-export function waitShown(context: CommandContext, client: ControlClient, id: string, forMs: number | true): Promise<TaskDetail> {
-  return context.screen.during(`Waiting for ${id}`, () => waitForTask(context, client, id, forMs));
+/** What became of the task isn't known: the server is gone, and the task is kept. */
+function toWaitError(error: unknown, id: string): unknown {
+  if (!(error instanceof SamovarError)) return error;
+  if (error.code !== "server_unreachable" && error.code !== "shutting_down") return tellList(error, taskPath(id));
+  return new SamovarError(error.code, `${error.message.split(". ", 1)[0]!}: ${id} goes on when it is back`, {
+    cause: error,
+    fields: { fix: `\`samovar task get ${id} --wait\` waits for it then` },
+  });
 }
 
 /** Why a task that was waited for has no result, as an error for people; undefined for one that has. */
 export function toTaskFailure(task: TaskDetail, forMs: number | true | undefined): Error | undefined {
   if (task.status === "COMPLETE") return undefined;
-  const fields = { fix: `\`samovar task get ${task.id}\` shows its attempts, \`samovar task retry ${task.id}\` queues it once more` };
+  const again = task.delivery === "call" ? "" : `, \`samovar task retry ${task.id}\` queues it once more`;
+  const fields = { fix: `\`samovar task get ${task.id}\` shows its attempts${again}` };
   if (!isTaskOver(task.status)) {
     const waited = typeof forMs === "number" ? `after ${formatDuration(forMs)}` : "yet";
     return new SamovarError("timeout", `${task.id} isn't over ${waited}: it is ${task.status}${task.reason === null ? "" : `, ${task.reason}`}`, {

@@ -1,6 +1,15 @@
 import type { IncomingMessage } from "node:http";
 import { retryDelayMs } from "@samovar/kit";
-import { CONTENT_TYPES, SamovarError, readServerEvents, type CallTransport, type TaskChange, type TaskInfo } from "@samovar/protocol";
+import {
+  CONTENT_TYPES,
+  SamovarError,
+  isTaskOver,
+  readServerEvents,
+  type CallTransport,
+  type TaskChange,
+  type TaskDetail,
+  type TaskInfo,
+} from "@samovar/protocol";
 import { decodeBody, parseProblem, readAnswer, toBreak, toError } from "./http-answer.ts";
 import { readBody, type HttpConnection } from "./http-connection.ts";
 
@@ -12,8 +21,19 @@ const AWAY_MS = 300_000;
 
 const BACK_OFF = { initialDelayMs: 100, backoff: 2, maxDelayMs: 5_000, jitter: true };
 
+/** How long, and for whom, a task is waited for. */
+export interface TaskWait {
+  /** Without: as long as it takes. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  /** The server is away or stops; it is asked again. Called once each time that this begins. */
+  readonly onAway?: () => void;
+}
+
 type HttpTasks = Pick<CallTransport, "taskResult" | "taskInfo" | "cancelTask"> & {
   taskEvents(id: string, options: { readonly signal?: AbortSignal }): AsyncGenerator<TaskChange>;
+  /** The task when it is over, or as it is when the time has passed. Waits as `taskResult` does, through restarts of the server. */
+  taskWhenOver(id: string, wait: TaskWait): Promise<TaskDetail>;
 };
 
 /** What is asked about tasks by their ids. */
@@ -22,27 +42,18 @@ export function createHttpTasks(open: () => HttpConnection, authorization: Reado
     open().send({ method: "GET", path, headers: { accept, ...authorization }, signal });
   return {
     async taskResult(id, { timeoutMs = Infinity, signal }) {
-      const begunAt = performance.now();
-      let lastSeenAt = begunAt;
-      let failures = 0;
-      for (;;) {
-        const askedAt = performance.now();
-        const leftMs = Math.max(0, timeoutMs - (askedAt - begunAt));
-        const answer = await ask(() => get(`${toPath(id)}/result?wait=${Math.ceil(Math.min(WAIT_MS, leftMs))}ms`, CONTENT_TYPES.value, signal), signal);
-        const now = performance.now();
-        if (!("lost" in answer)) {
-          const { response, body } = answer;
-          if (response.statusCode! >= 400) throw toError(response.statusCode!, body, id);
-          if (response.statusCode !== 202) return decodeBody(response, body);
-          lastSeenAt = now;
-        } else if (timeoutMs === Infinity && now - lastSeenAt > AWAY_MS) throw answer.lost;
-        const restMs = timeoutMs - (now - begunAt);
-        if (restMs <= 0) throw notOver(id, timeoutMs, "lost" in answer ? answer.lost : undefined);
-        // Also after a 202 that came before its time, as from a server that is about to stop.
-        const tooSoon = "lost" in answer || now - askedAt < Math.min(WAIT_MS, leftMs) / 2;
-        failures = tooSoon ? failures + 1 : 0;
-        if (tooSoon) await pause(Math.min(restMs, retryDelayMs(BACK_OFF, failures, Math.random())), signal);
-      }
+      const ask = (waitMs: number): Promise<IncomingMessage> => get(`${toPath(id)}/result?wait=${waitMs}ms`, CONTENT_TYPES.value, signal);
+      const wait = { timeoutMs, ...(signal ? { signal } : {}) };
+      const answer = await askUntil(id, ask, ({ response }) => response.statusCode !== 202, wait);
+      if ("lost" in answer || answer.response.statusCode === 202) throw notOver(id, timeoutMs, "lost" in answer ? answer.lost : undefined);
+      return decodeBody(answer.response, answer.body);
+    },
+    async taskWhenOver(id, wait) {
+      const read = ({ response, body }: Answered): TaskDetail => decodeBody(response, body) as TaskDetail;
+      const ask = (waitMs: number): Promise<IncomingMessage> => get(`${toPath(id)}?wait=${waitMs}ms`, CONTENT_TYPES.json, wait.signal);
+      const answer = await askUntil(id, ask, (answered) => isTaskOver(read(answered).status), wait);
+      if ("lost" in answer) throw answer.lost;
+      return read(answer);
     },
     async taskInfo(id) {
       const response = await get(toPath(id), CONTENT_TYPES.json);
@@ -69,7 +80,41 @@ export function createHttpTasks(open: () => HttpConnection, authorization: Reado
 
 const toPath = (id: string): string => `/api/v1/tasks/${encodeURIComponent(id)}`;
 
-type Asked = { readonly response: IncomingMessage; readonly body: Buffer } | { readonly lost: unknown };
+interface Answered {
+  readonly response: IncomingMessage;
+  readonly body: Buffer;
+}
+type Asked = Answered | { readonly lost: unknown };
+
+/** Asks again until an answer is good, or the time has passed: then the last one is given, or why there was none. Throws what a refusal tells. */
+async function askUntil(
+  id: string,
+  send: (waitMs: number) => Promise<IncomingMessage>,
+  isGood: (answer: Answered) => boolean,
+  { timeoutMs = Infinity, signal, onAway }: TaskWait,
+): Promise<Asked> {
+  const begunAt = performance.now();
+  let lastSeenAt = begunAt;
+  let failures = 0;
+  for (;;) {
+    const askedAt = performance.now();
+    const waitMs = Math.min(WAIT_MS, Math.max(0, timeoutMs - (askedAt - begunAt)));
+    const answer = await ask(() => send(Math.ceil(waitMs)), signal);
+    const now = performance.now();
+    if (!("lost" in answer)) {
+      if (answer.response.statusCode! >= 400) throw toError(answer.response.statusCode!, answer.body, id);
+      if (isGood(answer)) return answer;
+      lastSeenAt = now;
+    } else if (timeoutMs === Infinity && now - lastSeenAt > AWAY_MS) throw answer.lost;
+    const restMs = timeoutMs - (now - begunAt);
+    if (restMs <= 0) return answer;
+    // Also after an answer that came before its time, as from a server that is about to stop.
+    const tooSoon = "lost" in answer || now - askedAt < waitMs / 2;
+    failures = tooSoon ? failures + 1 : 0;
+    if (failures === 1) onAway?.();
+    if (tooSoon) await pause(Math.min(restMs, retryDelayMs(BACK_OFF, failures, Math.random())), signal);
+  }
+}
 
 /** One request that may be made again: a task outlives its server. What the caller did, and a host that is none, is thrown. */
 async function ask(send: () => Promise<IncomingMessage>, signal: AbortSignal | undefined): Promise<Asked> {

@@ -15,10 +15,11 @@ import {
   type PutTaskResult,
   type PutTasksResponse,
   type TaskChange,
+  type TaskDetail,
 } from "@samovar/protocol";
 import { contentTypeOf, decodeBody, readAnswer, toBreak } from "./http-answer.ts";
 import { HttpConnection } from "./http-connection.ts";
-import { createHttpTasks } from "./http-tasks.ts";
+import { createHttpTasks, type TaskWait } from "./http-tasks.ts";
 import { isForLane, PutLane } from "./put-lane.ts";
 
 export interface HttpTransportOptions {
@@ -32,6 +33,8 @@ export interface HttpTransportOptions {
 export interface HttpTransport extends CallTransport {
   /** What happens to a task, until it is over. Rejects with `not_found`. */
   taskEvents(id: string, options: { readonly signal?: AbortSignal }): AsyncIterable<TaskChange>;
+  /** The task when it is over, or as it is when the time has passed; through restarts of the server. */
+  taskWhenOver(id: string, wait: TaskWait): Promise<TaskDetail>;
   /** Of a function by its name or id. Where the token may not ask, `endpoint`, which callers without one call. */
   kindOf(idOrName: string): Promise<FunctionKind>;
   /** The same server, and nothing but functions of these ids by their names. */
