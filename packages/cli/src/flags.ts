@@ -85,6 +85,9 @@ export interface TaskFilterFlags {
 export interface TaskListFlags extends TaskFilterFlags, JsonFlag {
   readonly limit: number;
   readonly follow?: boolean;
+  /** Only calls, or only what is queued. */
+  readonly calls?: boolean;
+  readonly queued?: boolean;
 }
 export interface TaskChangeFlags extends TaskFilterFlags, JsonFlag {
   readonly yes?: boolean;

@@ -57,7 +57,7 @@ function answerTask(request: TaskRequest, id: string | undefined, verb: string |
   if (verb === "result") return void response.writeHead(200, { "content-type": CONTENT_TYPES.value }).end(encodeValue(data.result ?? task.result));
   if (verb === "logs") return stream(response, "application/x-ndjson", data.taskLogs ?? [], (line) => `${JSON.stringify(line)}\n`, data.followsForever);
   if (verb !== undefined) {
-    const changed = verb === "cancel" ? task.endedAtMs === null : task.endedAtMs !== null && task.status !== "COMPLETE";
+    const changed = task.delivery === "call" ? false : verb === "cancel" ? task.endedAtMs === null : task.endedAtMs !== null && task.status !== "COMPLETE";
     return json(response, { task: changed ? { ...task, status: verb === "cancel" ? "CANCELLED" : "PENDING" } : task, changed });
   }
   if (accept.includes("text/event-stream"))

@@ -9,6 +9,7 @@ import {
   type TaskChange,
   type TaskDetail,
   type TaskPage,
+  type TaskListing,
   type TaskSelection,
   type TaskStatus,
 } from "@samovar/protocol";
@@ -210,7 +211,7 @@ export class FakeTasks implements TaskControl {
     return this.all.get(id)?.detail;
   }
 
-  async list(selection: TaskSelection, page: { readonly limit: number; readonly cursor: string | null }): Promise<TaskPage> {
+  async list(selection: TaskListing, page: { readonly limit: number; readonly cursor: string | null }): Promise<TaskPage> {
     this.asked.push(["listTasks", selection, page]);
     const found = this.#select(selection);
     return { tasks: found.map(({ detail }) => infoOf(detail)), cursor: found.length > page.limit ? "next" : null };

@@ -28,7 +28,7 @@ import type { ScalingPatch } from "./options.ts";
  * | GET `/deployments/{name}/openapi.json` | how it is called, OpenAPI 3.1; `?version=2` |
  * | PATCH `/functions/{idOrName}/scaling` | `ScalingRequest` → `FunctionInfo`; the window is `scaledownWindow` (5, "5m", -1 for never) or `scaledownWindowMs` |
  * | POST `/functions/{idOrName}/tasks` | `PutTasksRequest` → `PutTasksResponse`, 202, when all are on disk; as JSON or a value. `?method=`, `?with=[…]` |
- * | GET `/tasks` | `TaskPage`; `?function=`, `?app=`, `?status=ERROR,TIMEOUT`, `?since=1h`, `?until=`, `?limit=`, `?cursor=` |
+ * | GET `/tasks` | `TaskPage`; `?function=`, `?app=`, `?status=ERROR,TIMEOUT`, `?delivery=queued`, `?since=1h`, `?until=`, `?limit=`, `?cursor=` |
  * | GET `/tasks/{id}` | `TaskDetail`; `?wait=30s` answers when it is over, or then. With `accept: text/event-stream` `TaskChange` events until it is over |
  * | GET `/tasks/{id}/result` | the bare result, as a call would have answered; 202 while it isn't over (`?wait=30s`) |
  * | GET `/tasks/events` | `TaskChange` as server-sent events, or NDJSON; `?function=`, `?app=` |

@@ -138,6 +138,11 @@ export interface TaskSelection {
   readonly createdAfterMs?: number;
 }
 
+/** Which tasks a list has. */
+export interface TaskListing extends TaskSelection {
+  readonly delivery?: TaskInfo["delivery"];
+}
+
 export interface ScheduleInfo {
   readonly name: string;
   readonly app: string;

@@ -1,4 +1,4 @@
-import type { CallbackInfo, PutTaskResult, RequestHead, ScheduleInfo, TaskChange, TaskDetail, TaskPage, TaskSelection } from "@samovar/protocol";
+import type { CallbackInfo, PutTaskResult, RequestHead, ScheduleInfo, TaskChange, TaskDetail, TaskPage, TaskListing, TaskSelection } from "@samovar/protocol";
 import type { FunctionEntry } from "./function-table.ts";
 import type { InputRequest, InputSink } from "./input.ts";
 
@@ -16,7 +16,7 @@ export interface TaskControl {
   answer(id: string, sink: InputSink): TaskWait;
   /** Undefined for one that is unknown or no longer kept. */
   get(id: string): Promise<TaskDetail | undefined>;
-  list(selection: TaskSelection, page: { readonly limit: number; readonly cursor: string | null }): Promise<TaskPage>;
+  list(selection: TaskListing, page: { readonly limit: number; readonly cursor: string | null }): Promise<TaskPage>;
   /** What changed; a task that was over is not among it. Rejects with `invalid_request` for a selection of everything. */
   cancel(selection: TaskSelection): Promise<readonly string[]>;
   /** Those that failed, timed out, expired or were cancelled are queued once more, from the beginning. */

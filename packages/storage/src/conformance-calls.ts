@@ -79,6 +79,9 @@ export function describeCalls(open: () => Promise<Opened>): void {
         [{ createdBeforeMs: NOW_MS + 4, createdAfterMs: NOW_MS }, [3, 2, 1]],
         [{ ids: ["tk_01", "tk_02", "tk_99"] }, [2, 1]],
         [{ queue: "resize" }, [10, 8, 6, 4, 2, 0]],
+        [{ durable: true }, [10, 8, 6, 4, 2, 0]],
+        [{ durable: false }, [11, 9, 7, 5, 3, 1]],
+        [{ durable: false, app: "images", statuses: ["ERROR"] }, [5]],
       ];
       for (const [filter, numbers] of cases) {
         const expected = numbers.map((n) => `tk_${String(n).padStart(2, "0")}`);

@@ -51,7 +51,7 @@ export function createSqliteCalls(database: DatabaseSync): SqliteCalls {
     },
     list(filter, before, limit) {
       // A call stands in no queue, and is over.
-      if (limit < 1 || filter.queue !== undefined || filter.expiredByMs !== undefined) return [];
+      if (limit < 1 || filter.durable || filter.queue !== undefined || filter.expiredByMs !== undefined) return [];
       const sql = ["id < ?"];
       const values: SQLInputValue[] = [before];
       const add = (condition: string, value: SQLInputValue | undefined): void => {

@@ -190,6 +190,8 @@ export interface TaskFilter {
   /** As its callers named it, in whatever case. */
   readonly functionName?: string;
   readonly app?: string;
+  /** Of a list: only what is queued, or only calls that are over. */
+  readonly durable?: boolean;
   readonly statuses?: readonly TaskStatus[];
   /** Neither includes its own millisecond. */
   readonly createdBeforeMs?: number;

@@ -20,6 +20,8 @@ export interface TaskQuery {
   readonly function?: string | undefined;
   readonly app?: string | undefined;
   readonly statuses?: readonly TaskStatus[] | undefined;
+  /** Only what is queued, or only calls that were answered lately. */
+  readonly delivery?: TaskInfo["delivery"] | undefined;
   /** Accepted at most so many milliseconds ago. */
   readonly sinceMs?: number | undefined;
   readonly limit: number;
@@ -46,6 +48,7 @@ export class TaskClient {
       function: query.function,
       app: query.app,
       status: query.statuses?.join(","),
+      delivery: query.delivery,
       since: query.sinceMs === undefined ? undefined : `${query.sinceMs}ms`,
       limit: String(query.limit),
       cursor: query.cursor ?? undefined,

@@ -1,4 +1,4 @@
-import { SamovarError, type TaskInfo, type TaskSelection } from "@samovar/protocol";
+import { SamovarError, isTaskOver, type TaskInfo, type TaskSelection } from "@samovar/protocol";
 import { ask } from "../ask.ts";
 import type { ControlClient } from "../client/control-client.ts";
 import type { TaskVerb } from "../client/task-client.ts";
@@ -54,24 +54,29 @@ async function changeNamed(
 ): Promise<ExitCode> {
   const tasks: TaskInfo[] = [];
   let changed = 0;
-  let failed = false;
+  let isDone = true;
   for (const id of options.ids) {
     try {
       const answer = await client.tasks.change(verb, id, signal);
       tasks.push(answer.task);
       if (answer.changed) changed++;
+      else if (!isAsAsked(verb, answer.task)) isDone = false;
       if (!options.json) screen.print(`${id} ${answer.changed ? `is ${PAST[verb]}` : describeUnchanged(verb, answer.task)}\n`);
     } catch (error) {
       if (!(error instanceof SamovarError) || error.code !== "not_found" || options.ids.length === 1) throw error;
-      failed = true;
+      isDone = false;
       screen.note(renderError(error, { colors: screen.noteColors, debug: settings.debug }));
     }
   }
   if (options.json) screen.print(`${JSON.stringify({ changed, tasks })}\n`);
-  return failed ? 1 : 0;
+  return isDone ? 0 : 1;
 }
 
+/** What is over needs no end, and what waits or runs is queued already: a script that asks twice has what it wants. */
+const isAsAsked = (verb: TaskVerb, task: TaskInfo): boolean => verb === "cancel" || !isTaskOver(task.status);
+
 function describeUnchanged(verb: TaskVerb, task: TaskInfo): string {
+  if (task.delivery === "call") return `was a call that ended as ${task.status}${verb === "retry" ? ", and calls can't be queued again" : ""}`;
   return verb === "cancel" || task.status === "COMPLETE" ? `was over already: ${task.status}` : `is not over: ${task.status}`;
 }
 
@@ -84,7 +89,7 @@ async function describeChange(
   signal: AbortSignal,
 ): Promise<string> {
   const page = await client.tasks.list(
-    { function: selection.function, app: selection.app, statuses: selection.statuses, sinceMs: options.since, limit: COUNTED },
+    { function: selection.function, app: selection.app, statuses: selection.statuses, delivery: "queued", sinceMs: options.since, limit: COUNTED },
     signal,
   );
   const count = page.cursor === null ? toTasks(page.tasks.length) : `${page.tasks.length} tasks or more`;

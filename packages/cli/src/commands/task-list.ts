@@ -33,7 +33,7 @@ export function taskList(context: CommandContext, options: TaskListFlags): Promi
 
 /** As many as are asked for, from as many pages as that takes. */
 async function listTasks(client: ControlClient, options: TaskListFlags, signal: AbortSignal): Promise<TaskPage> {
-  const query = { function: options.function, app: options.app, statuses: toStatuses(options), sinceMs: options.since };
+  const query = { function: options.function, app: options.app, statuses: toStatuses(options), delivery: toDelivery(options), sinceMs: options.since };
   const tasks: TaskInfo[] = [];
   let cursor: string | null = null;
   do {
@@ -42,6 +42,12 @@ async function listTasks(client: ControlClient, options: TaskListFlags, signal: 
     cursor = page.tasks.length === 0 ? null : page.cursor;
   } while (cursor !== null && tasks.length < options.limit);
   return { tasks, cursor };
+}
+
+/** What failed and can be queued again is what is asked for by `--failed`: calls are not, unless they are. */
+function toDelivery({ calls, queued, failed }: TaskListFlags): TaskInfo["delivery"] | undefined {
+  if (calls) return "call";
+  return queued || failed ? "queued" : undefined;
 }
 
 async function followTasks({ screen, interrupt }: CommandContext, client: ControlClient, options: TaskListFlags): Promise<ExitCode> {
@@ -62,6 +68,7 @@ function renderTasks(tasks: readonly TaskInfo[], nowMs: number, colors: Colors):
   return renderTable(tasks, [
     { title: "ID", cell: (task) => task.id },
     { title: "FUNCTION", cell: toTaskName },
+    { title: "DELIVERY", cell: (task) => task.delivery },
     { title: "STATUS", cell: (task) => paintStatus(task.status, colors) },
     { title: "ATTEMPTS", align: "right", cell: (task) => String(task.attempts.length) },
     { title: "AGE", align: "right", cell: (task) => formatDuration(nowMs - task.createdAtMs) },

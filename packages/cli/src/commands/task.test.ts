@@ -57,7 +57,9 @@ test("list shows what each is at and the first line of its error", async () => {
 test.each([
   [["--function", "transcribe", "--app", "models"], "function=transcribe&app=models&limit=50"],
   [["--status", "error, timeout,ERROR"], "status=ERROR%2CTIMEOUT&limit=50"],
-  [["--failed", "--since", "1h"], "status=ERROR%2CTIMEOUT&since=3600000ms&limit=50"],
+  [["--failed", "--since", "1h"], "status=ERROR%2CTIMEOUT&delivery=queued&since=3600000ms&limit=50"],
+  [["--failed", "--calls"], "status=ERROR%2CTIMEOUT&delivery=call&limit=50"],
+  [["--queued"], "delivery=queued&limit=50"],
   [["--since", "7d", "--limit", "3"], "since=604800000ms&limit=3"],
 ])("list %j asks for those", async (argv, query) => {
   const { io, server } = await setUp({ tasks: TASKS });
@@ -90,6 +92,9 @@ test("list with no tasks says how to queue one", async () => {
 test.each([
   [["list", "--status", "DONE"], /"DONE" is no status: there are PENDING, RUNNING/],
   [["list", "--status", "ERROR", "--failed"], /cannot be used with/],
+  [["list", "--calls", "--queued"], /cannot be used with/],
+  [["list", "--follow", "--since", "1h"], /cannot be used with/],
+  [["list", "--follow", "--limit", "3"], /cannot be used with/],
   [["list", "--limit", "0"], /a whole number from 1/],
   [["list", "--since", "yesterday"], /such as 30s or 5m/],
   [["put", "transcribe", "--priority", "high"], /may be negative/],
@@ -339,16 +344,27 @@ test("cancel and retry by id say what became of each; an unknown one hinders no 
   expect(io.out()).toBe("tk_3 is cancelled\ntk_2 was over already: ERROR\n");
   expect(io.err()).toContain("No task has the id tk_9");
   expect(await runCli(["task", "retry", "tk_2"], io)).toBe(0);
-  expect(await runCli(["task", "retry", "tk_1", "tk_4", "--json"], io)).toBe(0);
-  expect(io.out().split("\n").slice(2)).toEqual(["tk_2 is queued once more", JSON.stringify({ changed: 0, tasks: [TASKS[2], TASKS[3]] }), ""]);
+  expect(await runCli(["task", "retry", "tk_4", "tk_1", "--json"], io)).toBe(1);
+  expect(io.out().split("\n").slice(2)).toEqual(["tk_2 is queued once more", JSON.stringify({ changed: 0, tasks: [TASKS[3], TASKS[2]] }), ""]);
   expect(server.requests).toContain("POST /api/v1/tasks/tk_2/retry");
+});
+
+test.each([
+  ["retry", failedTask({ delivery: "call" }), "tk_2 was a call that ended as ERROR, and calls can't be queued again", 1],
+  ["cancel", failedTask({ delivery: "call" }), "tk_2 was a call that ended as ERROR", 0],
+  ["retry", taskDetail({ id: "tk_2" }), "tk_2 was over already: COMPLETE", 1],
+  ["retry", pendingTask({ id: "tk_2" }), "tk_2 is not over: PENDING", 0],
+] as const)("%s by id of what it does nothing to says why, and fails where it isn't as was asked", async (verb, task, line, code) => {
+  const { io } = await setUp({ tasks: [task] });
+  expect(await runCli(["task", verb, "tk_2"], io)).toBe(code);
+  expect(io.out()).toBe(`${line}\n`);
 });
 
 test("a change of many asks at a terminal, with how many they are; only yes is yes", async () => {
   const no = await setUp({ tasks: TASKS }, { isTTY: true, stdin: "n\n" });
   expect(await runCli(["task", "cancel", "--function", "transcribe"], no.io)).toBe(1);
   expect(no.io.err()).toBe("Cancel 2 tasks of transcribe at PENDING, RUNNING, RETRY? [y/N] Nothing was changed\n");
-  expect(no.server.requests).toEqual(["GET /api/v1/tasks?function=transcribe&status=PENDING%2CRUNNING%2CRETRY&limit=100"]);
+  expect(no.server.requests).toEqual(["GET /api/v1/tasks?function=transcribe&status=PENDING%2CRUNNING%2CRETRY&delivery=queued&limit=100"]);
 
   const yes = await setUp({ tasks: TASKS }, { isTTY: true, stdin: "y\n" });
   expect(await runCli(["task", "retry", "--function", "transcribe", "--since", "1d"], yes.io)).toBe(0);

@@ -9,8 +9,10 @@ export function addTaskCommands(program: Command, choose: Choose): void {
   const task = program.command("task").description("list and follow tasks, put new ones, cancel them, try them again");
 
   addTaskFilter(task.command("list").description("tasks, newest first; --failed shows those that failed for good"))
+    .addOption(new Option("--queued", "only what is queued, no calls"))
+    .addOption(new Option("--calls", "only calls that were answered lately; with --failed those that failed").conflicts("queued"))
     .addOption(limitOption())
-    .option("-f, --follow", "in place of a list, every change from now on, until Ctrl-C")
+    .addOption(new Option("-f, --follow", "in place of a list, every change from now on, until Ctrl-C").conflicts(["since", "limit", "queued", "calls"]))
     .addOption(jsonOption("JSON in place of text; with --follow one object for each change"))
     .addHelpText("after", "\nExamples:\n  samovar task list --function transcribe --since 1h\n  samovar task list --failed\n  samovar task list --follow")
     .action((options: TaskListFlags) => choose(async (context) => (await import("../commands/task-list.ts")).taskList(context, options)));

@@ -178,19 +178,26 @@ describe("tasks are listed", () => {
     const { ask, tasks, control } = await open({ clock });
     tasks.add({ id: "tk_a" });
     const nowMs = clock.now();
-    const query = "function=predict&app=app&status=pending,ERROR&since=1h&until=2100-01-01T00:00:00Z&limit=5&cursor=c1";
+    const query = "function=predict&app=app&status=pending,ERROR&delivery=queued&since=1h&until=2100-01-01T00:00:00Z&limit=5&cursor=c1";
     const answer = await ask(`/tasks?${query}`);
     expect(answer.json).toEqual({ tasks: [infoOf(tasks.all.get("tk_a")!.detail)], cursor: null });
     expect(control.asked).toEqual([
       [
         "listTasks",
-        { function: "predict", app: "app", statuses: ["PENDING", "ERROR"], createdAfterMs: nowMs - 3_600_000, createdBeforeMs: Date.UTC(2100, 0, 1) },
+        {
+          function: "predict",
+          app: "app",
+          statuses: ["PENDING", "ERROR"],
+          delivery: "queued",
+          createdAfterMs: nowMs - 3_600_000,
+          createdBeforeMs: Date.UTC(2100, 0, 1),
+        },
         { limit: 5, cursor: "c1" },
       ],
     ]);
   });
 
-  test.each(["status=DONE", "since=yesterday", "limit=0", "limit=1001", "limit=x", "nonsense=1"])("but not by %s", async (query) => {
+  test.each(["status=DONE", "delivery=post", "since=yesterday", "limit=0", "limit=1001", "limit=x", "nonsense=1"])("but not by %s", async (query) => {
     const { ask } = await open();
     expect((await ask(`/tasks?${query}`)).json).toMatchObject({ status: 400, detail: expect.stringContaining(query.split("=")[0]!) as string });
   });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { CONTENT_TYPES, MAX_TASK_WAIT_MS, TASK_STATUSES, isTaskOver, type TaskSelection, type TaskStatus } from "@samovar/protocol";
+import { CONTENT_TYPES, MAX_TASK_WAIT_MS, TASK_STATUSES, isTaskOver, type TaskListing, type TaskStatus } from "@samovar/protocol";
 import { assertApp, type Principal } from "../authenticator.ts";
 import { bodyEncoding } from "../request-head.ts";
 import { splitTarget } from "../route.ts";
@@ -92,6 +92,7 @@ export const TASK_ROUTES: readonly ApiRoute[] = [
       function: name.optional(),
       app: name.optional(),
       status: statuses.optional().describe("One or more, as ERROR,TIMEOUT"),
+      delivery: z.enum(["queued", "call"]).optional().describe("Only what is queued, or only calls that were answered"),
       since: moment("since").optional().describe('Created after: how long ago, such as "1h", or a date'),
       until: moment("until").optional().describe("Created before"),
       limit: limit.optional().describe("At most so many, up to 1000. Default: 100"),
@@ -101,10 +102,11 @@ export const TASK_ROUTES: readonly ApiRoute[] = [
     async handle({ control, clock }, { principal, query }) {
       const { since, until } = query;
       const toMs = (given: NonNullable<typeof since>): number => ("atMs" in given ? given.atMs : clock.now() - given.agoMs);
-      const selection: TaskSelection = {
+      const selection: TaskListing = {
         ...(query.function === undefined ? {} : { function: query.function }),
         ...ofApp(principal, query.app),
         ...(query.status === undefined ? {} : { statuses: query.status }),
+        ...(query.delivery === undefined ? {} : { delivery: query.delivery }),
         ...(since === undefined ? {} : { createdAfterMs: toMs(since) }),
         ...(until === undefined ? {} : { createdBeforeMs: toMs(until) }),
       };

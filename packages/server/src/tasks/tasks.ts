@@ -7,6 +7,7 @@ import {
   type TaskChange,
   type TaskDetail,
   type TaskPage,
+  type TaskListing,
   type TaskSelection,
 } from "@samovar/protocol";
 import type { Clock } from "@samovar/kit";
@@ -195,7 +196,7 @@ export class Tasks implements TaskControl {
     return queue?.waitReason ?? "others are before it";
   }
 
-  async list(selection: TaskSelection, page: { readonly limit: number; readonly cursor: string | null }): Promise<TaskPage> {
+  async list(selection: TaskListing, page: { readonly limit: number; readonly cursor: string | null }): Promise<TaskPage> {
     const { tasks, cursor } = await this.#options.store.list(toFilter(selection), page);
     return { tasks: tasks.map(toTaskInfo), cursor };
   }
@@ -224,8 +225,12 @@ function assertNoStream({ manifest, name }: FunctionRuntime, inputs: readonly Ne
   if (inputs.some(streams)) throw new SamovarError("invalid_request", `${name} is a generator, whose items nobody would read: call it with .stream(input)`);
 }
 
-function toFilter({ function: functionName, ...rest }: TaskSelection): TaskFilter {
-  return { ...rest, ...(functionName === undefined ? {} : { functionName }) };
+function toFilter({ function: functionName, delivery, ...rest }: TaskListing): TaskFilter {
+  return {
+    ...rest,
+    ...(functionName === undefined ? {} : { functionName }),
+    ...(delivery === undefined ? {} : { durable: delivery === "queued" }),
+  };
 }
 
 function assertSelective(selection: TaskSelection): TaskFilter {
