@@ -2,7 +2,7 @@ import { attach, assertTerminal } from "../exec/attach.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { findContainer } from "../find-container.ts";
 import type { ExecFlags } from "../flags.ts";
-import { connectServer } from "../server-link/open-server.ts";
+import { withServer } from "../server-link/with-server.ts";
 
 export interface ContainerExecOptions extends ExecFlags {
   readonly id: string;
@@ -13,12 +13,9 @@ export interface ContainerExecOptions extends ExecFlags {
 export async function containerExec(context: CommandContext, options: ContainerExecOptions): Promise<ExitCode> {
   const terminal = options.terminal ?? false;
   if (terminal) assertTerminal(context.io.terminal);
-  const client = await connectServer(context);
-  try {
-    const container = await findContainer(client, options.id, context.interrupt.signal);
+  return await withServer(context, async (client, signal) => {
+    const container = await findContainer(client, options.id, signal);
     const { command: argv, cwd, env, interactive = false } = options;
     return await attach(context, client, container.id, { argv, cwd, env, interactive, terminal });
-  } finally {
-    client.dispose();
-  }
+  });
 }

@@ -5,19 +5,16 @@ import type { Colors } from "../output/colors.ts";
 import { formatTime } from "../output/durations.ts";
 import { renderWaterfall } from "../output/waterfall.ts";
 import type { JsonFlag } from "../flags.ts";
-import { connectServer } from "../server-link/open-server.ts";
+import { withServer } from "../server-link/with-server.ts";
 
 export async function containerInspect(context: CommandContext, options: JsonFlag & { readonly id: string }): Promise<ExitCode> {
   const { screen } = context;
-  const client = await connectServer(context);
-  try {
-    const container = await findContainer(client, options.id, context.interrupt.signal);
+  return await withServer(context, async (client, signal) => {
+    const container = await findContainer(client, options.id, signal);
     if (options.json) screen.print(`${JSON.stringify(container)}\n`);
     else screen.print(`${renderHead(container, screen.colors)}\n${renderWaterfall(container, { width: screen.width, color: screen.colors.enabled })}`);
     return 0;
-  } finally {
-    client.dispose();
-  }
+  });
 }
 
 function renderHead(container: ContainerInfo, colors: Colors): string {

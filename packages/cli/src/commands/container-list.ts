@@ -3,20 +3,17 @@ import type { CommandContext, ExitCode } from "../command-context.ts";
 import { formatDuration } from "../output/durations.ts";
 import { renderTable } from "../output/table.ts";
 import type { JsonFlag } from "../flags.ts";
-import { connectServer } from "../server-link/open-server.ts";
+import { withServer } from "../server-link/with-server.ts";
 
 export async function containerList(context: CommandContext, options: JsonFlag & { readonly all?: boolean }): Promise<ExitCode> {
   const { screen } = context;
-  const client = await connectServer(context);
-  try {
-    const containers = await client.containers({ all: options.all ?? false }, context.interrupt.signal);
+  return await withServer(context, async (client, signal) => {
+    const containers = await client.containers({ all: options.all ?? false }, signal);
     if (options.json) screen.print(`${JSON.stringify({ containers })}\n`);
     else if (containers.length > 0) screen.print(renderContainers(containers, context.io.clock.now()));
     else screen.note(options.all ? "No containers" : "No containers live now; --all shows those that ended lately");
     return 0;
-  } finally {
-    client.dispose();
-  }
+  });
 }
 
 function renderContainers(containers: readonly ContainerInfo[], nowMs: number): string {

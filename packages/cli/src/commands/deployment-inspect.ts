@@ -5,18 +5,15 @@ import type { Colors } from "../output/colors.ts";
 import { formatDuration } from "../output/durations.ts";
 import { describeContainers, paintState } from "../output/pool-cells.ts";
 import { renderTable } from "../output/table.ts";
-import { connectServer } from "../server-link/open-server.ts";
+import { withServer } from "../server-link/with-server.ts";
 
 export async function deploymentInspect(context: CommandContext, options: JsonFlag & { readonly name: string }): Promise<ExitCode> {
   const { screen } = context;
-  const client = await connectServer(context);
-  try {
-    const detail = await client.deployment(options.name, context.interrupt.signal);
+  return await withServer(context, async (client, signal) => {
+    const detail = await client.deployment(options.name, signal);
     screen.print(options.json ? `${JSON.stringify(detail)}\n` : renderDetail(detail, context.io.clock.now(), screen.colors));
     return 0;
-  } finally {
-    client.dispose();
-  }
+  });
 }
 
 function renderDetail(detail: DeploymentDetail, nowMs: number, colors: Colors): string {

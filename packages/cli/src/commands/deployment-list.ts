@@ -5,20 +5,17 @@ import type { Colors } from "../output/colors.ts";
 import { formatDuration } from "../output/durations.ts";
 import { describeContainers, paintState } from "../output/pool-cells.ts";
 import { renderTable } from "../output/table.ts";
-import { connectServer } from "../server-link/open-server.ts";
+import { withServer } from "../server-link/with-server.ts";
 
 export async function deploymentList(context: CommandContext, options: JsonFlag): Promise<ExitCode> {
   const { screen } = context;
-  const client = await connectServer(context);
-  try {
-    const deployments = await client.deployments(context.interrupt.signal);
+  return await withServer(context, async (client, signal) => {
+    const deployments = await client.deployments(signal);
     if (options.json) screen.print(`${JSON.stringify({ deployments })}\n`);
     else if (deployments.length > 0) screen.print(renderDeployments(deployments, context.io.clock.now(), screen.colors));
     else screen.note("Nothing is deployed here: `samovar deploy FILE` deploys a module's functions");
     return 0;
-  } finally {
-    client.dispose();
-  }
+  });
 }
 
 export function renderDeployments(deployments: readonly DeploymentInfo[], nowMs: number, colors: Colors): string {

@@ -1,7 +1,7 @@
 import { SamovarError, type DeploymentInfo } from "@samovar/protocol";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import type { RollbackFlags } from "../flags.ts";
-import { connectServer } from "../server-link/open-server.ts";
+import { withServer } from "../server-link/with-server.ts";
 
 export interface RollbackOptions extends RollbackFlags {
   readonly name?: string | undefined;
@@ -9,21 +9,18 @@ export interface RollbackOptions extends RollbackFlags {
 }
 
 export async function deploymentRollback(context: CommandContext, options: RollbackOptions): Promise<ExitCode> {
-  const { screen, interrupt } = context;
+  const { screen } = context;
   const version = toVersion(options);
-  const client = await connectServer(context);
-  try {
+  return await withServer(context, async (client, signal) => {
     if (options.app !== undefined) {
-      const deployments = await client.rollbackApp(options.app, interrupt.signal);
+      const deployments = await client.rollbackApp(options.app, signal);
       screen.print(options.json ? `${JSON.stringify({ deployments })}\n` : deployments.map(describe).join(""));
     } else {
-      const info = await client.rollback(options.name!, version, interrupt.signal);
+      const info = await client.rollback(options.name!, version, signal);
       screen.print(options.json ? `${JSON.stringify(info)}\n` : describe(info));
     }
     return 0;
-  } finally {
-    client.dispose();
-  }
+  });
 }
 
 const describe = (info: DeploymentInfo): string => `${info.name} is at version ${info.activeVersion}: ${info.url}\n`;

@@ -1,7 +1,7 @@
 import { SamovarError, type ScalingPatch } from "@samovar/protocol";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import type { ScaleFlags } from "../flags.ts";
-import { connectServer } from "../server-link/open-server.ts";
+import { withServer } from "../server-link/with-server.ts";
 import { describeScaling } from "./deployment-inspect.ts";
 
 export interface ScaleOptions extends ScaleFlags {
@@ -12,14 +12,11 @@ export interface ScaleOptions extends ScaleFlags {
 
 export async function deploymentScale(context: CommandContext, options: ScaleOptions): Promise<ExitCode> {
   const patch = toPatch(options);
-  const client = await connectServer(context);
-  try {
-    const info = await client.scale(options.name, patch, context.interrupt.signal);
+  return await withServer(context, async (client, signal) => {
+    const info = await client.scale(options.name, patch, signal);
     context.screen.print(options.json ? `${JSON.stringify(info)}\n` : `${info.name} scales with ${describeScaling(patch)}, until its next deploy\n`);
     return 0;
-  } finally {
-    client.dispose();
-  }
+  });
 }
 
 function toPatch(options: ScaleOptions): ScalingPatch {

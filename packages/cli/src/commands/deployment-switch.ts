@@ -2,7 +2,7 @@ import type { DeploymentInfo } from "@samovar/protocol";
 import type { ControlClient } from "../client/control-client.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import type { JsonFlag } from "../flags.ts";
-import { connectServer } from "../server-link/open-server.ts";
+import { withServer } from "../server-link/with-server.ts";
 
 type SwitchOptions = JsonFlag & { readonly name: string };
 
@@ -31,12 +31,9 @@ async function change(
   ask: (client: ControlClient, signal: AbortSignal) => Promise<DeploymentInfo>,
   tell: (info: DeploymentInfo) => string,
 ): Promise<ExitCode> {
-  const client = await connectServer(context);
-  try {
-    const info = await ask(client, context.interrupt.signal);
+  return await withServer(context, async (client, signal) => {
+    const info = await ask(client, signal);
     context.screen.print(`${options.json ? JSON.stringify(info) : tell(info)}\n`);
     return 0;
-  } finally {
-    client.dispose();
-  }
+  });
 }

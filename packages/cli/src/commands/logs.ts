@@ -2,22 +2,19 @@ import { SamovarError } from "@samovar/protocol";
 import type { ControlClient } from "../client/control-client.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import type { LogFlags } from "../flags.ts";
-import { connectServer } from "../server-link/open-server.ts";
+import { withServer } from "../server-link/with-server.ts";
 import { printLogs } from "../print-logs.ts";
 
 export async function logs(context: CommandContext, options: LogFlags & { readonly name?: string | undefined }): Promise<ExitCode> {
-  const client = await connectServer(context);
-  const print = (name: string | undefined): Promise<ExitCode> =>
-    printLogs(context, client, { name, follow: options.follow ?? false, tail: options.tail }, options.json ?? false);
-  try {
+  return await withServer(context, async (client, signal) => {
+    const print = (name: string | undefined): Promise<ExitCode> =>
+      printLogs(context, client, { name, follow: options.follow ?? false, tail: options.tail }, options.json ?? false);
     return await print(options.name).catch(async (error: unknown) => {
-      const served = await findServed(client, options.name, error, context.interrupt.signal);
+      const served = await findServed(client, options.name, error, signal);
       if (served === undefined) throw error;
       return await print(served);
     });
-  } finally {
-    client.dispose();
-  }
+  });
 }
 
 /** What the name is called while `samovar serve` serves it, where nothing has the name itself. */

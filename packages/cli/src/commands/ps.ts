@@ -4,21 +4,18 @@ import type { Colors } from "../output/colors.ts";
 import { describeContainers, paintState } from "../output/pool-cells.ts";
 import { renderTable } from "../output/table.ts";
 import type { JsonFlag } from "../flags.ts";
-import { connectServer } from "../server-link/open-server.ts";
+import { withServer } from "../server-link/with-server.ts";
 
 /** Every function that a server knows, with the reason for each that is not serving. */
 export async function ps(context: CommandContext, options: JsonFlag): Promise<ExitCode> {
   const { screen } = context;
-  const client = await connectServer(context);
-  try {
-    const functions = await client.functions(context.interrupt.signal);
+  return await withServer(context, async (client, signal) => {
+    const functions = await client.functions(signal);
     if (options.json) screen.print(`${JSON.stringify({ functions })}\n`);
     else if (functions.length > 0) screen.print(renderFunctions(functions, screen.colors));
     else screen.note("Nothing runs here: `samovar serve FILE` or `samovar run FILE` bring functions");
     return 0;
-  } finally {
-    client.dispose();
-  }
+  });
 }
 
 function renderFunctions(functions: readonly FunctionInfo[], colors: Colors): string {

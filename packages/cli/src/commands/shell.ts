@@ -5,7 +5,7 @@ import type { CommandContext, ExitCode } from "../command-context.ts";
 import { findContainer } from "../find-container.ts";
 import type { ShellFlags } from "../flags.ts";
 import { chooseContainer } from "../exec/choose-container.ts";
-import { connectServer } from "../server-link/open-server.ts";
+import { withServer } from "../server-link/with-server.ts";
 
 export interface ShellOptions extends ShellFlags {
   readonly target: string | undefined;
@@ -19,13 +19,10 @@ export async function shell(context: CommandContext, options: ShellOptions): Pro
   assertTerminal(context.io.terminal);
   const argv = ["sh", "-c", options.cmd ?? SHELL];
   if (isModule(options.target)) return (await import("../exec/module-shell.ts")).moduleShell(context, { ...options, target: options.target }, argv);
-  const client = await connectServer(context);
-  try {
+  return await withServer(context, async (client) => {
     const container = await find(context, client, options.target);
     return await attach(context, client, container.id, { argv, interactive: true, terminal: true });
-  } finally {
-    client.dispose();
-  }
+  });
 }
 
 /** Names of functions and containers have neither a dot nor a slash nor a colon, and modules have one. */

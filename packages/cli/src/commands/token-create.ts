@@ -1,13 +1,12 @@
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import type { TokenFlags } from "../flags.ts";
 import { formatDuration } from "../output/durations.ts";
-import { connectServer } from "../server-link/open-server.ts";
+import { withServer } from "../server-link/with-server.ts";
 
 /** The token alone goes to stdout, so that it can be kept without being seen. */
 export async function tokenCreate(context: CommandContext, options: TokenFlags & { readonly name: string }): Promise<ExitCode> {
-  const { screen, interrupt } = context;
-  const client = await connectServer(context);
-  try {
+  const { screen } = context;
+  return await withServer(context, async (client, signal) => {
     const created = await client.createToken(
       {
         name: options.name,
@@ -15,7 +14,7 @@ export async function tokenCreate(context: CommandContext, options: TokenFlags &
         ...(options.app === undefined ? {} : { app: options.app }),
         ...(options.expires === undefined ? {} : { expiresInMs: options.expires }),
       },
-      interrupt.signal,
+      signal,
     );
     if (options.json) {
       screen.print(`${JSON.stringify(created)}\n`);
@@ -29,7 +28,5 @@ export async function tokenCreate(context: CommandContext, options: TokenFlags &
     );
     screen.print(`${created.token}\n`);
     return 0;
-  } finally {
-    client.dispose();
-  }
+  });
 }

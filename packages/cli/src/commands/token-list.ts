@@ -3,20 +3,17 @@ import type { CommandContext, ExitCode } from "../command-context.ts";
 import type { JsonFlag } from "../flags.ts";
 import { formatDuration } from "../output/durations.ts";
 import { renderTable } from "../output/table.ts";
-import { connectServer } from "../server-link/open-server.ts";
+import { withServer } from "../server-link/with-server.ts";
 
 export async function tokenList(context: CommandContext, options: JsonFlag): Promise<ExitCode> {
   const { screen } = context;
-  const client = await connectServer(context);
-  try {
-    const tokens = await client.tokens(context.interrupt.signal);
+  return await withServer(context, async (client, signal) => {
+    const tokens = await client.tokens(signal);
     if (options.json) screen.print(`${JSON.stringify({ tokens })}\n`);
     else if (tokens.length > 0) screen.print(renderTokens(tokens, context.io.clock.now()));
     else screen.note("No tokens: `samovar token create NAME` makes one");
     return 0;
-  } finally {
-    client.dispose();
-  }
+  });
 }
 
 function renderTokens(tokens: readonly TokenInfo[], nowMs: number): string {
