@@ -38,6 +38,6 @@ test(
 
     expect((await readdir(folder())).filter((name) => name.startsWith("samovar-"))).toEqual([]);
     // The embedded server's last act is seen, its end can't be: nobody is told of the end of a process that is not his child.
-    await expect.poll(() => findProcesses(folder())).toEqual([]);
+    await expect.poll(() => findProcesses(folder()), { timeout: 60_000 }).toEqual([]);
   },
 );

@@ -44,8 +44,9 @@ export function createTestIo(options: TestIoOptions = {}): TestIo {
     stdin: (async function* () {
       yield Buffer.from(options.stdin ?? "");
     })(),
-    // What a server and its containers need of the real one; nothing that would change how commands behave.
-    env: { PATH: process.env.PATH, HOME: folder, SAMOVAR_HOME: join(folder, "home"), ...options.env },
+    // What a server and its containers need of the real one, and what spares it half of its start; nothing that would change how
+    // commands behave.
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, HOME: folder, SAMOVAR_HOME: join(folder, "home"), ...options.env },
     cwd: folder,
     clock: options.clock ?? systemClock,
     terminal: null,

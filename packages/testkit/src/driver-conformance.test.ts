@@ -3,7 +3,7 @@ import { silentLogger, systemClock } from "@samovar/kit";
 import { createFakeDriver, createOciDriver, createProcessDriver } from "@samovar/runtime";
 import { describeDriver } from "./driver-conformance.ts";
 import { needDebianPackage } from "./debian-packages.ts";
-import { playProbe, probeFile, writeProbe } from "./driver-probe.ts";
+import { playProbe, writeProbe } from "./driver-probe.ts";
 
 describeDriver("fake", {
   make: async ({ accept }) => createFakeDriver({ clock: systemClock, accept, runWorker: playProbe }),
@@ -12,7 +12,15 @@ describeDriver("fake", {
 
 for (const cgroups of ["auto", "off"] as const) {
   describeDriver(`process, control groups ${cgroups}`, {
-    make: ({ home }) => createProcessDriver({ home, cgroups, nodePath: process.execPath, runnerFile: probeFile, clock: systemClock, logger: silentLogger }),
+    make: async ({ home }) =>
+      createProcessDriver({
+        home,
+        cgroups,
+        nodePath: process.execPath,
+        runnerFile: await writeProbe(dirname(home)),
+        clock: systemClock,
+        logger: silentLogger,
+      }),
   });
 }
 

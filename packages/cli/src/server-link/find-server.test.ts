@@ -52,7 +52,7 @@ test.skipIf(process.platform !== "linux")("a process that ended and that nobody 
   const [line] = (await once(parent.stdout, "data")) as [Buffer];
   const pid = Number(line.toString());
   try {
-    await expect.poll(() => isAlive(pid), { interval: 5, timeout: 5_000 }).toBe(false);
+    await expect.poll(() => isAlive(pid), { interval: 5, timeout: 25_000 }).toBe(false);
     expect(() => process.kill(pid, 0)).not.toThrow();
   } finally {
     parent.kill("SIGKILL");

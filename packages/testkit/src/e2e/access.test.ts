@@ -1,9 +1,6 @@
 import { expect, test, vi, type TestContext } from "vitest";
 import { TestHome } from "./test-home.fixture.ts";
 
-// Each has a server and commands of its own, which takes its time on a machine that is busy.
-vi.setConfig({ testTimeout: 120_000 });
-
 const appOf = (name: string): string => `
 import { App, endpoint } from "samovar";
 new App("${name}");

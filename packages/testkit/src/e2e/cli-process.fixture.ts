@@ -27,11 +27,19 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Starts the real command. Its environment has nothing of this process's but the path. */
+/**
+ * What the real command has of this process's environment: the path, and where Node keeps what it has compiled. Without the
+ * latter each server on a fresh home compiles its sources anew, which is half of its start.
+ */
+export const INHERITED: Readonly<Record<string, string>> = Object.fromEntries(
+  ["PATH", "NODE_COMPILE_CACHE"].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+);
+
+/** Starts the real command. Its environment has nothing of this process's but `INHERITED`. */
 export function startCli(args: readonly string[], options: CliOptions): CliProcess {
   const child = spawn(process.execPath, [SAMOVAR, ...args], {
     cwd: options.cwd,
-    env: { PATH: process.env.PATH, HOME: dirname(options.home), SAMOVAR_HOME: options.home, SAMOVAR_LOG_LEVEL: "warn", ...options.env },
+    env: { ...INHERITED, HOME: dirname(options.home), SAMOVAR_HOME: options.home, SAMOVAR_LOG_LEVEL: "warn", ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const text = { out: "", err: "" };

@@ -1,9 +1,6 @@
-import { expect, test, vi, type TestContext } from "vitest";
+import { expect, test, type TestContext } from "vitest";
 import { APP_LIFELINE } from "./lifelines.fixture.ts";
 import { TestHome } from "./test-home.fixture.ts";
-
-// Each has a server and commands of its own, which takes its time on a machine that is busy.
-vi.setConfig({ testTimeout: 90_000 });
 
 /** An app whose functions call by a client of their own, with the token of their container. */
 const APP = (app: string, prefix: string): string => `

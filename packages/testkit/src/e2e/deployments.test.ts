@@ -1,10 +1,7 @@
 import { setImmediate as turn } from "node:timers/promises";
-import { expect, test, vi, type TestContext } from "vitest";
+import { expect, test, type TestContext } from "vitest";
 import { shop, type ShopOptions } from "./deployments.app.fixture.ts";
 import { TestHome, processEnded } from "./test-home.fixture.ts";
-
-// Each has a server and commands of its own, which takes its time on a machine that is busy.
-vi.setConfig({ testTimeout: 120_000 });
 
 async function createHome({ onTestFinished }: Pick<TestContext, "onTestFinished">): Promise<TestHome> {
   const home = await TestHome.create();

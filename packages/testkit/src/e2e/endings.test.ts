@@ -1,9 +1,6 @@
-import { expect, test, vi, type TestContext } from "vitest";
+import { expect, test, type TestContext } from "vitest";
 import { ENDINGS_APP } from "./endings.app.fixture.ts";
 import { TestHome, processEnded } from "./test-home.fixture.ts";
-
-// Each starts servers and commands of its own, which takes its time on a machine that is busy.
-vi.setConfig({ testTimeout: 90_000 });
 
 /** Its own home for each: they run side by side, since most of their time is other processes' start. */
 async function createHome({ onTestFinished }: Pick<TestContext, "onTestFinished">): Promise<TestHome> {
@@ -13,7 +10,7 @@ async function createHome({ onTestFinished }: Pick<TestContext, "onTestFinished"
 }
 
 async function expectNothingLeft(home: TestHome): Promise<void> {
-  await Promise.all((await home.processes()).map(({ pid }) => processEnded(pid)));
+  await home.quiet();
   expect(await home.leaks()).toEqual([]);
 }
 

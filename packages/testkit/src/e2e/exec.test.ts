@@ -1,13 +1,10 @@
 import { text } from "node:stream/consumers";
 import { startExec } from "@samovar/runtime";
-import { describe, expect, test, vi, type TestContext } from "vitest";
+import { describe, expect, test, type TestContext } from "vitest";
 import { needDebianPackage } from "../debian-packages.ts";
-import { SAMOVAR } from "./cli-process.fixture.ts";
+import { INHERITED, SAMOVAR } from "./cli-process.fixture.ts";
 import { TerminalProcess } from "./terminal-process.fixture.ts";
-import { TestHome, processEnded } from "./test-home.fixture.ts";
-
-// Each starts servers, commands and containers of its own, which takes its time on a machine that is busy.
-vi.setConfig({ testTimeout: 120_000 });
+import { TestHome } from "./test-home.fixture.ts";
 
 const APP = `
 import { endpoint } from "samovar";
@@ -46,7 +43,7 @@ for (const driver of ["process", "oci"] as const) {
       expect(await one.exited).toEqual({ code: 7, signal: null });
       expect([one.out(), one.err()]).toEqual(["hi\n", "err\n"]);
 
-      const env = { PATH: process.env["PATH"]!, SAMOVAR_HOME: home.home };
+      const env = { ...INHERITED, SAMOVAR_HOME: home.home };
       const piped = await startExec({
         file: process.execPath,
         args: [SAMOVAR, "container", "exec", "-i", id, "--", "wc", "-c"],
@@ -117,7 +114,7 @@ for (const driver of ["process", "oci"] as const) {
       expect([code, restored]).toEqual([1, true]);
       expect(shown).toContain("(server_unreachable)");
       // What ran there has lost its server, and ends by itself; the terminal's holder with it.
-      await Promise.all((await home.processes()).map(({ pid }) => processEnded(pid)));
+      await home.quiet();
     });
 
     test("SIGTERM ends a shell and what runs in it, and leaves the terminal here as it was", async (context) => {

@@ -1,9 +1,6 @@
 import { join } from "node:path";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { TestHome } from "./test-home.fixture.ts";
-
-// It has servers and commands of its own, which takes its time on a machine that is busy.
-vi.setConfig({ testTimeout: 90_000 });
 
 const APP = `
 import { fn } from "samovar";

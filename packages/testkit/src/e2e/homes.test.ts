@@ -1,9 +1,6 @@
 import { createServer, type AddressInfo } from "node:net";
-import { expect, test, vi, type TestContext } from "vitest";
-import { TestHome, processEnded } from "./test-home.fixture.ts";
-
-// Each starts servers and commands of its own, which takes its time on a machine that is busy.
-vi.setConfig({ testTimeout: 90_000 });
+import { expect, test, type TestContext } from "vitest";
+import { TestHome } from "./test-home.fixture.ts";
 
 const APP = `
 import { fn } from "samovar";
@@ -14,7 +11,7 @@ async function withHome({ onTestFinished }: Pick<TestContext, "onTestFinished">,
   const home = await TestHome.create({ "app.ts": APP });
   onTestFinished(() => home.dispose());
   await run(home);
-  await Promise.all((await home.processes()).map(({ pid }) => processEnded(pid)));
+  await home.quiet();
   expect(await home.leaks()).toEqual([]);
 }
 

@@ -1,12 +1,9 @@
 import { mkdirSync, watch } from "node:fs";
 import { join } from "node:path";
-import { expect, test, vi, type TestContext } from "vitest";
+import { expect, test, type TestContext } from "vitest";
 import type { CliProcess } from "./cli-process.fixture.ts";
 import { ENDINGS_APP } from "./endings.app.fixture.ts";
-import { TestHome, processEnded } from "./test-home.fixture.ts";
-
-// Each starts servers and commands of its own, which takes its time on a machine that is busy.
-vi.setConfig({ testTimeout: 90_000 });
+import { TestHome } from "./test-home.fixture.ts";
 
 /** Resolves when a file of this name comes to the folder. */
 function appears(folder: string, name: RegExp): Promise<void> {
@@ -32,10 +29,10 @@ const PHASES: Record<string, (home: TestHome) => Promise<unknown>> = {
 
 /** The embedded server and all that it started have ended, and left nothing. */
 async function expectNothingLeft(home: TestHome): Promise<void> {
-  await Promise.all((await home.processes()).map(({ pid }) => processEnded(pid)));
+  await home.quiet();
   // A server that is killed while it starts, as one that takes too long to, leaves its socket and its driver's own folders: the
   // next one on the home clears them.
-  expect((await home.leaks(["home/containers"])).filter((leak) => !/home\/containers\/\.\w+$/.test(leak))).toEqual([]);
+  expect((await home.leaks(["home/containers"])).filter((leak) => !/home\/containers\/\.[\w-]+$/.test(leak))).toEqual([]);
 }
 
 async function interrupted(

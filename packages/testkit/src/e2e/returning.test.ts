@@ -1,11 +1,8 @@
-import { expect, test, vi, type TestContext } from "vitest";
+import { expect, test, type TestContext } from "vitest";
 import { needDebianPackage } from "../debian-packages.ts";
 import { APP_LIFELINE } from "./lifelines.fixture.ts";
 import { TestHome, processEnded } from "./test-home.fixture.ts";
 import { TestTasks } from "./test-tasks.fixture.ts";
-
-// Two servers and several containers for each.
-vi.setConfig({ testTimeout: 120_000 });
 
 const APP = `
 import { App, endpoint, fn, taskQueue } from "samovar";

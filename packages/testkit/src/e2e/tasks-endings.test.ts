@@ -1,13 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { APP_LIFELINE } from "./lifelines.fixture.ts";
 import { TestHome, processEnded } from "./test-home.fixture.ts";
 import { TestTasks } from "./test-tasks.fixture.ts";
-
-// Each has a server and commands of its own, which takes its time on a machine that is busy.
-vi.setConfig({ testTimeout: 120_000 });
 
 const APP = `
 import { App, taskQueue } from "samovar";

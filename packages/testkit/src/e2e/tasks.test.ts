@@ -1,11 +1,8 @@
 import { Client } from "samovar";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { TASKS_APP } from "./tasks.app.fixture.ts";
 import { processEnded } from "./test-home.fixture.ts";
 import { TestTasks } from "./test-tasks.fixture.ts";
-
-// Commands, and a server that is killed, take their time on a machine that is busy.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 // One server and one deploy for all: what each test queues has a function, or inputs, of its own.
 let tasks: TestTasks;

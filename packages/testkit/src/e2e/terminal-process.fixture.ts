@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import { startExec, type OwnedExec, type TerminalSize } from "@samovar/runtime";
-import { SAMOVAR } from "./cli-process.fixture.ts";
+import { INHERITED, SAMOVAR } from "./cli-process.fixture.ts";
 
 /** Runs the command, then says how the terminal was left. A signal goes to the command, and not to this shell. */
 const SCRIPT = 'trap : TERM; "$@"; echo "code=$?"; stty -a';
@@ -35,7 +35,7 @@ export class TerminalProcess {
       file: "/bin/sh",
       args: ["-c", SCRIPT, "sh", process.execPath, SAMOVAR, ...args],
       cwd: options.cwd,
-      env: { PATH: process.env["PATH"]!, HOME: dirname(options.home), SAMOVAR_HOME: options.home, SAMOVAR_LOG_LEVEL: "warn", TERM: "xterm-256color" },
+      env: { ...INHERITED, HOME: dirname(options.home), SAMOVAR_HOME: options.home, SAMOVAR_LOG_LEVEL: "warn", TERM: "xterm-256color" },
       terminal: options.size ?? { columns: 100, rows: 30 },
     });
     return new TerminalProcess(exec, args);

@@ -24,6 +24,12 @@ export interface CallInit {
   readonly signal?: AbortSignal;
 }
 
+/**
+ * `serve` and `deploy` check types, which is half of what they do, and what no test here is about: a project with these options has
+ * nothing to check. Tests of the check are where it is.
+ */
+const NOTHING_TO_CHECK = JSON.stringify({ compilerOptions: { noCheck: true, noResolve: true, lib: ["es5"] } });
+
 /** A folder with a home and an app in it, the commands that run there, and calls to the home's server. */
 export class TestHome {
   readonly folder = realpathSync(mkdtempSync(join(tmpdir(), "samovar-e2e-")));
@@ -39,7 +45,7 @@ export class TestHome {
 
   static async create(files: Readonly<Record<string, string>> = {}): Promise<TestHome> {
     const home = new TestHome(await Lifelines.listen());
-    for (const [name, content] of Object.entries(files)) home.write(name, content);
+    for (const [name, content] of Object.entries({ "tsconfig.json": NOTHING_TO_CHECK, ...files })) home.write(name, content);
     return home;
   }
 
@@ -119,6 +125,12 @@ export class TestHome {
     const found = await findProcesses(this.folder);
     for (const { pid } of found) this.#serverPids.add(pid);
     return found;
+  }
+
+  /** Resolves when nothing runs here any more: also what was just being started by what was ending. */
+  async quiet(): Promise<void> {
+    for (let running = await this.processes(); running.length > 0; running = await this.processes())
+      await Promise.all(running.map(({ pid }) => processEnded(pid)));
   }
 
   /** What is left of all that ran here, once what ends by itself has ended. */

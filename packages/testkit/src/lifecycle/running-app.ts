@@ -260,7 +260,7 @@ export class RunningApp {
             `Never happened: ${what}. Events: ${JSON.stringify(this.events)}. Containers: ${JSON.stringify(this.infos().map(({ id, state, reason }) => ({ id, state, reason })))}`,
           ),
         );
-      }, 20_000);
+      }, 60_000);
       const check = (): void => {
         if (!holds()) return;
         clearTimeout(limit);
