@@ -23,6 +23,12 @@ export interface TestIoOptions {
   readonly clock?: Clock;
 }
 
+/**
+ * The tsconfig.json of a project in which there is nothing to check: the check of types has its own tests, and takes as long as all the
+ * rest of a `serve` or `deploy`.
+ */
+export const NOTHING_TO_CHECK = JSON.stringify({ compilerOptions: { noCheck: true, noResolve: true, lib: ["es5"] } });
+
 /** A world for one command: captured output, a temporary folder, signals on demand. */
 export function createTestIo(options: TestIoOptions = {}): TestIo {
   const folder = mkdtempSync(join(tmpdir(), "samovar-cli-"));

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, readdir, readlink, realpath, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, readdir, readlink, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach } from "vitest";
@@ -15,8 +15,8 @@ export interface LeakScope {
 }
 
 /**
- * Gives each test a temporary folder and fails it when processes, control groups, mounts, folders or sockets are left after
- * it. Call it before anything else that has an `afterEach`: those run in reverse order, so the check comes last.
+ * Gives each test a temporary folder, a new one of the same name, and fails it when processes, control groups, mounts, folders or
+ * sockets are left after it. Call it before anything else that has an `afterEach`: those run in reverse order, so the check comes last.
  *
  * @example
  * const folder = failOnLeaks({ empty: ["containers"] });
@@ -26,7 +26,8 @@ export function failOnLeaks(options: { readonly empty?: readonly string[]; reado
   let folder = "";
   let handlesBefore: ReadonlyMap<string, number> = new Map();
   beforeEach(async () => {
-    folder = await realpath(await mkdtemp(join(tmpdir(), "samovar-test-")));
+    if (folder === "") folder = await realpath(await mkdtemp(join(tmpdir(), "samovar-test-")));
+    else await mkdir(folder, { mode: 0o700 });
     handlesBefore = openHandles();
   });
   afterEach(async () => {

@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createReadStream } from "node:fs";
-import { readFile, readdir } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
@@ -9,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { FakeClock, silentLogger, type Logger } from "@samovar/kit";
 import type { ExitStatus } from "@samovar/protocol";
 import type { ContainerEvents, ContainerSpec, RunningContainer, RuntimeDriver } from "@samovar/runtime";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
 import { needDebianPackage } from "./debian-packages.ts";
 import { writeProbe } from "./driver-probe.ts";
 import { toHostPid } from "./host-pids.ts";
@@ -19,6 +20,9 @@ import { makeDriver, type ServerOrders } from "./take-back.fixture.ts";
 
 const FIXTURE = fileURLToPath(new URL("./take-back.fixture.ts", import.meta.url));
 const HOME = "containers";
+/** Each case has servers of its own, and the first one of each runtime tries the machine for all. */
+const verdicts = await mkdtemp(join(tmpdir(), "samovar-test-verdicts-"));
+afterAll(() => rm(verdicts, { recursive: true }));
 
 interface Variant {
   readonly name: string;
@@ -30,8 +34,8 @@ interface Variant {
 const VARIANTS: readonly Variant[] = [
   { name: "process, control groups auto", kind: "process", options: {}, missing: null },
   { name: "process, control groups off", kind: "process", options: { cgroups: "off" }, missing: null },
-  { name: "oci, crun", kind: "oci", options: { runtimes: ["crun"] }, missing: await needDebianPackage("crun") },
-  { name: "oci, runc", kind: "oci", options: { runtimes: ["runc"] }, missing: await needDebianPackage("runc") },
+  { name: "oci, crun", kind: "oci", options: { runtimes: ["crun"], verdictFile: join(verdicts, "crun.json") }, missing: await needDebianPackage("crun") },
+  { name: "oci, runc", kind: "oci", options: { runtimes: ["runc"], verdictFile: join(verdicts, "runc.json") }, missing: await needDebianPackage("runc") },
 ];
 
 interface Taken {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { ContainerInfo, DeploymentDetail } from "@samovar/protocol";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { runCli } from "../run-cli.ts";
-import { createTestIo, type TestIo } from "../test-io.fixture.ts";
+import { NOTHING_TO_CHECK, createTestIo, type TestIo } from "../test-io.fixture.ts";
 
 // Servers, bundles and containers: on a machine that is busy with other things that takes its time.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -30,9 +30,7 @@ function removeMade(): void {
 function create(files: Readonly<Record<string, string>> = {}, env: Readonly<Record<string, string>> = {}): TestIo {
   const io = createTestIo({ env: { SAMOVAR_HOME: server.env.SAMOVAR_HOME, ...env } });
   made.push(io);
-  // The check of types has its own tests, and takes as long as all the rest of a deploy.
-  const unchecked = { "tsconfig.json": JSON.stringify({ compilerOptions: { noCheck: true, noResolve: true, lib: ["es5"] } }) };
-  for (const [name, text] of Object.entries({ ...unchecked, ...files })) writeFileSync(join(io.folder, name), text);
+  for (const [name, text] of Object.entries({ "tsconfig.json": NOTHING_TO_CHECK, ...files })) writeFileSync(join(io.folder, name), text);
   return io;
 }
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { systemClock, type Clock } from "@samovar/kit";
 import { afterEach, expect, test, vi } from "vitest";
 import { runCli } from "../run-cli.ts";
-import { createTestIo, type TestIo } from "../test-io.fixture.ts";
+import { NOTHING_TO_CHECK, createTestIo, type TestIo } from "../test-io.fixture.ts";
 
 // Servers, bundles and containers: on a machine that is busy with other things that takes its time.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -16,9 +16,16 @@ afterEach(() => {
 const app = (body: string, top = ""): string =>
   `import { endpoint } from "samovar";\n${top}\nexport const hello = endpoint({ authorized: false }, async () => (${body}));\n`;
 
-function create(source: string, clock: Clock = systemClock): TestIo {
+interface Project {
+  readonly clock?: Clock;
+  /** Whether its types are checked. */
+  readonly types?: boolean;
+}
+
+function create(source: string, { clock = systemClock, types = false }: Project = {}): TestIo {
   const io = createTestIo({ env: { SAMOVAR_LOG_LEVEL: "warn" }, clock });
   made.push(io);
+  if (!types) writeFileSync(join(io.folder, "tsconfig.json"), NOTHING_TO_CHECK);
   writeFileSync(join(io.folder, "app.ts"), source);
   return io;
 }
@@ -27,7 +34,7 @@ const call = async (url: string): Promise<unknown> =>
   (await fetch(url, { method: "POST", body: "{}", headers: { "content-type": "application/json" } })).json();
 
 test("an edit is served under the same URL; an error in one is shown and the last good code goes on", async () => {
-  const io = create(app("{ v: 1 }"));
+  const io = create(app("{ v: 1 }"), { types: true });
   const edit = (source: string): void => writeFileSync(join(io.folder, "app.ts"), source);
   const serving = runCli(["serve", "app.ts"], io);
   const [, url] = await io.sees(/(http:\S+\/endpoint\/hello-dev)\n/);
@@ -94,7 +101,7 @@ test("output that is redirected into the app's folder is no change of the app", 
 
 test("a file that changes with every reload is named after a while, and not reloaded for any more", async () => {
   // How often is too often is a matter of time: a busy machine must not be too slow for it.
-  const io = create(app("{ v: 1 }"), { ...systemClock, monotonic: () => systemClock.monotonic() / 100 });
+  const io = create(app("{ v: 1 }"), { clock: { ...systemClock, monotonic: () => systemClock.monotonic() / 100 } });
   writeFileSync(join(io.folder, "package.json"), '{ "name": "circle" }');
   writeFileSync(join(io.folder, ".samovarignore"), "home\n");
   const write = (chunk: string | Uint8Array): void => {

@@ -36,7 +36,7 @@ for (const driver of ["process", "oci"] as const) {
       return (await home.containers()).find((container) => container.function === "hello-dev")!.id;
     }
 
-    test("exec runs a program there: its streams apart, its input, its exit code", async (context) => {
+    test.concurrent("exec runs a program there: its streams apart, its input, its exit code", async (context) => {
       const { home } = await setUp(context);
       const id = await warm(home);
       const one = home.cli(["container", "exec", id.slice(0, 12), "--", "sh", "-c", 'echo "$GREETING"; echo err >&2; exit 7']);
@@ -69,7 +69,7 @@ for (const driver of ["process", "oci"] as const) {
       await home.endServer();
     });
 
-    test("Ctrl-C of exec without a terminal goes to the program", async (context) => {
+    test.concurrent("Ctrl-C of exec without a terminal goes to the program", async (context) => {
       const { home } = await setUp(context);
       const id = await warm(home);
       const script = "process.on('SIGINT', () => { console.log('interrupted'); process.exit(5) }); console.log('ready'); setInterval(() => {}, 1e6)";
@@ -81,7 +81,7 @@ for (const driver of ["process", "oci"] as const) {
       await home.endServer();
     });
 
-    test("shell is a terminal there: typing, sizes, Ctrl-C, Ctrl-D, and the one here as it was", async (context) => {
+    test.concurrent("shell is a terminal there: typing, sizes, Ctrl-C, Ctrl-D, and the one here as it was", async (context) => {
       const { home, terminal } = await setUp(context);
       await warm(home);
       // A shell that edits no lines, so that what is seen doesn't hang on when it draws its prompt anew.
@@ -104,7 +104,7 @@ for (const driver of ["process", "oci"] as const) {
       await home.endServer();
     });
 
-    test("a shell whose server dies is over, with an error, and the terminal here as it was", async (context) => {
+    test.concurrent("a shell whose server dies is over, with an error, and the terminal here as it was", async (context) => {
       const { home, terminal } = await setUp(context);
       await warm(home);
       const shell = await terminal(["shell", "hello"]);
@@ -117,7 +117,7 @@ for (const driver of ["process", "oci"] as const) {
       await home.quiet();
     });
 
-    test("SIGTERM ends a shell and what runs in it, and leaves the terminal here as it was", async (context) => {
+    test.concurrent("SIGTERM ends a shell and what runs in it, and leaves the terminal here as it was", async (context) => {
       const { home, terminal } = await setUp(context);
       await warm(home);
       const shell = await terminal(["shell", "hello", "--cmd", "echo read''y; exec sleep 600"]);
@@ -127,7 +127,7 @@ for (const driver of ["process", "oci"] as const) {
       await home.endServer();
     });
 
-    test("a container that ends takes the shell along, and it says why", async (context) => {
+    test.concurrent("a container that ends takes the shell along, and it says why", async (context) => {
       const { home, terminal } = await setUp(context);
       const id = await warm(home);
       const shell = await terminal(["shell", id]);
@@ -139,7 +139,7 @@ for (const driver of ["process", "oci"] as const) {
       await home.endServer();
     });
 
-    test("shell FILE:NAME starts a container for itself, which is gone with it", async (context) => {
+    test.concurrent("shell FILE:NAME starts a container for itself, which is gone with it", async (context) => {
       const { home, terminal } = await setUp(context);
       const ambiguous = await terminal(["shell", "app.ts"]);
       expect((await ambiguous.ended()).code).toBe(1);

@@ -84,7 +84,8 @@ export const broken = endpoint({}, async function* () { yield 1; yield 2; throw 
 export const badStart = endpoint({ onStart: () => { console.log("looking for the model"); throw new Error("no model here"); } }, async () => 1);
 export const exitStart = endpoint({ onStart: () => process.exit(4) }, async () => 1);
 export const hangStart = endpoint({ startupTimeout: 15, onStart: forever }, async () => 1);
-export const blockStart = endpoint({ startupTimeout: 15, onStart: spin }, async () => 1);
+// It spins for all of that time: on little of the machine.
+export const blockStart = endpoint({ startupTimeout: 15, cpu: "250m", onStart: spin }, async () => 1);
 export const hangStop = endpoint({ stopGracePeriod: 1, onStart: async () => void lifeline("hangStop"), onStop: forever }, async () => 1);
 // Worker 1 waits in its start while worker 0 takes inputs already.
 export const early = endpoint({ workers: 2, onStart: async (ctx) => { if (ctx.workerIndex === 1) await lifeline("early"); } }, async (code) => {

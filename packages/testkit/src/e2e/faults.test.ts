@@ -152,6 +152,18 @@ test.concurrent("a handler that blocks the event loop is killed; what comes to i
   expect(after.text).not.toBe(first.text);
 });
 
+test.concurrent.each([
+  ["badStart", "hook onStart failed: no model here"],
+  ["exitStart", "hook onStart failed: The container ended during its start: exit 4"],
+  ["hangStart", "hook forever failed: The container was not ready within 15 s"],
+  ["blockStart", "hook spin failed: The container was not ready within 15 s"],
+])("a start that fails (%s) is 503 with the reason, at once from then on", async (name, detail) => {
+  const expected = { status: 503, json: { code: "start_failed", detail: expect.stringContaining(detail) } };
+  expect(await home.endpoint(name, 1)).toMatchObject(expected);
+  expect(await home.endpoint(name, 1)).toMatchObject(expected);
+  expect(await home.ok(["ps"])).toMatch(new RegExp(`${name}-dev.*failing[\\s\\S]*└ .*`));
+});
+
 test("a handler that exits is 502 with the exit code; what it logged before is there", async () => {
   await home.endpoint("exit", -1);
   const worker = await home.lifelines.next("exit");
@@ -213,18 +225,6 @@ test("a reader that never reads holds the generator within the windows; when it 
   socket.destroy();
   // 1,000 items are 10 MB: what sockets and windows hold is less.
   (await home.lifelines.next("items few aborted")).go();
-});
-
-test.concurrent.each([
-  ["badStart", "hook onStart failed: no model here"],
-  ["exitStart", "hook onStart failed: The container ended during its start: exit 4"],
-  ["hangStart", "hook forever failed: The container was not ready within 15 s"],
-  ["blockStart", "hook spin failed: The container was not ready within 15 s"],
-])("a start that fails (%s) is 503 with the reason, at once from then on", async (name, detail) => {
-  const expected = { status: 503, json: { code: "start_failed", detail: expect.stringContaining(detail) } };
-  expect(await home.endpoint(name, 1)).toMatchObject(expected);
-  expect(await home.endpoint(name, 1)).toMatchObject(expected);
-  expect(await home.ok(["ps"])).toMatch(new RegExp(`${name}-dev.*failing[\\s\\S]*└ .*`));
 });
 
 test("a stop hook that hangs is killed when its grace period is over", async () => {

@@ -76,7 +76,7 @@ const idsOf = async (home: TestHome, name: string): Promise<string[]> =>
   (await home.containers()).filter((one) => one.function === name).map(({ id, state }) => `${id} ${state}`);
 
 for (const driver of DRIVERS) {
-  test(`${driver}: a container goes on where its server was killed: no hook runs again, its memory is as it was`, async (context) => {
+  test.concurrent(`${driver}: a container goes on where its server was killed: no hook runs again, its memory is as it was`, async (context) => {
     const { home, restart } = await deployed(context, driver);
     const before = await page(home);
     const containers = await idsOf(home, "page");
@@ -99,7 +99,7 @@ for (const driver of DRIVERS) {
     await down(home);
   });
 
-  test(`${driver}: a task goes on while its server is gone, and its one attempt is kept, whenever it ends`, async (context) => {
+  test.concurrent(`${driver}: a task goes on while its server is gone, and its one attempt is kept, whenever it ends`, async (context) => {
     const { home, tasks, restart } = await deployed(context, driver);
     const [away, back] = await tasks.put("held", { input: "away" }, { input: "back" });
     const called = await home.lifelines.next("called");
@@ -121,7 +121,7 @@ for (const driver of DRIVERS) {
     await down(home);
   });
 
-  test(`${driver}: what a caller waited for is told to stop, and its room is free when it has`, async (context) => {
+  test.concurrent(`${driver}: what a caller waited for is told to stop, and its room is free when it has`, async (context) => {
     const { home, restart } = await deployed(context, driver);
     const call = home.call("/endpoint/busy", {}).catch((error: unknown) => error);
     const handler = await home.lifelines.next("busy");
@@ -137,7 +137,7 @@ for (const driver of DRIVERS) {
     await down(home);
   });
 
-  test(`${driver}: of a container that was starting a stop of the next server leaves nothing`, async (context) => {
+  test.concurrent(`${driver}: of a container that was starting a stop of the next server leaves nothing`, async (context) => {
     const { home, restart } = await deployed(context, driver);
     const deploy = home.cli(["deploy", "slow.js", "--env", `LIFELINE=${home.lifelines.port}`]);
     await home.lifelines.next("starting");
@@ -147,7 +147,7 @@ for (const driver of DRIVERS) {
     await down(home);
   });
 
-  test(`${driver}: a container that died meanwhile is not awaited, and its task is done again at once`, async (context) => {
+  test.concurrent(`${driver}: a container that died meanwhile is not awaited, and its task is done again at once`, async (context) => {
     const { home, tasks, restart } = await deployed(context, driver);
     const [id] = await tasks.put("held", { input: "lost" });
     await home.lifelines.next("held lost 1");

@@ -31,16 +31,37 @@ export interface LifecycleSetting {
   dispose(): Promise<void>;
 }
 
+/** What settings with real containers have in common, so that it is made once: the runner, and what trying this machine has told. */
+export class LifecycleGround {
+  readonly folder: string;
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  static async make(): Promise<LifecycleGround> {
+    const folder = await mkdtemp(join(tmpdir(), "samovar-lc-"));
+    await bundleRunner(join(folder, "runner.mjs"));
+    return new LifecycleGround(folder);
+  }
+
+  dispose(): Promise<void> {
+    return rm(this.folder, { recursive: true });
+  }
+}
+
 /** Containers as processes, in real time. */
-export const createProcessSetting = (): Promise<LifecycleSetting> => createRealSetting(createProcessDriver);
+export const createProcessSetting = (ground: LifecycleGround): Promise<LifecycleSetting> => createRealSetting(ground, createProcessDriver);
 
 /** Containers with namespaces and a root of their own, in real time. */
-export const createOciSetting = (): Promise<LifecycleSetting> => createRealSetting(createOciDriver);
+export const createOciSetting = (ground: LifecycleGround): Promise<LifecycleSetting> => createRealSetting(ground, createOciDriver);
 
-async function createRealSetting(create: (options: ProcessDriverOptions & OciDriverOptions) => Promise<RuntimeDriver>): Promise<LifecycleSetting> {
-  const home = await mkdtemp(join(tmpdir(), "samovar-lc-"));
-  const runnerFile = join(home, "runner.mjs");
-  await bundleRunner(runnerFile);
+async function createRealSetting(
+  { folder }: LifecycleGround,
+  create: (options: ProcessDriverOptions & OciDriverOptions) => Promise<RuntimeDriver>,
+): Promise<LifecycleSetting> {
+  // Of the same name each time: what was found out by trying is of this home.
+  const home = join(folder, "home");
   const hub = new WorkerHub({ clock: systemClock, logger: silentLogger });
   const serverAddress = join(home, "server/w");
   makeFolders(dirname(serverAddress));
@@ -48,7 +69,8 @@ async function createRealSetting(create: (options: ProcessDriverOptions & OciDri
   const driver = await create({
     home: join(home, "containers"),
     nodePath: process.execPath,
-    runnerFile,
+    runnerFile: join(folder, "runner.mjs"),
+    verdictFile: join(folder, "verdict.json"),
     clock: systemClock,
     logger: silentLogger,
   });
