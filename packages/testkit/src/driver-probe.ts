@@ -140,8 +140,9 @@ const processActions: ProbeActions = {
   },
   /** Fills V8's heap until something ends it, with what the collector has not to look into: else that takes seconds of processor time. */
   fillHeap: async () => {
+    const text = Buffer.alloc(32_000, "x");
     for (;;) {
-      for (let i = 0; i < 100; i++) kept.push(new Array<number>(4_000).fill(i + 0.5));
+      for (let i = 0; i < 100; i++) kept.push(text.toString("latin1"));
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
   },
