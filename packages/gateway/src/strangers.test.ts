@@ -180,14 +180,19 @@ describe("a client that takes in nothing of its answer is left", () => {
     return client;
   };
 
-  test("in the middle of a stream, and the call is cancelled", async () => {
-    const fn = new FakeFunction({
+  /** Sends for as long as somebody takes it in. */
+  const endlessly = (name: string): FakeFunction =>
+    new FakeFunction({
+      name,
       run: ({ sink }) => {
         sink.started(STARTED);
         sink.head({ status: 200, headers: [] });
         while (sink.data(large));
       },
     });
+
+  test("in the middle of a stream, and the call is cancelled", async () => {
+    const fn = endlessly("predict");
     const { port } = await startGateway([fn], { timeouts: { readerIdleMs: 200 } });
     const client = ask(port);
     await fn.until(() => fn.cancelled.length > 0);
@@ -208,11 +213,15 @@ describe("a client that takes in nothing of its answer is left", () => {
 
   test("but not the one whose next call takes longer than that", async () => {
     const slow = new FakeFunction({ name: "slow", run: ({ sink }) => sink.started(STARTED) });
-    const { port, request } = await startGateway([answering(huge), slow], { timeouts: { readerIdleMs: 50 } });
+    const endless = endlessly("endless");
+    const { port } = await startGateway([answering(huge), slow, endless], { timeouts: { readerIdleMs: 1_000 } });
     const client = new RawClient(port).send(SMUGGLED + SMUGGLED.replace("predict", "slow"));
     await slow.until(() => slow.calls.length === 1);
-    // Far longer than the time that is left to a reader.
-    for (let i = 0; i < 300; i++) await (await request("/livez")).text();
+    // Another one that takes in nothing, from now on, is left: for longer than that the call has taken then.
+    const idle = new RawClient(port).send(SMUGGLED.replace("predict", "endless"));
+    idle.socket.pause();
+    await endless.until(() => endless.cancelled.length > 0);
+    idle.socket.destroy();
     slow.calls[0]!.sink.result(JSON_HEAD, Buffer.from('"done"'));
     expect(status(await client.until(/"done"$/))).toEqual([200, 200]);
   });
