@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { canonicalJson, FunctionRuntime, MAX_POOLS } from "./function-runtime.ts";
+import { canonicalJson } from "./canonical-json.ts";
+import { FunctionRuntime, MAX_POOLS } from "./function-runtime.ts";
 import type { InputRequest } from "./input.ts";
 import type { InputSource, SourcedInput } from "./input-source.ts";
 import type { Pool } from "./pool.ts";
@@ -85,7 +86,7 @@ class OneTask implements InputSource {
   }
 }
 
-test("tasks of more sets of constructor arguments than there may be pools are all done, when others are", async () => {
+test("tasks of more sets of constructor arguments than there may be pools are all done, when others are", { timeout: 120_000 }, async () => {
   const at = createPools({ memoryMib: 102_400, cpuMillis: 200_000 });
   const runtime = runtimeOf(at, { kind: "cls" });
   const tasks = Array.from({ length: MAX_POOLS + 40 }, (_, i) => new OneTask((source) => runtime.feed(`[${i}]`, source)));

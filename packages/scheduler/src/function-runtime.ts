@@ -13,6 +13,7 @@ import type { LeftContainer } from "./container-types.ts";
 import { toScaling } from "./decisions/scaling.ts";
 import type { FunctionEntry } from "./function-table.ts";
 import type { InputRequest, InputSink, InputTicket } from "./input.ts";
+import { canonicalJson } from "./canonical-json.ts";
 import type { InputSource } from "./input-source.ts";
 import { Pool } from "./pool.ts";
 import type { PoolServices, StartPolicy } from "./pool-types.ts";
@@ -343,13 +344,4 @@ export class FunctionRuntime implements FunctionEntry {
       running: sum((i) => i.running),
     };
   }
-}
-
-/** JSON with sorted keys: equal arguments have equal keys, in whatever order their fields were written. */
-export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, item: unknown) =>
-    item !== null && typeof item === "object" && !Array.isArray(item)
-      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
-      : item,
-  );
 }

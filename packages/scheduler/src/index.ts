@@ -1,3 +1,4 @@
+export { canonicalJson } from "./canonical-json.ts";
 export { Container } from "./container.ts";
 export * from "./container-types.ts";
 export * from "./control-plane.ts";
@@ -13,6 +14,7 @@ export type { Pool } from "./pool.ts";
 export type { FloorPolicy, PoolServices, PoolSpec, StartPolicy } from "./pool-types.ts";
 export { WorkerHub } from "./worker-hub.ts";
 export * from "./task-control.ts";
+export { parseQueueName, toQueueName, toVersionBase } from "./tasks/queue-name.ts";
 export { parseReplyText, toReplyText } from "./tasks/reply-text.ts";
 export { parseResultText } from "./tasks/result-head.ts";
 export type { TaskEvent } from "./tasks/task-changes.ts";

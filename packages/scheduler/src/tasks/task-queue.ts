@@ -7,6 +7,7 @@ import type { InputFailure, StartedInfo } from "../input.ts";
 import type { InputSource, SourcedInput } from "../input-source.ts";
 import type { Pool } from "../pool.ts";
 import { Lingering } from "./lingering.ts";
+import { parseQueueName, type QueueName } from "./queue-name.ts";
 import { toResultText } from "./result-head.ts";
 import { RunningTask, type RunningTaskOwner } from "./running-task.ts";
 import type { TaskChanges, TaskEvent } from "./task-changes.ts";
@@ -16,8 +17,6 @@ import { TaskWindow } from "./task-window.ts";
 export interface TaskQueueOptions {
   /** The store's name of it. */
   readonly key: string;
-  /** Constructor arguments, as canonical JSON: of which pool takes from here. */
-  readonly parameters: string;
   /** Nothing of it is in the store yet. */
   readonly isNew: boolean;
   readonly store: TaskStore;
@@ -61,6 +60,7 @@ const SETTLE_AGAIN_MS = { first: 250, most: 30_000 };
  */
 export class TaskQueue implements InputSource, RunningTaskOwner {
   readonly key: string;
+  readonly name: QueueName;
   readonly #options: TaskQueueOptions;
   readonly #window: TaskWindow;
   readonly #running = new Map<string, RunningTask>();
@@ -77,6 +77,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
 
   constructor(options: TaskQueueOptions) {
     this.key = options.key;
+    this.name = parseQueueName(options.key);
     this.#options = options;
     this.#window = new TaskWindow(options);
     this.#lingering = new Lingering(options.clock, () => this.lookAgain());
@@ -221,7 +222,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
 
   #feed(target: FunctionRuntime): void {
     try {
-      this.#pool ??= target.feed(this.#options.parameters, this);
+      this.#pool ??= target.feed(this.name.parameters, this);
       this.#refusal = null;
     } catch (error) {
       // A version or server that ends says so on its way; whoever comes next wakes the queue.

@@ -4,6 +4,7 @@ import { INLINE_BODY_BYTES, type HeldInput } from "@samovar/protocol";
 import type { FunctionRuntime } from "../function-runtime.ts";
 import { LeftTasks } from "./left-tasks.ts";
 import type { RunningTask } from "./running-task.ts";
+import { parseQueueName } from "./queue-name.ts";
 import { TaskChanges } from "./task-changes.ts";
 import { TaskQueue, type TaskObserver } from "./task-queue.ts";
 
@@ -22,8 +23,8 @@ const AGAIN_MS = 1_000;
 const MANY = 1_000;
 
 /**
- * All task queues of a server, by the store's names: a function's own (`base`), and one for each set of constructor
- * arguments (`base[…]`). Knows which version serves which base, and wakes queues when what they hold is due.
+ * All task queues of a server, by the store's names (queue-name.ts): a function's own, and one for each set of constructor
+ * arguments. Knows which version serves which base, and wakes queues when what they hold is due.
  */
 export class TaskQueues {
   readonly changes = new TaskChanges();
@@ -53,7 +54,7 @@ export class TaskQueues {
     const counts = await Promise.all(keys.map((key) => store.counts(key)));
     for (const [i, key] of keys.entries()) this.#queue(key, false).found(sumOf(counts[i]!) - (counts[i]!.RUNNING ?? 0));
     this.#alarm(0);
-    return { bases: new Set(keys.map(baseOf)), running };
+    return { bases: new Set(keys.map((key) => parseQueueName(key).base)), running };
   }
 
   /** The container of this one, of this version, may come back: until it has, or won't, its answer is awaited. */
@@ -88,7 +89,7 @@ export class TaskQueues {
 
   /** What waits for one version of this name alone may go on: it takes work again. */
   wakeVersions(base: string): void {
-    for (const queue of this.#queues.values()) if (queue.key.startsWith(`${base}@`)) queue.wake();
+    for (const queue of this.#queues.values()) if (queue.name.sharedBase === base && queue.name.version !== null) queue.wake();
   }
 
   isServed(base: string): boolean {
@@ -163,9 +164,9 @@ export class TaskQueues {
     const emptied = (): void => {
       if (this.#queues.size > MANY && queue.isEmpty) this.#forget(queue);
     };
-    const queue = new TaskQueue({ key, parameters: parametersOf(key), isNew, store, changes: this.changes, clock, logger, random, alarm, emptied, observer });
+    const queue = new TaskQueue({ key, isNew, store, changes: this.changes, clock, logger, random, alarm, emptied, observer });
     this.#queues.set(key, queue);
-    const target = this.#targets.get(baseOf(key));
+    const target = this.#targets.get(queue.name.base);
     if (target) queue.serve(target);
     return queue;
   }
@@ -178,9 +179,7 @@ export class TaskQueues {
   }
 
   #of(base: string): TaskQueue[] {
-    const own = this.#queues.get(base);
-    const others = [...this.#queues.values()].filter(({ key }) => key.startsWith(`${base}[`));
-    return own ? [own, ...others] : others;
+    return [...this.#queues.values()].filter(({ name }) => name.base === base);
   }
 
   // --- time
@@ -218,6 +217,3 @@ export class TaskQueues {
 }
 
 const sumOf = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((sum, n) => sum + n, 0);
-/** Names have no brackets: constructor arguments begin at the first. */
-const baseOf = (key: string): string => key.split("[", 1)[0]!;
-const parametersOf = (key: string): string => key.slice(baseOf(key).length) || "[]";

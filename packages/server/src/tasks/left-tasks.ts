@@ -1,4 +1,4 @@
-import type { TaskQueues } from "@samovar/scheduler";
+import { parseQueueName, type TaskQueues } from "@samovar/scheduler";
 import type { FunctionRegistry } from "../apps/function-registry.ts";
 
 /** What the server knows of names that have tasks. */
@@ -17,10 +17,9 @@ export interface KnownNames {
 export async function settleLeftTasks(bases: ReadonlySet<string>, queues: TaskQueues, known: KnownNames): Promise<void> {
   for (const base of bases) {
     if (queues.isServed(base)) continue;
-    const isSession = base.includes("/");
-    if (!isSession && (known.embedded || known.isDeployed(base))) continue;
-    const [name, version] = base.split("@");
-    const runtime = isSession || version === undefined ? undefined : known.registry.byKey(name!, Number(version));
+    const { session, name, version } = parseQueueName(base);
+    if (session === null && (known.embedded || known.isDeployed(base))) continue;
+    const runtime = session !== null || version === null ? undefined : known.registry.byKey(name, version);
     if (runtime) queues.serve(base, runtime);
     else await queues.abandon(base);
   }

@@ -1,5 +1,5 @@
 import type { Logger } from "@samovar/kit";
-import type { FunctionRuntime, TaskQueues } from "@samovar/scheduler";
+import { toVersionBase, type FunctionRuntime, type TaskQueues } from "@samovar/scheduler";
 import type { ScheduledFunction } from "../schedules/scheduled-function.ts";
 import type { Schedules } from "../schedules/schedules.ts";
 import type { Tasks } from "./tasks.ts";
@@ -71,4 +71,4 @@ export function createServing({ queues, tasks, schedules, logger }: ServingOptio
 }
 
 /** Of what is queued for a version that isn't the active one. */
-export const versionQueue = (runtime: FunctionRuntime): string => `${runtime.queue}@${runtime.version}`;
+export const versionQueue = ({ queue, version }: FunctionRuntime): string => toVersionBase(queue, version);

@@ -12,7 +12,8 @@ import {
 } from "@samovar/protocol";
 import type { Clock } from "@samovar/kit";
 import {
-  canonicalJson,
+  parseQueueName,
+  toQueueName,
   type FunctionEntry,
   type FunctionRuntime,
   type InputSink,
@@ -119,7 +120,7 @@ export class Tasks implements TaskControl {
     const isShared = runtime.spec.session !== null || (!isPinned && registry.holder(name) === runtime);
     const base = isShared ? runtime.queue : versionQueue(runtime);
     if (!isShared) queues.serve(base, runtime);
-    return { queue: parameters.length === 0 ? base : base + canonicalJson(parameters), functionName: name, app, parameters, manifest };
+    return { queue: toQueueName(base, parameters), functionName: name, app, parameters, manifest };
   }
 
   #pendingOf({ queue }: TaskAddress): number {
@@ -188,7 +189,7 @@ export class Tasks implements TaskControl {
     const { queues, clock } = this.#options;
     if (isTaskOver(record.status) || record.status === "RUNNING") return null;
     if (record.dueAtMs > clock.now()) return record.status === "RETRY" ? "its next attempt is not due yet" : "it is not due yet";
-    const base = record.queue.split("[", 1)[0]!;
+    const { base } = parseQueueName(record.queue);
     if (!queues.isServed(base)) return `${record.functionName} is stopped: samovar deployment start ${record.functionName}`;
     const queue = queues.find(record.queue);
     if (queue && !queue.holds(record.id) && record.concurrencyKey !== null)
