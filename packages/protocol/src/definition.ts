@@ -128,6 +128,11 @@ export interface CallTransport {
   cancelTask(id: string): Promise<boolean>;
   /** Changes how a function scales, in all its pools. Resolves when the server took it. */
   scale(target: ScaleTarget, patch: ScalingPatch): Promise<void>;
+  /**
+   * In a container, for what met nobody at the server's address: resolves when the worker has its server, at once where it does.
+   * Rejects when that takes too long, with what marks a call as cut off by it.
+   */
+  serverIsBack?(signal?: AbortSignal): Promise<void>;
 }
 
 export type { Phase, SerializedError };

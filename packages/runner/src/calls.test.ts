@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import {
   FRAME,
   MAX_FRAME_BYTES,
+  SERVER_AWAY_MS,
   SamovarError,
   decodeValue,
   encodeHeadBody,
@@ -14,6 +15,7 @@ import {
   type CallHead,
   type CallTransport,
 } from "@samovar/protocol";
+import { isCutCall } from "./calls.ts";
 import { createWorkerRuntime } from "./scope.ts";
 import { callable, moduleOf } from "./testing/definitions.fixture.ts";
 import { readyWorker, type Bench } from "./testing/in-memory.fixture.ts";
@@ -130,6 +132,47 @@ test("a server that stays away past the time is a timeout", async () => {
   await turn();
   bench.clock.advance(5_000);
   await expect(result.promise).rejects.toMatchObject({ code: "timeout", cause: { code: "server_unreachable" } });
+});
+
+test("who waits for the server is told when the worker has it again, and at once while it has it", async () => {
+  const goOn = Promise.withResolvers<void>();
+  const there = Promise.withResolvers<void>();
+  const back = Promise.withResolvers<void>();
+  const bench = await inside(async (t) => {
+    await t.serverIsBack!().then(there.resolve);
+    await goOn.promise;
+    await t.serverIsBack!().then(back.resolve, back.reject);
+  });
+  await there.promise;
+  bench.peer.socket.destroy();
+  await bench.peer.closed;
+  let isBack = false;
+  void back.promise.then(() => (isBack = true));
+  goOn.resolve();
+  bench.clock.advance(1_600);
+  const next = await bench.connection();
+  expect(isBack).toBe(false);
+  await next.welcome();
+  await back.promise;
+});
+
+test("a server that isn't back when its worker gives it up is told as a call that was cut off, at once afterwards", async () => {
+  const errors: unknown[] = [];
+  const done = Promise.withResolvers<void>();
+  const lost = Promise.withResolvers<void>();
+  const bench = await inside(async (t) => {
+    await lost.promise;
+    for (let i = 0; i < 2; i++) await t.serverIsBack!().catch((error: unknown) => errors.push(error));
+    done.resolve();
+  });
+  bench.away = true;
+  bench.peer.socket.destroy();
+  await bench.peer.closed;
+  lost.resolve();
+  await turn();
+  bench.clock.advance(SERVER_AWAY_MS);
+  await done.promise;
+  expect(errors.map(isCutCall)).toEqual([true, true]);
 });
 
 test("a task that failed because some server was away has failed", async () => {

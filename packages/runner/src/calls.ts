@@ -5,6 +5,7 @@ import {
   ItemDecoder,
   MAX_BODY_BYTES,
   MAX_FRAME_BYTES,
+  SERVER_AWAY_MS,
   SamovarError,
   decodeValue,
   encodeValue,
@@ -49,6 +50,8 @@ class ConnectionLost extends SamovarError {
   }
 }
 
+const STAYED_AWAY = "The server stayed away";
+
 const MAX_CAUSES = 8;
 
 /** Whether it is a call that was cut off with the connection or could not be made without one, or was caused by such a call. */
@@ -72,6 +75,7 @@ export class Calls implements CallTransport {
   readonly #clock: Clock;
   /** Those that wait for the server to be back: a task outlives its server. */
   readonly #awaiting = new Set<PromiseWithResolvers<void>>();
+  #isGone = false;
   #nextStream = 2;
 
   constructor(link: ServerLink, clock: Clock, functionIds: () => Readonly<Record<string, string>>) {
@@ -117,9 +121,18 @@ export class Calls implements CallTransport {
       } catch (error) {
         // Ours alone: a task may have failed with this code.
         if (!(error instanceof ConnectionLost)) throw error;
-        await this.#serverIsBack(error, waitMs.waitMs, signal);
+        await this.#awaitServer(
+          waitMs.waitMs,
+          signal,
+          () => new SamovarError("timeout", "The task is not known to be over: the server is away", { cause: error }),
+        );
       }
     }
+  }
+
+  async serverIsBack(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    await this.#awaitServer(SERVER_AWAY_MS, signal, () => new ConnectionLost(STAYED_AWAY));
   }
 
   async taskInfo(id: string): Promise<TaskInfo> {
@@ -174,7 +187,8 @@ export class Calls implements CallTransport {
 
   /** The server won't be back. */
   gone(): void {
-    for (const waiting of [...this.#awaiting]) waiting.reject(new ConnectionLost("The server stayed away"));
+    this.#isGone = true;
+    for (const waiting of [...this.#awaiting]) waiting.reject(new ConnectionLost(STAYED_AWAY));
   }
 
   #askTask(question: TaskQuestion, signal?: AbortSignal): Promise<unknown> {
@@ -194,18 +208,14 @@ export class Calls implements CallTransport {
     }
   }
 
-  async #serverIsBack(lost: ConnectionLost, withinMs: number | undefined, signal: AbortSignal | undefined): Promise<void> {
+  async #awaitServer(withinMs: number | undefined, signal: AbortSignal | undefined, tooLate: () => SamovarError): Promise<void> {
     if (this.#link.isOpen) return;
+    if (this.#isGone) throw new ConnectionLost(STAYED_AWAY);
     const waiting = Promise.withResolvers<void>();
     this.#awaiting.add(waiting);
     const abort = (): void => waiting.reject(signal!.reason);
     signal?.addEventListener("abort", abort, { once: true });
-    const cancelTimer =
-      withinMs === undefined
-        ? undefined
-        : this.#clock.after(withinMs, () =>
-            waiting.reject(new SamovarError("timeout", "The task is not known to be over: the server is away", { cause: lost })),
-          );
+    const cancelTimer = withinMs === undefined ? undefined : this.#clock.after(withinMs, () => waiting.reject(tooLate()));
     try {
       await waiting.promise;
     } finally {

@@ -41,9 +41,10 @@ export interface LinkOptions {
  * The worker's hold on its server, across connections.
  *
  * States: dialing → greeting (HELLO sent) → open; from any of these back to dialing when the connection breaks, with
- * growing pauses, or at once when a server may be there, until SERVER_AWAY_MS have passed since somebody was last there; then (the server is lost: the worker drains, runs its stop hooks and ends), or at REJECT, gone. `close` ends it from
- * any state. Frames of stream 0 that are sent while not open wait for the next WELCOME; frames of other streams are
- * dropped, as their streams ended with the connection (answers that are worth more wait in reply-stream.ts).
+ * growing pauses, or at once when a server may be there, until SERVER_AWAY_MS have passed since somebody was last there;
+ * then, or at REJECT, gone: the worker drains, runs its stop hooks and ends. `close` ends it from any state. Frames of
+ * stream 0 that are sent while not open wait for the next WELCOME; frames of other streams are dropped, as their streams
+ * ended with the connection (answers that are worth more wait in reply-stream.ts).
  */
 export class ServerLink {
   readonly #options: LinkOptions;

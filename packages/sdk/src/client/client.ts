@@ -2,7 +2,9 @@ import { createAppHandle } from "./app-handle.ts";
 import { createClientFunction, type ClientFunction } from "./client-function.ts";
 import { ClientTask } from "./client-task.ts";
 import type { Remote } from "./client-types.ts";
-import { readCredentials } from "./credentials.ts";
+import { getRuntime } from "../runtime.ts";
+import { isOwnServer, readCredentials } from "./credentials.ts";
+import type { ServerIsBack } from "./http-connection.ts";
 import { createHttpTransport, type HttpTransport } from "./http-transport.ts";
 
 export interface ClientOptions {
@@ -34,7 +36,10 @@ export class Client {
   readonly #transport: HttpTransport;
 
   constructor(options: ClientOptions = {}) {
-    this.#transport = createHttpTransport(readCredentials(options));
+    const credentials = readCredentials(options);
+    // Where user code runs in no worker, nobody knows whether the server will be back.
+    const serverIsBack: ServerIsBack = (signal) => getRuntime()?.transport?.serverIsBack?.(signal);
+    this.#transport = createHttpTransport({ ...credentials, ...(isOwnServer(credentials.url) ? { serverIsBack } : {}) });
   }
 
   /**

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Client } from "./client.ts";
-import { readCredentials } from "./credentials.ts";
+import { isOwnServer, readCredentials } from "./credentials.ts";
 
 const env = { SAMOVAR_URL: "http://127.0.0.1:1", SAMOVAR_TOKEN: "ours" };
 
@@ -18,4 +18,13 @@ test("the environment's token goes to no other server", () => {
 test("without any a client says what to write", () => {
   expect(() => readCredentials({}, { SAMOVAR_TOKEN: "ours" })).toThrow(expect.objectContaining({ code: "invalid_option" }));
   expect(() => new Client({ url: "127.0.0.1:8700" }).close()).not.toThrow();
+});
+
+test("a container's own server is the environment's, and no other", () => {
+  const env = { SAMOVAR_URL: "http://127.0.0.1:8700" };
+  expect([isOwnServer("http://127.0.0.1:8700", env), isOwnServer("http://127.0.0.1:8701", env), isOwnServer("http://127.0.0.1:8700", {})]).toEqual([
+    true,
+    false,
+    false,
+  ]);
 });

@@ -15,3 +15,6 @@ export function readCredentials({ url, token }: ClientOptions, env: Readonly<Rec
     "new Client() has no url, and SAMOVAR_URL is not set. Write: new Client({ url, token }), or set SAMOVAR_URL and SAMOVAR_TOKEN (in a container they are)",
   );
 }
+
+/** In a container: the server that it belongs to. */
+export const isOwnServer = (url: string, env: Readonly<Record<string, string | undefined>> = process.env): boolean => url === env.SAMOVAR_URL;

@@ -7,7 +7,18 @@ export interface HttpSend {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
   readonly signal?: AbortSignal | undefined;
+  /** Whoever sends it asks again by itself when nobody answers. */
+  readonly isAskedAgain?: boolean;
 }
+
+/**
+ * For a server that is waited for when it is away: resolves when it is there, at once where it is said to be, or rejects with
+ * why not. Undefined where nobody knows of it.
+ */
+export type ServerIsBack = (signal: AbortSignal | undefined) => Promise<void> | undefined;
+
+/** One that is said to be there, and doesn't listen yet or is just dying, is asked again after such pauses. */
+const PAUSES_MS = [20, 40, 80] as const;
 
 /**
  * Requests to one server over connections that are kept and reused. `node:http` is looked up when the first call is
@@ -19,8 +30,10 @@ export class HttpConnection {
   readonly #http: typeof import("node:http") | typeof import("node:https");
   /** Of every request. Read from the URL once: parsing costs about as much as the rest of a small request. */
   readonly #shared: RequestOptions;
+  readonly #serverIsBack: ServerIsBack;
 
-  constructor(url: string) {
+  constructor(url: string, serverIsBack: ServerIsBack = () => undefined) {
+    this.#serverIsBack = serverIsBack;
     const base = parseServerUrl(url);
     const http = process.getBuiltinModule(base.protocol === "https:" ? "node:https" : "node:http");
     const { hostname, port, auth } = process.getBuiltinModule("node:url").urlToHttpOptions(base);
@@ -30,8 +43,29 @@ export class HttpConnection {
     this.#shared = { hostname, port, ...(auth ? { auth } : {}), agent: new http.Agent({ keepAlive: true, maxSockets: Infinity }) };
   }
 
-  /** Settles with the head of the response; its body is read by the caller, and aborting the signal ends that too. */
-  send({ method, path, headers, body, signal }: HttpSend): Promise<IncomingMessage> {
+  /**
+   * Settles with the head of the response; its body is read by the caller, and aborting the signal ends that too. What met no
+   * server, or what only reads and met its end, waits for it where that can be told of, and is sent again.
+   */
+  async send(request: HttpSend): Promise<IncomingMessage> {
+    const { method, signal, isAskedAgain = false } = request;
+    for (const pauseMs of PAUSES_MS) {
+      try {
+        return await this.#send(request);
+      } catch (error) {
+        const wasAccepted = ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code !== "ECONNREFUSED";
+        const isBack = signal?.aborted || isAskedAgain || (wasAccepted && method !== "GET") ? undefined : this.#serverIsBack(signal);
+        if (!isBack) throw error;
+        await isBack.catch((cause: unknown) => {
+          throw signal?.aborted ? cause : new SamovarError("server_unreachable", (error as Error).message, { cause });
+        });
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      }
+    }
+    return await this.#send(request);
+  }
+
+  #send({ method, path, headers, body, signal }: HttpSend): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const request: ClientRequest = this.#http.request({

@@ -38,11 +38,11 @@ type HttpTasks = Pick<CallTransport, "taskResult" | "taskInfo" | "cancelTask"> &
 
 /** What is asked about tasks by their ids. */
 export function createHttpTasks(open: () => HttpConnection, authorization: Readonly<Record<string, string>>): HttpTasks {
-  const get = (path: string, accept: string, signal?: AbortSignal): Promise<IncomingMessage> =>
-    open().send({ method: "GET", path, headers: { accept, ...authorization }, signal });
+  const get = (path: string, accept: string, signal?: AbortSignal, isAskedAgain = false): Promise<IncomingMessage> =>
+    open().send({ method: "GET", path, headers: { accept, ...authorization }, signal, isAskedAgain });
   return {
     async taskResult(id, { timeoutMs = Infinity, signal }) {
-      const ask = (waitMs: number): Promise<IncomingMessage> => get(`${toPath(id)}/result?wait=${waitMs}ms`, CONTENT_TYPES.value, signal);
+      const ask = (waitMs: number): Promise<IncomingMessage> => get(`${toPath(id)}/result?wait=${waitMs}ms`, CONTENT_TYPES.value, signal, true);
       const wait = { timeoutMs, ...(signal ? { signal } : {}) };
       const answer = await askUntil(id, ask, ({ response }) => response.statusCode !== 202, wait);
       if ("lost" in answer || answer.response.statusCode === 202) throw notOver(id, timeoutMs, "lost" in answer ? answer.lost : undefined);
@@ -50,7 +50,7 @@ export function createHttpTasks(open: () => HttpConnection, authorization: Reado
     },
     async taskWhenOver(id, wait) {
       const read = ({ response, body }: Answered): TaskDetail => decodeBody(response, body) as TaskDetail;
-      const ask = (waitMs: number): Promise<IncomingMessage> => get(`${toPath(id)}?wait=${waitMs}ms`, CONTENT_TYPES.json, wait.signal);
+      const ask = (waitMs: number): Promise<IncomingMessage> => get(`${toPath(id)}?wait=${waitMs}ms`, CONTENT_TYPES.json, wait.signal, true);
       const answer = await askUntil(id, ask, (answered) => isTaskOver(read(answered).status), wait);
       if ("lost" in answer) throw answer.lost;
       return read(answer);

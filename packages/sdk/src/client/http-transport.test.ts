@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { CONTENT_TYPES, decodeValue, encodeItem, encodeItemEnd, encodeItemError, encodeValue, SamovarError, toSerializedError } from "@samovar/protocol";
 import { afterEach, describe, expect, test } from "vitest";
 import { Client } from "./client.ts";
+import type { ServerIsBack } from "./http-connection.ts";
 import { createHttpTransport } from "./http-transport.ts";
 
 interface Seen {
@@ -18,6 +19,18 @@ const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0)) await cleanup();
 });
+
+/** A server that was there and is gone: its address, and how another one comes to the same. */
+async function goneServer(answer: (request: Seen, response: ServerResponse) => unknown) {
+  const { url, server, seen } = await openServer(answer);
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  const comeBack = async (): Promise<void> => {
+    server.listen(port, "127.0.0.1");
+    await once(server, "listening");
+  };
+  return { url, seen, comeBack };
+}
 
 /** A server that answers as the gateway does. */
 async function openServer(
@@ -52,7 +65,7 @@ const sendProblem = (response: ServerResponse, problem: { status: number; [key: 
     .writeHead(problem.status, { "content-type": CONTENT_TYPES.problem })
     .end(JSON.stringify({ type: "about:blank", title: "t", detail: "d", ...problem }));
 
-function open(url: string, options: { token?: string; functionIds?: Record<string, string> } = {}) {
+function open(url: string, options: { token?: string; functionIds?: Record<string, string>; serverIsBack?: ServerIsBack } = {}) {
   const transport = createHttpTransport({ url, ...options });
   cleanups.unshift(() => transport.close());
   return transport;
@@ -163,6 +176,50 @@ describe("a call", () => {
       code: "unserializable_input",
       fields: { path: "$.fn" },
     });
+  });
+
+  test("what met no server waits where its return can be told of, and is sent again once it is back", async () => {
+    const { url, seen, comeBack } = await goneServer((_, response) => sendValue(response, "back"));
+    const transport = open(url, { serverIsBack: () => comeBack() });
+    expect(await transport.call({ kind: "function", name: "f" }, 1, {})).toBe("back");
+    expect(seen).toHaveLength(1);
+  });
+
+  test("a server that stays away is told as such, with why", async () => {
+    const { url } = await goneServer(() => {});
+    const why = new Error("stayed away");
+    const transport = open(url, { serverIsBack: () => Promise.reject(why) });
+    await expect(transport.call({ kind: "function", name: "f" }, 1, {})).rejects.toMatchObject({ code: "server_unreachable", cause: why });
+  });
+
+  test("a server that is said to be there and isn't is soon given up, and so is one that nobody knows of", async () => {
+    const { url } = await goneServer(() => {});
+    let asked = 0;
+    const transport = open(url, { serverIsBack: async () => void asked++ });
+    await expect(transport.call({ kind: "function", name: "f" }, 1, {})).rejects.toMatchObject({ code: "server_unreachable", cause: { code: "ECONNREFUSED" } });
+    expect(asked).toBe(3);
+    await expect(open(url, { serverIsBack: () => undefined }).call({ kind: "function", name: "f" }, 1, {})).rejects.toMatchObject({
+      code: "server_unreachable",
+    });
+  });
+
+  test("of requests that were cut off only those that read are sent again", async () => {
+    let cut = 0;
+    const methods: (string | undefined)[] = [];
+    const server = createServer((request, response) => {
+      methods.push(request.method);
+      if (cut++ === 0) response.destroy();
+      else response.writeHead(200, { "content-type": CONTENT_TYPES.json }).end(`{"id":"tk_1"}`);
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    cleanups.push(() => server.close());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const transport = open(url, { serverIsBack: () => Promise.resolve() });
+    await expect(transport.call({ kind: "function", name: "f" }, 1, {})).rejects.toMatchObject({ code: "server_unreachable" });
+    cut = 0;
+    expect(await transport.taskInfo("tk_1")).toEqual({ id: "tk_1" });
+    expect(methods).toEqual(["POST", "GET", "GET"]);
   });
 
   test("no server, or a URL that is none", async () => {

@@ -18,7 +18,7 @@ import {
   type TaskDetail,
 } from "@samovar/protocol";
 import { contentTypeOf, decodeBody, readAnswer, toBreak } from "./http-answer.ts";
-import { HttpConnection } from "./http-connection.ts";
+import { HttpConnection, type ServerIsBack } from "./http-connection.ts";
 import { createHttpTasks, type TaskWait } from "./http-tasks.ts";
 import { isForLane, PutLane } from "./put-lane.ts";
 
@@ -28,6 +28,8 @@ export interface HttpTransportOptions {
   readonly token?: string | undefined;
   /** Ids of functions by name, as a session knows its own: only these can be called. Without: the server's active version of a name. */
   readonly functionIds?: Readonly<Record<string, string>> | undefined;
+  /** Default: a server that is away is not waited for. */
+  readonly serverIsBack?: ServerIsBack;
 }
 
 export interface HttpTransport extends CallTransport {
@@ -44,12 +46,12 @@ export interface HttpTransport extends CallTransport {
 }
 
 /** How handles outside of a container call: values over the same HTTP routes that everyone uses. */
-export function createHttpTransport({ url, token, functionIds }: HttpTransportOptions): HttpTransport {
+export function createHttpTransport({ url, token, functionIds, serverIsBack }: HttpTransportOptions): HttpTransport {
   let connection: HttpConnection | undefined;
   const lanes = new Map<string, PutLane>();
   return createTransport(
     {
-      open: () => (connection ??= new HttpConnection(url)),
+      open: () => (connection ??= new HttpConnection(url, serverIsBack)),
       close() {
         for (const lane of lanes.values()) lane.close();
         lanes.clear();

@@ -5,7 +5,7 @@ import { TestHome, processEnded } from "./test-home.fixture.ts";
 import { TestTasks } from "./test-tasks.fixture.ts";
 
 const APP = `
-import { App, endpoint, fn, taskQueue } from "samovar";
+import { App, Client, endpoint, fn, taskQueue } from "samovar";
 ${APP_LIFELINE}
 new App("returning");
 const small = { memory: "128Mi", cpu: "250m", maxContainers: 1 };
@@ -19,6 +19,10 @@ export const page = endpoint(
   },
 );
 export const call = fn({ ...small }, () => lifeline("called"));
+export const asking = taskQueue({ ...small, retries: 3 }, async (_, ctx) => {
+  if (ctx.attempt === 1) await lifeline("asks");
+  return await new Client().deployment("page").request({});
+});
 export const held = taskQueue({ ...small, retries: 3 }, async (input, ctx) => {
   // Its call ends with the connection: after that nothing can be sent.
   if (input === "away") await call.remote().catch(() => {});
@@ -52,6 +56,19 @@ async function deployed(context: TestContext, driver: string): Promise<{ home: T
   await home.ok(["deploy", "app.js", "--env", `LIFELINE=${home.lifelines.port}`]);
   return { home, tasks: TestTasks.of(home), restart: async () => void (await up()) };
 }
+
+test("a handler's own client waits for the server, and its attempt doesn't fail", async (context) => {
+  const { home, tasks } = await deployed(context, "process");
+  const { port } = new URL(home.server.url);
+  const [id] = await tasks.put("asking", {});
+  const asks = await home.lifelines.next("asks");
+  await recorded(home);
+  await kill(home);
+  asks.go();
+  await home.ok(["up", "-d", "--port", port, "--driver", "process"]);
+  expect(await tasks.over(id!)).toMatchObject({ status: "COMPLETE", result: { starts: 1, call: 1 }, attempts: [{ number: 1 }] });
+  await down(home);
+});
 
 /** Nobody has said a word to it: it is just gone. */
 async function kill(home: TestHome): Promise<void> {
