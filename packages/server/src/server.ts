@@ -299,7 +299,9 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     deployments.restore(deployed, () => takeBack(returning, left.running, { registry, queues }));
     // Behind the reads that have begun: a worker may bring back a task whose start was not on disk.
     void storage.flush().then(restored.resolve, restored.resolve);
-    await settleLeftTasks(left.bases, queues, { registry, isDeployed: (name) => deployments.has(name), embedded: config.embedded });
+    // However many they are, and whether the disk takes it: nobody waits for what nobody serves.
+    const settled = settleLeftTasks(left.bases, queues, { registry, isDeployed: (name) => deployments.has(name), embedded: config.embedded }, logger);
+    undo.unshift(() => settled);
     callbacks.wake();
     const taskRetention = new TaskRetention(storage.tasks, clock, logger);
     undo.unshift(() => taskRetention.dispose());

@@ -103,7 +103,8 @@ export class TaskQueues {
     if (this.#writing.size > 0) await Promise.allSettled(this.#writing);
     for (const queue of this.#of(base)) {
       await this.change("cancel", { queue: queue.key });
-      this.#queues.delete(queue.key);
+      // Unless somebody serves it again.
+      if (!this.#targets.has(base)) this.#queues.delete(queue.key);
     }
   }
 

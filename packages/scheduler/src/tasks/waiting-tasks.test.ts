@@ -45,6 +45,18 @@ test("a put that is still writing its large input when its queue is abandoned is
   expect([at.queues.find("work"), version.begun]).toEqual([undefined, []]);
 });
 
+test("what is put while its queue is being abandoned, and served again, stays in it", async () => {
+  at = await createQueues();
+  await at.queues.put([at.task("tk_1")]);
+  const abandoned = at.queues.abandon("work");
+  const version = at.version(1, { slots: 0 });
+  at.queues.serve("work", version.runtime);
+  await at.queues.put([at.task("tk_2")]);
+  await abandoned;
+  expect([at.queues.pending("work"), at.queues.find("work")?.holds("tk_2")]).toEqual([1, true]);
+  expect([(await at.storage.tasks.get("tk_1"))?.status, (await at.storage.tasks.get("tk_2"))?.status]).toEqual(["CANCELLED", "PENDING"]);
+});
+
 describe("a delayed task behind another of its concurrency key", () => {
   /** `tk_1` first, `tk_2` behind it and not due for a minute. */
   const putBoth = () => at.queues.put([at.task("tk_1", { concurrencyKey: "k" }), at.task("tk_2", { concurrencyKey: "k", dueAtMs: at.clock.now() + 60_000 })]);

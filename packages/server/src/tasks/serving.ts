@@ -25,10 +25,13 @@ export interface ServingOptions {
   readonly logger: Logger;
 }
 
+/** Nobody will serve this base again: its tasks are cancelled. Never rejects. */
+export async function abandonQueues(queues: Pick<TaskQueues, "abandon">, base: string, logger: Logger): Promise<void> {
+  await queues.abandon(base).catch((error: unknown) => logger.error({ queue: base, error: String(error) }, "Tasks of what is gone could not be cancelled"));
+}
+
 export function createServing({ queues, tasks, schedules, logger }: ServingOptions): Serving {
-  const abandon = async (base: string): Promise<void> => {
-    await queues.abandon(base).catch((error: unknown) => logger.error({ queue: base, error: String(error) }, "Tasks of what is gone could not be cancelled"));
-  };
+  const abandon = (base: string): Promise<void> => abandonQueues(queues, base, logger);
   const setSchedule = (runtime: FunctionRuntime, stopped: boolean): void => {
     const { schedule } = runtime.manifest;
     // A name that was a schedule's may become something else's.
