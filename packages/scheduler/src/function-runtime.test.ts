@@ -104,3 +104,23 @@ test("tasks of more sets of constructor arguments than there may be pools are al
   await runtime.close("shutdown", 0);
   await at.dispose();
 });
+
+test("a public class keeps a floor for no arguments but those that its author named", async () => {
+  const at = createPools();
+  const warm = async (authorized: boolean): Promise<readonly string[]> => {
+    const options = { ...at.pool("model").spec.manifest.options, minContainers: 1, scaledownWindowMs: 1_000, authorized };
+    const runtime = runtimeOf(at, { kind: "cls", options, builds: [[], ["named"]] });
+    for (const parameters of ["[]", '["named"]', '["any"]']) runtime.feed(parameters, new OneTask(() => null as never)).sourceChanged();
+    await at.settle();
+    for (const container of at.containers.values()) container.finish();
+    await at.advance(10_000);
+    runtime.activate({});
+    await at.advance(10_000);
+    const names = runtime.containers.map(({ plan }) => JSON.stringify(plan.load.parameters)).toSorted();
+    await runtime.close("shutdown", 0);
+    return names;
+  };
+  expect(await warm(false)).toEqual(['["named"]', "[]"]);
+  expect(await warm(true)).toEqual(['["any"]', '["named"]', "[]"]);
+  await at.dispose();
+});

@@ -16,7 +16,7 @@ import type { InputRequest, InputSink, InputTicket } from "./input.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import type { InputSource } from "./input-source.ts";
 import { Pool } from "./pool.ts";
-import type { PoolServices, StartPolicy } from "./pool-types.ts";
+import type { FloorPolicy, PoolServices, StartPolicy } from "./pool-types.ts";
 
 export interface FunctionSpec {
   readonly functionId: FunctionId;
@@ -203,7 +203,7 @@ export class FunctionRuntime implements FunctionEntry {
     if (this.#pools.size >= MAX_POOLS) this.#dropIdlePool();
     const { manifest, load, startPolicy } = this.spec;
     const code = this.spec.builtCode.get(key) ?? this.spec.code;
-    const floor = this.#state === "active" ? "kept" : "none";
+    const floor = this.#state === "active" ? this.#floorOf(key) : "none";
     const pool = new Pool({ manifest, code, load: { ...load, parameters }, startPolicy, floor, scaling: this.#scaling }, this.#services);
     this.#pools.set(key, pool);
     return pool;
@@ -222,6 +222,12 @@ export class FunctionRuntime implements FunctionEntry {
     return null;
   }
 
+  /** Where anybody may call, anybody may name arguments: they keep no containers that nobody uses, but for those that its author named. */
+  #floorOf(key: string): FloorPolicy {
+    const { options, builds } = this.manifest;
+    return options.authorized || key === DEFAULT_POOL || builds.some((parameters) => canonicalJson(parameters) === key) ? "kept" : "none";
+  }
+
   /** The pool that is kept warm although nobody called yet. */
   #beginFloor(): void {
     const { minContainers } = { ...this.manifest.options, ...this.#scaling };
@@ -235,9 +241,9 @@ export class FunctionRuntime implements FunctionEntry {
     if (this.#state === "closed") return;
     this.#state = "active";
     this.#scaling = scaling;
-    for (const pool of this.#pools.values()) {
+    for (const [key, pool] of this.#pools) {
       pool.scale(scaling);
-      pool.setFloor("kept");
+      pool.setFloor(this.#floorOf(key));
     }
     this.#beginFloor();
   }
