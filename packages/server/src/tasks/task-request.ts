@@ -10,6 +10,8 @@ const NO_INPUT = new Uint8Array(0);
 /** Where a task goes, and of whom it is. */
 export interface TaskAddress {
   readonly queue: string;
+  /** Its name without constructor arguments. */
+  readonly base: string;
   readonly functionName: string;
   readonly app: string;
   readonly parameters: readonly unknown[];

@@ -8,17 +8,20 @@ const STRANGERS = Object.freeze({ tasks: DEFAULT_OPTIONS.maxPendingTasks ?? 1_00
 /** How many tasks may wait in a queue, and who says so. */
 export interface TaskBound {
   readonly most: number;
+  /** Counted over all constructor arguments together: callers choose them. */
+  readonly ofFunction: boolean;
   /** Where that is no more: the rest of what the refusal says. */
   readonly why: string;
 }
 
-/** The bound of what these inputs are put into; null: none. What anybody may call, anybody may queue: so much of it, and no more, as calls without a queue. */
-export function toBound({ manifest }: TaskAddress, inputs: readonly NewInput[]): TaskBound | null {
+/** The bounds of what these inputs are put into. What anybody may call, anybody may queue: so much of it, and no more, as calls without a queue. */
+export function toBounds({ manifest }: TaskAddress, inputs: readonly NewInput[]): readonly TaskBound[] {
   const { maxPendingTasks, taskLimit = null } = manifest.options;
   const own = manifest.kind === "taskqueue" ? maxPendingTasks : taskLimit;
-  if (inputs.some(({ anonymous }) => anonymous) && STRANGERS.tasks < (own ?? Infinity))
-    return { most: STRANGERS.tasks, why: ", and callers without a token may not add to that" };
-  return own === null ? null : { most: own, why: ` (maxPendingTasks ${own})` };
+  const bounds: TaskBound[] = own === null ? [] : [{ most: own, ofFunction: false, why: ` (maxPendingTasks ${own})` }];
+  if (inputs.some(({ anonymous }) => anonymous))
+    bounds.push({ most: STRANGERS.tasks, ofFunction: true, why: ", and callers without a token may not add to that" });
+  return bounds;
 }
 
 /** The idempotency keys of inputs that may stand for earlier ones. */

@@ -46,6 +46,8 @@ function open(
   let listener: (event: TaskEvent) => void = () => {};
   const queues = {
     find: () => ({ pending: options.pending ?? 0 }),
+    // Of all constructor arguments.
+    pending: () => 2 * (options.pending ?? 0),
     serve() {},
     put: async (tasks: readonly NewTask[]) => {
       put.push(...tasks);
@@ -131,6 +133,27 @@ test("a tick of a schedule that has as many tasks waiting as it may is not queue
   const { tasks, entry, put } = open({ kind: "schedule", pending: 2, limits: { maxPendingTasks: 2, taskLimit: 2 } });
   await expect(tasks.putTick(entry, 1, false)).rejects.toMatchObject({ code: "too_many_pending" });
   expect(put).toEqual([]);
+});
+
+test("what callers without a token put is kept for an hour at most, and of one function there is an end to it", async () => {
+  const { tasks, put, entry } = open();
+  await tasks.put(entry, [], [INPUT]);
+  const large = { ...INPUT, anonymous: true, body: Buffer.alloc(1024 * 1024) };
+  await tasks.put(entry, [], [large]);
+  expect(put.map(({ keepMs, idempotencyMs }) => [keepMs, idempotencyMs])).toEqual([
+    [7 * 24 * 3_600_000, 24 * 3_600_000],
+    [3_600_000, 3_600_000],
+  ]);
+  for (let i = 1; i < 1_022; i++) await tasks.put(entry, [], [large]);
+  await expect(tasks.put(entry, [], [large, large])).rejects.toMatchObject({ code: "too_many_pending", message: expect.stringContaining("within an hour") });
+  await expect(tasks.put(entry, [], [{ ...large, anonymous: false }])).resolves.toHaveLength(1);
+});
+
+test("for callers without a token a class is full by what waits for all constructor arguments together", async () => {
+  const { tasks, entry } = open({ pending: 500, kind: "cls" });
+  const input = { ...INPUT, method: "run" };
+  await expect(tasks.put(entry, [7], [{ ...input, anonymous: true }])).rejects.toMatchObject({ code: "too_many_pending" });
+  await expect(tasks.put(entry, [7], [input])).resolves.toHaveLength(1);
 });
 
 test("who began to wait after the task began hears of its start with its end", async () => {

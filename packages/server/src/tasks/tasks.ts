@@ -28,8 +28,9 @@ import type { FunctionRegistry } from "../apps/function-registry.ts";
 import { answerSink, outcomeOf, outcomeOfEvent, startOf } from "./answer-task.ts";
 import { toTaskDetail, toTaskInfo } from "./task-info.ts";
 import { versionQueue } from "./serving.ts";
+import { asStrangers, bytesOf, StrangerBytes } from "./stranger-bytes.ts";
 import { toNewTask, type TaskAddress } from "./task-request.ts";
-import { assertRoom, assertSmall, countNew, keysOf, toBound, type TaskBound } from "./task-room.ts";
+import { assertRoom, assertSmall, countNew, keysOf, toBounds, type TaskBound } from "./task-room.ts";
 
 export interface TasksOptions {
   readonly store: TaskStore;
@@ -45,6 +46,7 @@ const MAX_SHOWN_RESULT_BYTES = 16 * 1024 * 1024;
 /** Tasks, as the control API and containers ask for them. */
 export class Tasks implements TaskControl {
   readonly #options: TasksOptions;
+  readonly #strangers = new StrangerBytes();
 
   constructor(options: TasksOptions) {
     this.#options = options;
@@ -57,11 +59,16 @@ export class Tasks implements TaskControl {
     const to = this.#address(runtime, parameters, inputs[0]!.pinned);
     assertNoStream(runtime, inputs);
     assertSmall(to, inputs);
-    const bound = toBound(to, inputs);
-    // No turn is lost where there is room.
-    if (bound && this.#pendingOf(to) + inputs.length > bound.most) await this.#assertRoom(bound, to, inputs);
+    for (const bound of toBounds(to, inputs)) {
+      // No turn is lost where there is room.
+      if (this.#pendingOf(to, bound) + inputs.length <= bound.most) continue;
+      await this.#assertRoom(bound, to, inputs);
+      // It may be gone by now.
+      this.#runtimeOf(entry);
+    }
     const nowMs = clock.now();
-    return this.#insert(inputs.map((input) => toNewTask(to, inputOf(runtime, input), ids("task"), nowMs)));
+    const tasks = inputs.map((input) => toNewTask(to, inputOf(runtime, input), ids("task"), nowMs));
+    return inputs.some(({ anonymous }) => anonymous) ? this.#insertStrangers(runtime, tasks.map(asStrangers)) : this.#insert(tasks);
   }
 
   /** One task of a schedule for this moment; null: by hand. Rejects for a version that was replaced: old ones have no ticks. */
@@ -71,8 +78,7 @@ export class Tasks implements TaskControl {
     if (spec.session === null && registry.holder(name) !== runtime)
       throw new SamovarError("conflict", `Version ${version} of ${name} is not the active one: its schedule is that of the version which is`);
     const to = this.#address(runtime, []);
-    const bound = toBound(to, []);
-    if (bound) assertRoom(bound, to, this.#pendingOf(to), 1);
+    for (const bound of toBounds(to, [])) assertRoom(bound, to, this.#pendingOf(to, bound), 1);
     const input: NewInput = {
       method: null,
       encoding: tickAtMs === null ? "none" : "json",
@@ -94,6 +100,19 @@ export class Tasks implements TaskControl {
   async isOver(id: string): Promise<boolean> {
     const record = await this.#options.store.get(id);
     return !record || isTaskOver(record.status);
+  }
+
+  async #insertStrangers({ name }: FunctionRuntime, tasks: readonly NewTask[]): Promise<readonly PutTaskResult[]> {
+    const all = tasks.reduce((sum, task) => sum + bytesOf(task), 0);
+    const giveBack = this.#strangers.take(name, all, this.#options.clock.now());
+    let kept = 0;
+    try {
+      const results = await this.#insert(tasks);
+      for (const [i, { created }] of results.entries()) if (created) kept += bytesOf(tasks[i]!);
+      return results;
+    } finally {
+      giveBack(all - kept);
+    }
   }
 
   async #insert(tasks: readonly NewTask[]): Promise<readonly PutTaskResult[]> {
@@ -120,11 +139,12 @@ export class Tasks implements TaskControl {
     const isShared = runtime.spec.session !== null || (!isPinned && registry.holder(name) === runtime);
     const base = isShared ? runtime.queue : versionQueue(runtime);
     if (!isShared) queues.serve(base, runtime);
-    return { queue: toQueueName(base, parameters), functionName: name, app, parameters, manifest };
+    return { base, queue: toQueueName(base, parameters), functionName: name, app, parameters, manifest };
   }
 
-  #pendingOf({ queue }: TaskAddress): number {
-    return this.#options.queues.find(queue)?.pending ?? 0;
+  #pendingOf({ base, queue, manifest }: TaskAddress, { ofFunction }: TaskBound): number {
+    const { queues } = this.#options;
+    return ofFunction && manifest.kind === "cls" ? queues.pending(base) : (queues.find(queue)?.pending ?? 0);
   }
 
   /** A key that stands for a task adds nothing: who sends a request again is answered as before, however full the queue is. */
@@ -132,7 +152,7 @@ export class Tasks implements TaskControl {
     const { store, clock } = this.#options;
     const keys = keysOf(inputs);
     const known = keys.length === 0 ? new Set<string>() : await store.knownKeys(to.queue, keys, clock.now());
-    assertRoom(bound, to, this.#pendingOf(to), countNew(inputs, known));
+    assertRoom(bound, to, this.#pendingOf(to, bound), countNew(inputs, known));
   }
 
   #runtimeOf(entry: FunctionEntry): FunctionRuntime {
