@@ -10,7 +10,6 @@ import {
   type TaskDetail,
   type TaskPage,
   type TaskListing,
-  type TaskSelection,
   type TaskStatus,
 } from "@samovar/protocol";
 import type {
@@ -19,6 +18,7 @@ import type {
   InputFailure,
   InputSink,
   NewInput,
+  RetriedTasks,
   ScheduleControl,
   StartedInfo,
   TaskControl,
@@ -68,6 +68,8 @@ export class FakeTasks implements TaskControl {
   readonly asked: unknown[];
   /** In place of putting: what `put` rejects with. */
   refusal: SamovarError | null = null;
+  /** Nobody serves this function any more. */
+  gone: string | null = null;
   /** Put tasks are on disk when this resolves. */
   disk: Promise<void> = Promise.resolve();
   /** Told of each new task. */
@@ -217,12 +219,14 @@ export class FakeTasks implements TaskControl {
     return { tasks: found.map(({ detail }) => infoOf(detail)), cursor: found.length > page.limit ? "next" : null };
   }
 
-  async cancel(selection: TaskSelection): Promise<readonly string[]> {
+  async cancel(selection: TaskListing): Promise<readonly string[]> {
     return this.#changeAll("cancel", selection);
   }
 
-  async retry(selection: TaskSelection): Promise<readonly string[]> {
-    return this.#changeAll("revive", selection);
+  async retry(selection: TaskListing): Promise<RetriedTasks> {
+    const gone = this.#select(selection).filter(({ detail }) => detail.function === this.gone);
+    const unserved = gone.map(({ detail: { id } }) => ({ id, reason: `nobody serves ${this.gone} any more` }));
+    return { ids: unserved.length > 0 ? [] : this.#changeAll("revive", selection), unserved };
   }
 
   watch(which: TaskWatch, listener: (change: TaskChange) => void): () => void {
@@ -235,7 +239,7 @@ export class FakeTasks implements TaskControl {
     };
   }
 
-  #changeAll(event: "cancel" | "revive", selection: TaskSelection): readonly string[] {
+  #changeAll(event: "cancel" | "revive", selection: TaskListing): readonly string[] {
     this.asked.push([event, selection]);
     return this.#select(selection).flatMap(({ detail: { id, status } }) => {
       const next = nextTaskStatus(status, event);
@@ -246,12 +250,13 @@ export class FakeTasks implements TaskControl {
     });
   }
 
-  #select({ ids, app, function: name, statuses }: TaskSelection): FakeTask[] {
+  #select({ ids, app, function: name, statuses, delivery }: TaskListing): FakeTask[] {
     return [...this.all.values()].filter(
       ({ detail }) =>
         (ids?.includes(detail.id) ?? true) &&
         (app ?? detail.app) === detail.app &&
         (name ?? detail.function) === detail.function &&
+        (delivery ?? detail.delivery) === detail.delivery &&
         (statuses?.includes(detail.status) ?? true),
     );
   }

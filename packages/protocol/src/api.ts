@@ -34,7 +34,7 @@ import type { ScalingPatch } from "./options.ts";
  * | GET `/tasks/events` | `TaskChange` as server-sent events, or NDJSON; `?function=`, `?app=` |
  * | GET `/tasks/{id}/logs` | NDJSON of `LogLine`; `?follow=1` until it is over |
  * | POST `/tasks/{id}/cancel`, `/tasks/{id}/retry` | `{ "task": TaskInfo, "changed": true }` |
- * | POST `/tasks/cancel`, `/tasks/retry` | `TaskSelection` → `{ "changed": 12 }` |
+ * | POST `/tasks/cancel`, `/tasks/retry` | `TaskSelection`, or the words of the list's query → `{ "changed": 12 }`; of a retry with `unserved`, where some were left out |
  * | GET `/schedules`, `/schedules/{name}` | `{ "schedules": ScheduleInfo[] }`, `ScheduleInfo` |
  * | POST `/schedules/{name}/run`, `/pause`, `/resume` | `{ "taskId" }`, 202; `ScheduleInfo` |
  * | GET `/callbacks` | `{ "callbacks": CallbackInfo[] }`, newest first; `?state=failed` |

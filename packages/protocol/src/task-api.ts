@@ -138,7 +138,7 @@ export interface TaskSelection {
   readonly createdAfterMs?: number;
 }
 
-/** Which tasks a list has. */
+/** Which tasks a list has; and, in a change, `delivery` beside something else: calls are over, and stay what they are. */
 export interface TaskListing extends TaskSelection {
   readonly delivery?: TaskInfo["delivery"];
 }

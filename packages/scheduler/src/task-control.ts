@@ -1,4 +1,4 @@
-import type { CallbackInfo, PutTaskResult, RequestHead, ScheduleInfo, TaskChange, TaskDetail, TaskPage, TaskListing, TaskSelection } from "@samovar/protocol";
+import type { CallbackInfo, PutTaskResult, RequestHead, ScheduleInfo, TaskChange, TaskDetail, TaskPage, TaskListing } from "@samovar/protocol";
 import type { FunctionEntry } from "./function-table.ts";
 import type { InputRequest, InputSink } from "./input.ts";
 
@@ -18,11 +18,17 @@ export interface TaskControl {
   get(id: string): Promise<TaskDetail | undefined>;
   list(selection: TaskListing, page: { readonly limit: number; readonly cursor: string | null }): Promise<TaskPage>;
   /** What changed; a task that was over is not among it. Rejects with `invalid_request` for a selection of everything. */
-  cancel(selection: TaskSelection): Promise<readonly string[]>;
-  /** Those that failed, timed out, expired or were cancelled are queued once more, from the beginning. */
-  retry(selection: TaskSelection): Promise<readonly string[]>;
+  cancel(selection: TaskListing): Promise<readonly string[]>;
+  /** Those that failed, timed out, expired or were cancelled are queued once more, from the beginning, where somebody serves them. */
+  retry(selection: TaskListing): Promise<RetriedTasks>;
   /** Pushed: every change from now on that matches. For one task the last is the one with which it is over. */
   watch(which: TaskWatch, listener: (change: TaskChange) => void): () => void;
+}
+
+export interface RetriedTasks {
+  readonly ids: readonly string[];
+  /** Left as they are, because nobody takes them any more, and why, in words. At most 1,000 are told. */
+  readonly unserved: readonly { readonly id: string; readonly reason: string }[];
 }
 
 /** All that is given must match. */

@@ -208,6 +208,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
       callbackOf: async (taskId) => (await storage.callbacks.list({ taskId, limit: 1 }))[0] ?? null,
       ids,
       clock,
+      embedded: config.embedded,
     });
     const callbacks = new Callbacks({
       store: storage.callbacks,

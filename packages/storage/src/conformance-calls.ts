@@ -82,6 +82,7 @@ export function describeCalls(open: () => Promise<Opened>): void {
         [{ durable: true }, [10, 8, 6, 4, 2, 0]],
         [{ durable: false }, [11, 9, 7, 5, 3, 1]],
         [{ durable: false, app: "images", statuses: ["ERROR"] }, [5]],
+        [{ notInBases: ["other"] }, [10, 8, 6, 4, 2, 0]],
       ];
       for (const [filter, numbers] of cases) {
         const expected = numbers.map((n) => `tk_${String(n).padStart(2, "0")}`);

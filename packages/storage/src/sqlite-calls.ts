@@ -51,7 +51,8 @@ export function createSqliteCalls(database: DatabaseSync): SqliteCalls {
     },
     list(filter, before, limit) {
       // A call stands in no queue, and is over.
-      if (limit < 1 || filter.durable || filter.queue !== undefined || filter.expiredByMs !== undefined) return [];
+      if (limit < 1 || filter.durable || filter.expiredByMs !== undefined) return [];
+      if (filter.queue !== undefined || filter.inBases !== undefined || filter.notInBases !== undefined) return [];
       const sql = ["id < ?"];
       const values: SQLInputValue[] = [before];
       const add = (condition: string, value: SQLInputValue | undefined): void => {

@@ -9,6 +9,9 @@ const LOOKED_AT = 20_000;
 /** What the index of notable ones is of; in its queries word by word, or SQLite doesn't take it. */
 const NOTABLE = "status NOT IN ('PENDING', 'COMPLETE')";
 
+/** The name of a queue without constructor arguments. */
+const BASE = "substr(queue, 1, instr(queue || '[', '[') - 1)";
+
 /** By the index of notable ones. */
 export const IS_RUNNING = `${NOTABLE} AND status = 'RUNNING'`;
 
@@ -76,6 +79,7 @@ export function createTaskSearch(database: DatabaseSync, queues: TaskQueues): Ta
 
   return {
     find(filter, direction, bounds, limit) {
+      if (filter.durable === false) return { seqs: [], next: null };
       const parts = toSingleStatuses(filter).flatMap((part) => toSingleQueues(part, queues));
       const each = parts.map((one) => findOne(one, direction, bounds, limit, parts.length));
       return each.length === 1 ? each[0]! : merge(each, direction, limit);
@@ -150,6 +154,8 @@ function toRest(filter: TaskFilter): Conditions {
   add("created_at_ms < ?", filter.createdBeforeMs);
   add("created_at_ms > ?", filter.createdAfterMs);
   add("expiry_at_ms <= ?", filter.expiredByMs);
+  add(`${BASE} IN (SELECT value FROM json_each(?))`, filter.inBases && JSON.stringify(filter.inBases));
+  add(`${BASE} NOT IN (SELECT value FROM json_each(?))`, filter.notInBases && JSON.stringify(filter.notInBases));
   return { sql, values };
 }
 

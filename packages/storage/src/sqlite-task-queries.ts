@@ -3,11 +3,9 @@ import type { TaskAttempt, TaskStatus } from "@samovar/protocol";
 import { toLargeSize } from "./large-file-name.ts";
 import type { Answered } from "./operations.ts";
 import type { SqliteCalls } from "./sqlite-calls.ts";
-import { IS_RUNNING, type Found, type TaskSearch } from "./sqlite-task-filter.ts";
+import { IS_RUNNING, type TaskSearch } from "./sqlite-task-filter.ts";
 import type { ListPosition, ReadyRow, RunningAttempt, StoredAttempt, StoredTask } from "./task-operations.ts";
 import type { TaskFilter } from "./task-store.ts";
-
-const NONE: Found = { seqs: [], next: null };
 
 /** A page of tasks with their inputs ends where their inputs are larger than this. */
 const MAX_PAGE_BYTES = 8 * 1024 * 1024;
@@ -82,7 +80,7 @@ export function createTaskQueries(database: DatabaseSync, search: TaskSearch, ca
     /** Both tables in the order of their ages: as far as both have been looked through, up to the limit. */
     list(filter: TaskFilter, limit: number, from: ListPosition | null): { tasks: StoredTask[]; next: ListPosition | null } {
       let { seq, call } = from ?? { seq: Number(last.get()!["seq"] ?? 0) + 1, call: calls.end() };
-      const found = filter.durable === false ? NONE : search.find(filter, "newest", { after: 0, before: seq }, limit);
+      const found = search.find(filter, "newest", { after: 0, before: seq }, limit);
       const ofTasks = found.seqs.map((each) => [each, toStored(bySeq.get(each)!)] as const).values();
       const foundCalls = calls.list(filter, call, limit + 1);
       const ofCalls = foundCalls.values();

@@ -33,6 +33,10 @@ export function describeTaskLists(open: () => Promise<{ readonly storage: Storag
       [{ createdBeforeMs: NOW_MS + 3 }, "210"],
       [{ createdAfterMs: NOW_MS + 3, queue: "other" }, "975"],
       [{ expiredByMs: NOW_MS + 100 }, ""],
+      [{ durable: false }, ""],
+      [{ inBases: ["resize", "nobody"], app: "text" }, "86"],
+      [{ notInBases: ["resize"], statuses: ["ERROR", "TIMEOUT"] }, "1"],
+      [{ inBases: [] }, ""],
     ];
 
     test("each filter finds what it names, newest first, in pages of any size", async () => {

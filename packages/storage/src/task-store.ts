@@ -190,12 +190,16 @@ export interface TaskFilter {
   /** As its callers named it, in whatever case. */
   readonly functionName?: string;
   readonly app?: string;
-  /** Of a list: only what is queued, or only calls that are over. */
+  /** Only what is queued, or only calls that are over. */
   readonly durable?: boolean;
   readonly statuses?: readonly TaskStatus[];
   /** Neither includes its own millisecond. */
   readonly createdBeforeMs?: number;
   readonly createdAfterMs?: number;
+  /** Only what stands in these queues, or in one of the same name with constructor arguments (`name[…]`). */
+  readonly inBases?: readonly string[];
+  /** Only what stands in none of them. */
+  readonly notInBases?: readonly string[];
   /** Only what has expired by now: its time to live is over, and no attempt had begun. */
   readonly expiredByMs?: number;
 }

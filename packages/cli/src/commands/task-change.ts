@@ -44,6 +44,9 @@ const PAST: Readonly<Record<TaskVerb, string>> = { cancel: "cancelled", retry: "
 
 const toTasks = (count: number): string => (count === 1 ? "1 task" : `${count} tasks`);
 
+/** What concerns this task alone: it is unknown, was a call, or nobody serves it. */
+const ITS_OWN: ReadonlySet<string> = new Set(["not_found", "conflict"]);
+
 /** One after the other, so that each has its own answer; those that are unknown hinder no others. */
 async function changeNamed(
   { screen, settings }: CommandContext,
@@ -63,7 +66,7 @@ async function changeNamed(
       else if (!isAsAsked(verb, answer.task)) isDone = false;
       if (!options.json) screen.print(`${id} ${answer.changed ? `is ${PAST[verb]}` : describeUnchanged(verb, answer.task)}\n`);
     } catch (error) {
-      if (!(error instanceof SamovarError) || error.code !== "not_found" || options.ids.length === 1) throw error;
+      if (!(error instanceof SamovarError) || !ITS_OWN.has(error.code) || options.ids.length === 1) throw error;
       isDone = false;
       screen.note(renderError(error, { colors: screen.noteColors, debug: settings.debug }));
     }

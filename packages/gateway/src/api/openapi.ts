@@ -4,18 +4,8 @@ import type { ApiRoute } from "./api-route.ts";
 import { appRequest, appResponse } from "./app-schemas.ts";
 import { deployEvent, deployRequest, deploymentDetail, deploymentInfo, scalingPatch, scalingRequest, versionInfo } from "./deployment-schemas.ts";
 import { containerInfo, functionInfo, logLine, phaseEvent, problem, serverInfo, sessionEvent, sessionRequest } from "./schemas.ts";
-import {
-  callbackInfo,
-  putTasksRequest,
-  putTasksResponse,
-  scheduleInfo,
-  taskAttempt,
-  taskChange,
-  taskDetail,
-  taskInfo,
-  taskPage,
-  taskSelection,
-} from "./task-schemas.ts";
+import { callbackInfo, putTasksRequest, putTasksResponse, scheduleInfo, taskAttempt, taskChange, taskDetail, taskInfo, taskPage } from "./task-schemas.ts";
+import { taskFilterBody } from "./task-filter.ts";
 import { createdToken, tokenInfo, tokenRequest } from "./token-schemas.ts";
 
 /** Schemas that have a name in the document. */
@@ -46,7 +36,7 @@ const NAMED = {
   TaskDetail: taskDetail,
   TaskInfo: taskInfo,
   TaskPage: taskPage,
-  TaskSelection: taskSelection,
+  TaskSelection: taskFilterBody,
   TokenInfo: tokenInfo,
   TokenRequest: tokenRequest,
   VersionInfo: versionInfo,
@@ -155,8 +145,11 @@ const EXEC: JsonSchema = {
   },
 };
 
+/** Bodies of requests, as they are sent. */
+const IS_SENT = /(Request|Selection)$/;
+
 function namedSchemas(): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(NAMED).map(([name, schema]) => [name, toJsonSchema(schema, name.endsWith("Request") ? "input" : "output", name)]));
+  return Object.fromEntries(Object.entries(NAMED).map(([name, schema]) => [name, toJsonSchema(schema, IS_SENT.test(name) ? "input" : "output", name)]));
 }
 
 /** A named schema becomes a reference, also inside others; `self` is the one that is being defined. */

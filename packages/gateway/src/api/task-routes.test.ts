@@ -280,6 +280,50 @@ describe("many tasks", () => {
     expect(control.asked).toMatchObject([[expect.any(String), { function: "predict", statuses: [status], createdBeforeMs: 5, app: "app" }]]);
   });
 
+  test("are named as a list names them, by the server's clock", async () => {
+    const clock = new FakeClock();
+    clock.advance(7_200_000);
+    const { post, tasks, control } = await open({ clock });
+    tasks.add({ id: "tk_a", status: "ERROR" });
+    tasks.add({ id: "tk_b", status: "ERROR", delivery: "call" });
+    const nowMs = clock.now();
+    const answer = await post("/tasks/retry", { status: "error,TIMEOUT", delivery: "queued", since: "1h", until: "2100-01-01T00:00:00Z" });
+    expect(answer.json).toEqual({ changed: 1 });
+    const times = { createdAfterMs: nowMs - 3_600_000, createdBeforeMs: Date.UTC(2100, 0, 1) };
+    expect(control.asked).toEqual([["revive", { statuses: ["ERROR", "TIMEOUT"], delivery: "queued", ...times }]]);
+  });
+
+  test("that nobody serves any more are left as they are, and counted; of one it is told why", async () => {
+    const { post, tasks } = await open();
+    tasks.add({ id: "tk_a", status: "ERROR" });
+    tasks.gone = "predict";
+    expect((await post("/tasks/retry", { status: ["ERROR"] })).json).toEqual({ changed: 0, unserved: 1 });
+    expect(await post("/tasks/tk_a/retry", {})).toMatchObject({
+      status: 409,
+      json: { code: "conflict", detail: "tk_a is not queued again: nobody serves predict any more" },
+    });
+  });
+
+  test("a call is not queued again, and it is told so", async () => {
+    const { post, tasks, control } = await open();
+    tasks.add({ id: "tk_a", status: "ERROR", delivery: "call" });
+    expect(await post("/tasks/tk_a/retry", {})).toMatchObject({ status: 409, json: { detail: expect.stringContaining("tk_a was a call of predict") } });
+    expect(control.asked).toEqual([]);
+  });
+
+  test.each([
+    { delivery: "queued" },
+    { status: "ERROR", statuses: ["ERROR"] },
+    { since: "1h", createdAfterMs: 1 },
+    { since: "soon" },
+    { status: "DONE" },
+    { delivery: "posted" },
+  ])("are not changed by %j either", async (selection) => {
+    const { post, control } = await open();
+    expect(await post("/tasks/retry", selection)).toMatchObject({ status: 400, json: { code: "invalid_request" } });
+    expect(control.asked).toEqual([]);
+  });
+
   test.each([{}, { statuses: [] }, { ids: [] }, { statuses: ["DONE"] }, { functions: "x" }, { ids: Array.from({ length: 1_001 }, () => "tk_1") }])(
     "are not changed by %j",
     async (selection) => {

@@ -1,16 +1,18 @@
 import { z } from "zod";
-import { CONTENT_TYPES, MAX_TASK_WAIT_MS, TASK_STATUSES, isTaskOver, type TaskListing, type TaskStatus } from "@samovar/protocol";
-import { assertApp, type Principal } from "../authenticator.ts";
+import { CONTENT_TYPES, MAX_TASK_WAIT_MS, SamovarError, isTaskOver, type TaskDetail, type TaskListing } from "@samovar/protocol";
+import type { TaskControl } from "@samovar/scheduler";
+import type { Principal } from "../authenticator.ts";
 import { bodyEncoding } from "../request-head.ts";
 import { splitTarget } from "../route.ts";
 import { defineRoute, type ApiAnswer, type ApiContext, type ApiRoute } from "./api-route.ts";
 import { putTasks } from "./put-tasks.ts";
 import { INVOKE, duration, flag, json, limit, taskId } from "./route-parts.ts";
 import { logLine } from "./schemas.ts";
+import { ofApp, taskFilterBody, taskFilterQuery, toSelection } from "./task-filter.ts";
 import { toTaskInfo } from "./task-info.ts";
 import { sendTaskLogs } from "./task-logs.ts";
 import { sendResult } from "./task-result.ts";
-import { putTasksBody, putTasksResponse, putTasksValue, taskChange, taskDetail, taskInfo, taskPage, taskSelection } from "./task-schemas.ts";
+import { putTasksBody, putTasksResponse, putTasksValue, taskChange, taskDetail, taskInfo, taskPage } from "./task-schemas.ts";
 import { awaitTask, findTask, followTask, followTasks } from "./task-watch.ts";
 
 const name = z.string().min(1).max(100);
@@ -23,25 +25,6 @@ const wait = duration("wait")
   )
   .optional()
   .describe("Answer when it is over, or after so long, such as 30s");
-
-const statuses = z.string().transform((text, context): TaskStatus[] => {
-  const named = text.split(",").map((each) => each.trim().toUpperCase());
-  const unknown = named.find((each) => !TASK_STATUSES.includes(each as TaskStatus));
-  if (unknown === undefined) return named as TaskStatus[];
-  context.addIssue(`has ${JSON.stringify(unknown)}: use ${TASK_STATUSES.join(", ")}`);
-  return z.NEVER;
-});
-
-/** A moment: so long ago, or a date. */
-const moment = (what: string) =>
-  z.string().transform((text, context): { readonly agoMs: number } | { readonly atMs: number } => {
-    const ago = duration(what).safeParse(text);
-    if (ago.success) return { agoMs: ago.data };
-    const atMs = Date.parse(text);
-    if (!Number.isNaN(atMs)) return { atMs };
-    context.addIssue('must be how long ago, such as "1h", or a date, such as "2027-01-31T12:00:00Z"');
-    return z.NEVER;
-  });
 
 const DEFAULT_LIMIT = 100;
 const DEFAULT_TAIL = 1_000;
@@ -89,28 +72,14 @@ export const TASK_ROUTES: readonly ApiRoute[] = [
     scopes: INVOKE,
     ofOneApp: true,
     query: z.strictObject({
-      function: name.optional(),
-      app: name.optional(),
-      status: statuses.optional().describe("One or more, as ERROR,TIMEOUT"),
-      delivery: z.enum(["queued", "call"]).optional().describe("Only what is queued, or only calls that were answered"),
-      since: moment("since").optional().describe('Created after: how long ago, such as "1h", or a date'),
-      until: moment("until").optional().describe("Created before"),
+      ...taskFilterQuery,
       limit: limit.optional().describe("At most so many, up to 1000. Default: 100"),
       cursor: z.string().min(1).max(200).optional().describe("Of the page before"),
     }),
     answer: { status: 200, description: "One page", schema: taskPage },
     async handle({ control, clock }, { principal, query }) {
-      const { since, until } = query;
-      const toMs = (given: NonNullable<typeof since>): number => ("atMs" in given ? given.atMs : clock.now() - given.agoMs);
-      const selection: TaskListing = {
-        ...(query.function === undefined ? {} : { function: query.function }),
-        ...ofApp(principal, query.app),
-        ...(query.status === undefined ? {} : { statuses: query.status }),
-        ...(query.delivery === undefined ? {} : { delivery: query.delivery }),
-        ...(since === undefined ? {} : { createdAfterMs: toMs(since) }),
-        ...(until === undefined ? {} : { createdBeforeMs: toMs(until) }),
-      };
-      return json(await control.tasks.list(selection, { limit: query.limit ?? DEFAULT_LIMIT, cursor: query.cursor ?? null }));
+      const { limit: most = DEFAULT_LIMIT, cursor = null, ...fields } = query;
+      return json(await control.tasks.list(toSelection(principal, fields, clock.now()), { limit: most, cursor }));
     },
   }),
   defineRoute({
@@ -199,26 +168,41 @@ export const TASK_ROUTES: readonly ApiRoute[] = [
       summary: all,
       scopes: INVOKE,
       ofOneApp: true,
-      body: taskSelection,
-      answer: { status: 200, description: "How many changed", schema: z.strictObject({ changed: z.int().nonnegative() }) },
-      async handle({ control }, { principal, body }) {
-        const { app, ...rest } = body;
-        return json({ changed: (await control.tasks[verb]({ ...rest, ...ofApp(principal, app) })).length });
+      body: taskFilterBody,
+      answer: {
+        status: 200,
+        description: "How many changed",
+        schema: z.strictObject({
+          changed: z.int().nonnegative(),
+          unserved: z
+            .int()
+            .nonnegative()
+            .exactOptional()
+            .describe("Of a retry: how many were left out, up to 1000, because nobody serves their function any more"),
+        }),
       },
+      handle: ({ control, clock }, { principal, body }) => changeAll(control.tasks, verb, toSelection(principal, body, clock.now())),
     }),
   ]),
 ];
 
-/** What a token of one app may ask for at all. */
-function ofApp(principal: Principal, app: string | undefined): { readonly app?: string } {
-  if (app !== undefined) assertApp(principal, app, "What is asked for");
-  const only = app ?? principal.app;
-  return only === null ? {} : { app: only };
+async function changeAll(tasks: TaskControl, verb: "cancel" | "retry", selection: TaskListing): Promise<ApiAnswer> {
+  if (verb === "cancel") return json({ changed: (await tasks.cancel(selection)).length });
+  const { ids, unserved } = await tasks.retry(selection);
+  return json({ changed: ids.length, ...(unserved.length > 0 && { unserved: unserved.length }) });
 }
 
 async function changeOne(context: ApiContext, principal: Principal, id: string, verb: "cancel" | "retry"): Promise<ApiAnswer> {
   const before = await findTask(context, principal, id);
-  const isDue = verb === "retry" || !isTaskOver(before.status);
-  const ids = isDue ? await context.control.tasks[verb]({ ids: [id] }) : [];
+  const ids =
+    verb === "retry" ? await retryOne(context.control.tasks, before) : isTaskOver(before.status) ? [] : await context.control.tasks.cancel({ ids: [id] });
   return json({ task: toTaskInfo(ids.length > 0 ? await findTask(context, principal, id) : before), changed: ids.length > 0 });
+}
+
+async function retryOne(tasks: TaskControl, { id, delivery, function: name }: TaskDetail): Promise<readonly string[]> {
+  if (delivery === "call")
+    throw new SamovarError("conflict", `${id} was a call of ${name}, whose input is not kept: it can't be queued again, only called once more`);
+  const { ids, unserved } = await tasks.retry({ ids: [id] });
+  if (unserved.length > 0) throw new SamovarError("conflict", `${id} is not queued again: ${unserved[0]!.reason}`);
+  return ids;
 }

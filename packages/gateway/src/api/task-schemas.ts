@@ -16,7 +16,6 @@ import {
   type TaskDetail,
   type TaskInfo,
   type TaskPage,
-  type TaskSelection,
   type TaskStatus,
 } from "@samovar/protocol";
 import { count, schemaOf } from "./schema-of.ts";
@@ -24,6 +23,8 @@ import { count, schemaOf } from "./schema-of.ts";
 const MAX_SELECTED = 1_000;
 
 export const taskStatus = z.enum(TASK_STATUSES as [TaskStatus, ...TaskStatus[]]);
+
+export const delivery = z.enum(["queued", "call"]);
 
 /** Errors nest, and what they carry is their raiser's. */
 const serializedError = z
@@ -48,7 +49,7 @@ const info = {
   app: z.string(),
   method: z.string().nullable(),
   parameters: z.array(z.unknown()),
-  delivery: z.enum(["queued", "call"]).describe("call: somebody waits for it on a connection"),
+  delivery: delivery.describe("call: somebody waits for it on a connection"),
   version: count.nullable().describe("Of its last attempt"),
   status: taskStatus,
   attempts: z.array(taskAttempt),
@@ -110,7 +111,8 @@ export const taskChange = schemaOf<TaskChange>()(
   }),
 );
 
-const selection = {
+/** As `TaskSelection` says them. */
+export const taskSelectionFields = {
   ids: z.array(z.string().min(1).max(100)).min(1).max(MAX_SELECTED).exactOptional(),
   function: z.string().min(1).max(100).exactOptional(),
   app: z.string().min(1).max(100).exactOptional(),
@@ -118,10 +120,6 @@ const selection = {
   createdBeforeMs: z.number().exactOptional(),
   createdAfterMs: z.number().exactOptional(),
 };
-
-export const taskSelection = schemaOf<TaskSelection>()(
-  z.strictObject(selection).refine((given) => Object.keys(given).length > 0, "must say which tasks: by ids, function, app, statuses or time"),
-);
 
 const key = z.string().min(1).max(MAX_TASK_KEY_LENGTH).exactOptional();
 const delayMs = z.number().min(0).max(MAX_TASK_TERM_MS).exactOptional();

@@ -62,7 +62,7 @@ function open(
   } as unknown as TaskQueues;
   const knownKeys = async (_queue: string, keys: readonly string[]) => new Set(keys.filter((key) => options.known?.includes(key)));
   const store = { get: async () => options.record, knownKeys } as unknown as TaskStore;
-  const tasks = new Tasks({ store, queues, registry, callbackOf: async () => null, ids: createCountingIds(), clock: new FakeClock() });
+  const tasks = new Tasks({ store, queues, registry, callbackOf: async () => null, ids: createCountingIds(), clock: new FakeClock(), embedded: false });
   return { tasks, put, entry, tell: (event) => listener({ id: "tk_1", function: "work", app: "app", attempt: 1, atMs: 0, status: "PENDING", ...event }) };
 }
 
@@ -194,6 +194,42 @@ test("a task that isn't there, one that was left, and a selection of everything"
   expect(left.heard).toEqual([]);
   await expect(tasks.cancel({})).rejects.toBeInstanceOf(SamovarError);
   await expect(tasks.retry({})).rejects.toMatchObject({ code: "invalid_request" });
+});
+
+test("a retry takes what somebody serves, and says of the others why not; versions that rest are served", async () => {
+  const registry = new FunctionRegistry();
+  registry.replace([], [functionOf("work")], true);
+  const asked: unknown[] = [];
+  const served: string[] = [];
+  const queues = {
+    change: async (event: string, which: unknown) => {
+      asked.push([event, which]);
+      return [
+        { id: "tk_1", queue: "work" },
+        { id: "tk_2", queue: 'work@1["a"]' },
+      ];
+    },
+    isServed: (base: string) => base === "work",
+    serve: (base: string) => void served.push(base),
+  } as unknown as TaskQueues;
+  const list = async (which: unknown) => {
+    asked.push(["list", which]);
+    return { tasks: [recordOf({ id: "tk_3", queue: "ss_1/work-dev", functionName: "work-dev" })], cursor: null };
+  };
+  const store = { list } as unknown as TaskStore;
+  const common = { store, queues, registry, callbackOf: async () => null, ids: createCountingIds(), clock: new FakeClock() };
+  expect(await new Tasks({ ...common, embedded: false }).retry({ app: "shop", statuses: ["ERROR", "RUNNING"] })).toEqual({
+    ids: ["tk_1", "tk_2"],
+    unserved: [{ id: "tk_3", reason: expect.stringMatching(/^nobody serves work-dev any more: the session/) }],
+  });
+  const statuses = ["ERROR", "RUNNING"];
+  expect(asked).toEqual([
+    ["revive", { app: "shop", statuses, inBases: ["work", "work@1"] }],
+    ["list", { app: "shop", statuses: ["ERROR"], notInBases: ["work", "work@1"] }],
+  ]);
+  expect(served).toEqual(["work@1"]);
+  // A server of `run` doesn't know what is deployed.
+  expect(await new Tasks({ ...common, embedded: true }).retry({ app: "shop" })).toEqual({ ids: ["tk_1", "tk_2"], unserved: [] });
 });
 
 test("what is for one version has a queue of its own, also while that version is the active one", async () => {

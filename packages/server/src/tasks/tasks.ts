@@ -1,6 +1,8 @@
 import {
   SamovarError,
+  TASK_STATUSES,
   isTaskOver,
+  nextTaskStatus,
   type CallbackInfo,
   type IdSource,
   type PutTaskResult,
@@ -8,7 +10,6 @@ import {
   type TaskDetail,
   type TaskPage,
   type TaskListing,
-  type TaskSelection,
 } from "@samovar/protocol";
 import type { Clock } from "@samovar/kit";
 import {
@@ -18,6 +19,7 @@ import {
   type FunctionRuntime,
   type InputSink,
   type NewInput,
+  type RetriedTasks,
   type TaskControl,
   type TaskQueues,
   type TaskWait,
@@ -27,6 +29,7 @@ import type { NewTask, TaskFilter, TaskRecord, TaskStore } from "@samovar/storag
 import type { FunctionRegistry } from "../apps/function-registry.ts";
 import { answerSink, outcomeOf, outcomeOfEvent, startOf } from "./answer-task.ts";
 import { toTaskDetail, toTaskInfo } from "./task-info.ts";
+import { describeUnserved, toServedBases } from "./served-bases.ts";
 import { versionQueue } from "./serving.ts";
 import { asStrangers, bytesOf, StrangerBytes } from "./stranger-bytes.ts";
 import { toNewTask, type TaskAddress } from "./task-request.ts";
@@ -39,8 +42,12 @@ export interface TasksOptions {
   readonly callbackOf: (taskId: string) => Promise<CallbackInfo | null>;
   readonly ids: IdSource;
   readonly clock: Clock;
+  /** A server of `run` or `serve`: what is deployed is served by one that stays. */
+  readonly embedded: boolean;
 }
 
+/** Of those that a change left out. */
+const MOST_TOLD = 1_000;
 const MAX_SHOWN_RESULT_BYTES = 16 * 1024 * 1024;
 
 /** Tasks, as the control API and containers ask for them. */
@@ -209,8 +216,7 @@ export class Tasks implements TaskControl {
     const { queues, clock } = this.#options;
     if (isTaskOver(record.status) || record.status === "RUNNING") return null;
     if (record.dueAtMs > clock.now()) return record.status === "RETRY" ? "its next attempt is not due yet" : "it is not due yet";
-    const { base } = parseQueueName(record.queue);
-    if (!queues.isServed(base)) return `${record.functionName} is stopped: samovar deployment start ${record.functionName}`;
+    if (!queues.isServed(parseQueueName(record.queue).base)) return this.#unservedReason(record);
     const queue = queues.find(record.queue);
     if (queue && !queue.holds(record.id) && record.concurrencyKey !== null)
       return `others of the concurrency key ${JSON.stringify(record.concurrencyKey)} are before it`;
@@ -222,12 +228,31 @@ export class Tasks implements TaskControl {
     return { tasks: tasks.map(toTaskInfo), cursor };
   }
 
-  async cancel(selection: TaskSelection): Promise<readonly string[]> {
+  async cancel(selection: TaskListing): Promise<readonly string[]> {
     return (await this.#options.queues.change("cancel", assertSelective(selection))).map(({ id }) => id);
   }
 
-  async retry(selection: TaskSelection): Promise<readonly string[]> {
-    return (await this.#options.queues.change("revive", assertSelective(selection))).map(({ id }) => id);
+  /** What nobody takes any more would wait, and be cancelled by the next server: it stays what it is. */
+  async retry(selection: TaskListing): Promise<RetriedTasks> {
+    const { queues, store, registry, embedded } = this.#options;
+    const filter = assertSelective(selection);
+    // What is deployed is not known here, and waits for the server that has it.
+    if (embedded) return { ids: (await queues.change("revive", filter)).map(({ id }) => id), unserved: [] };
+    const bases = toServedBases(registry);
+    const names = [...bases.keys()];
+    const changed = await queues.change("revive", { ...filter, inBases: names });
+    for (const base of new Set(changed.map(({ queue }) => parseQueueName(queue).base))) {
+      const runtime = bases.get(base)!;
+      if (!queues.isServed(base) && !runtime.isStopped) queues.serve(base, runtime);
+    }
+    const statuses = (filter.statuses ?? TASK_STATUSES).filter((status) => nextTaskStatus(status, "revive") !== undefined);
+    const { tasks: left } = await store.list({ ...filter, statuses, notInBases: names }, { limit: MOST_TOLD, cursor: null });
+    return { ids: changed.map(({ id }) => id), unserved: left.map((record) => ({ id: record.id, reason: this.#unservedReason(record) })) };
+  }
+
+  #unservedReason({ queue, functionName }: TaskRecord): string {
+    const { registry, embedded } = this.#options;
+    return describeUnserved(queue, functionName, toServedBases(registry).get(parseQueueName(queue).base), embedded);
   }
 
   watch(which: TaskWatch, listener: (change: TaskChange) => void): () => void {
@@ -254,8 +279,9 @@ function toFilter({ function: functionName, delivery, ...rest }: TaskListing): T
   };
 }
 
-function assertSelective(selection: TaskSelection): TaskFilter {
-  const isEmpty = Object.values(selection).every((value) => value === undefined);
+function assertSelective(selection: TaskListing): TaskFilter {
+  const { delivery: _, ...selective } = selection;
+  const isEmpty = Object.values(selective).every((value) => value === undefined);
   if (isEmpty) throw new SamovarError("invalid_request", "This would change every task there is: give ids, a function, an app, statuses or a time");
   return toFilter(selection);
 }
