@@ -41,7 +41,7 @@ import type { ScalingPatch } from "./options.ts";
  * | GET `/callbacks/secret` | `{ "secret": "whsec_…" }`: what callbacks of `?app=` are signed with |
  * | POST `/callbacks/{id}/retry` | `CallbackInfo`: once more, from the beginning |
  * | POST `/backup` | `{ "to": "/absolute/file" }`, on the server's machine; 204 when it is there |
- * | GET, POST `/tokens`, DELETE `/tokens/{id}` | `{ "tokens": TokenInfo[] }`; `TokenRequest` → `CreatedToken`; 204 |
+ * | GET, POST `/tokens`, DELETE `/tokens/{id}` | `{ "tokens": TokenInfo[] }`; `TokenRequest`, or with `expires` ("30d", or seconds) → `CreatedToken`; 204 |
  * | WebSocket `/containers/{id}/exec` | a program in a container: `exec.ts` has the messages |
  * | GET `/openapi.json` | this, described |
  */

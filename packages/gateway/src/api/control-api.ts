@@ -14,6 +14,7 @@ import { bodyEncoding } from "../request-head.ts";
 import type { SinkContext } from "../response-sink.ts";
 import { splitTarget } from "../route.ts";
 import { MAX_JSON_BYTES, type ApiAnswer, type ApiCall, type ApiContext, type ApiRoute } from "./api-route.ts";
+import { toIssues } from "./issue-text.ts";
 import { createOpenApi } from "./openapi.ts";
 import { ROUTES } from "./routes.ts";
 
@@ -246,7 +247,7 @@ function parseValue(body: Buffer): unknown {
 function validate(schema: z.ZodType, value: unknown, where: "path" | "query" | "body"): unknown {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const issues = result.error.issues.map(({ message, path }) => ({ message, path: path.map((key) => (typeof key === "number" ? key : String(key))) }));
+  const issues = toIssues(result.error, schema, value);
   const listed = issues.slice(0, 5).map(({ message, path }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`));
   throw new SamovarError(
     "invalid_request",

@@ -219,10 +219,17 @@ test("tokens are listed, made and revoked", async () => {
   expect(await (await request("/api/v1/tokens/nosuch", send("DELETE"))).json()).toMatchObject({ status: 404, code: "not_found" });
   for (const body of [{ name: "ci" }, { ...wanted, scopes: [] }, { ...wanted, scopes: ["root"] }, { ...wanted, hash: "x" }])
     expect((await request("/api/v1/tokens", send("POST", body))).status).toBe(400);
+  for (const expires of ["30d", 2_592_000])
+    expect((await request("/api/v1/tokens", send("POST", { name: "ci", scopes: ["deploy"], expires }))).status).toBe(201);
+  expect(await (await request("/api/v1/tokens", send("POST", { ...wanted, expires: "soon" }))).json()).toMatchObject({
+    detail: expect.stringMatching(/expires: is there as expiresInMs as well.*expires is not a duration/),
+  });
   expect((await request("/api/v1/tokens", { method: "POST", body: Buffer.alloc(64 * 1024 + 1, " ") })).status).toBe(413);
   expect(control.asked).toEqual([
     ["createToken", wanted],
     ["revokeToken", "ci"],
     ["revokeToken", "nosuch"],
+    ["createToken", { name: "ci", scopes: ["deploy"], expiresInMs: 2_592_000_000 }],
+    ["createToken", { name: "ci", scopes: ["deploy"], expiresInMs: 2_592_000_000 }],
   ]);
 });

@@ -122,7 +122,7 @@ describe("inputs are queued", () => {
   });
 
   test.each([
-    ["not JSON's shape", [], "expected object"],
+    ["not JSON's shape", [], "must be an object"],
     ["no tasks", { tasks: [] }, "tasks"],
     ["too many tasks", { tasks: Array.from({ length: MAX_PUT_TASKS + 1 }, () => ({})) }, "tasks"],
     ["an unknown field", { tasks: [{ dely: 1 }] }, "dely"],

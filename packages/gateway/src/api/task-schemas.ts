@@ -5,6 +5,7 @@ import {
   MAX_TASK_TERM_MS,
   TASK_STATUSES,
   parseDuration,
+  show,
   type CallbackInfo,
   type PutTaskResult,
   type PutTasksRequest,
@@ -178,7 +179,7 @@ export const putTasksBody = z.strictObject({
             const ms = toMs(name, value);
             const result = typeof ms === "number" ? schema.safeParse(ms) : null;
             if (result?.success) return { [field]: ms };
-            context.addIssue({ code: "custom", path: [name], message: result ? `is ${ms} ms: ${result.error.issues[0]!.message}` : String(ms) });
+            context.addIssue({ code: "custom", path: [name], message: result ? `is ${show(value)}, but must be ${BOUNDS[name]}` : String(ms) });
             return {};
           };
           return { ...rest, ...read("delay", delayMs), ...read("priority", priorityMs), ...read("ttl", ttlMs) };
@@ -187,6 +188,8 @@ export const putTasksBody = z.strictObject({
     .min(1)
     .max(MAX_PUT_TASKS),
 });
+
+const BOUNDS = { delay: "0 to 366 days", priority: "at most 366 days, forward or back", ttl: "more than 0, and at most 366 days" } as const;
 
 function toMs(name: string, value: unknown): number | string {
   try {
