@@ -44,11 +44,11 @@ test("list shows what each is at and the first line of its error", async () => {
   expect(await runCli(["task", "list"], io)).toBe(0);
   expect(server.requests).toEqual(["GET /api/v1/tasks?limit=50"]);
   expect(io.out()).toMatchInlineSnapshot(`
-    "ID    FUNCTION           STATUS    ATTEMPTS  AGE  DURATION  ERROR
-    tk_3  transcribe         PENDING          0  1 h         -
-    tk_2  transcribe         ERROR            2  1 h       1 s  TypeError: bad weather
-    tk_1  transcribe.tokens  COMPLETE         1  1 h       1 s
-    tk_4  transcribe         RUNNING          1  1 h       2 s
+    "ID    FUNCTION           DELIVERY  STATUS    ATTEMPTS  AGE  DURATION  ERROR
+    tk_3  transcribe         queued    PENDING          0  1 h         -
+    tk_2  transcribe         queued    ERROR            2  1 h       1 s  TypeError: bad weather
+    tk_1  transcribe.tokens  queued    COMPLETE         1  1 h       1 s
+    tk_4  transcribe         queued    RUNNING          1  1 h       2 s
     "
   `);
   expect(io.err()).toBe("");
