@@ -41,6 +41,13 @@ test("a schema's issues are listed with their paths", () => {
   expect(show(output)).toContain("  result.sum: Expected number\n");
 });
 
+test("issues of a request are in its message, and are not the input's", () => {
+  const issues = [{ message: "Too small", path: ["tasks", 0, "ttlMs"] }];
+  const error = new SamovarError("invalid_request", "The body is not as the API describes it: tasks.0.ttlMs: Too small", { fields: { issues } });
+  expect(show(error)).not.toContain("input");
+  expect(show(error).match(/Too small/g)).toHaveLength(1);
+});
+
 test("an error of the user's code is shown with its stack and its causes", () => {
   const cause = new Error("disk full");
   cause.stack = "Error: disk full\n    at write (app.ts:9:1)";

@@ -30,7 +30,7 @@ export function renderError(error: unknown, options: { readonly colors: Colors; 
   }
   if (error instanceof SamovarError) {
     lines.push(`${colors.red("error")} ${colors.dim(`(${error.code})`)}: ${error.message}`);
-    for (const line of renderIssues(error.fields.issues, error.code === "invalid_output" ? "result" : "input")) lines.push(`  ${line}`);
+    for (const line of renderIssues(error)) lines.push(`  ${line}`);
     const inner = userError(error);
     if (inner) lines.push(renderStack(inner, colors));
     else if (options.debug && error.stack) lines.push(colors.dim(error.stack));
@@ -104,8 +104,12 @@ function toFrames(error: Error): string[] {
 
 const indentRest = (text: string): string => text.split("\n").join("\n  ");
 
-function renderIssues(issues: unknown, subject: string): string[] {
-  if (!Array.isArray(issues)) return [];
+/** What a schema's issues are about; those of a request to the API are in the message already, with their names. */
+const ISSUE_SUBJECTS: Partial<Record<ErrorCode, string>> = { invalid_input: "input", invalid_output: "result" };
+
+function renderIssues({ code, fields: { issues } }: SamovarError): string[] {
+  const subject = ISSUE_SUBJECTS[code];
+  if (subject === undefined || !Array.isArray(issues)) return [];
   return issues.map((issue: { message?: unknown; path?: readonly unknown[] }) => {
     const path = (issue.path ?? []).map((key) => (typeof key === "number" ? `[${key}]` : `.${String(key)}`)).join("");
     return `${subject}${path}: ${String(issue.message)}`;

@@ -15,15 +15,19 @@ export function envOption(description = "a variable for every function and for m
   });
 }
 
+/** Milliseconds. Below zero only where that is said to mean something. */
 export function toDurationMs(text: string): number {
-  let ms: number;
-  try {
-    ms = parseDuration(text, "the option");
-  } catch {
-    throw new InvalidArgumentError("Give seconds, or a number with ms, s, m or h, such as 30s or 5m.");
-  }
+  const ms = readDurationMs(text, "Give seconds, or a number with ms, s, m, h or d, such as 30s or 5m.");
   if (ms < 0) throw new InvalidArgumentError("It can't be negative.");
   return ms;
+}
+
+export function readDurationMs(text: string, help: string): number {
+  try {
+    return parseDuration(text, "the option");
+  } catch {
+    throw new InvalidArgumentError(help);
+  }
 }
 
 export function toPort(text: string): number {
@@ -35,10 +39,4 @@ export function toPort(text: string): number {
 function toCount(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("It has to be a number of lines.");
   return Number(text);
-}
-
-/** As other durations, and days. */
-export function toLongDurationMs(text: string): number {
-  const days = /^(\d+(?:\.\d+)?)d$/.exec(text.trim());
-  return days ? Math.round(Number(days[1]) * 86_400_000) : toDurationMs(text);
 }

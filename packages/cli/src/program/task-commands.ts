@@ -1,8 +1,8 @@
 import { Option, type Command } from "commander";
 import type { JsonFlag, TaskChangeFlags, TaskGetFlags, TaskListFlags, TaskPutFlags } from "../flags.ts";
 import type { Choose } from "./invocation.ts";
-import { jsonOption, toLongDurationMs } from "./options.ts";
-import { addTaskFilter, limitOption, toHeadStartMs, waitOption } from "./task-options.ts";
+import { jsonOption } from "./options.ts";
+import { addTaskFilter, limitOption, toDelayMs, toHeadStartMs, toTaskKey, toTtlMs, waitOption } from "./task-options.ts";
 
 /** Work that is queued: task list, get, put, cancel, retry, logs. */
 export function addTaskCommands(program: Command, choose: Choose): void {
@@ -37,11 +37,11 @@ export function addTaskCommands(program: Command, choose: Choose): void {
     .argument("<name>", "the function's name, or NAME.METHOD of a class")
     .option("--input <json>", "the input: JSON, - for stdin, @FILE for a file")
     .option("--with <json>", "a class's constructor parameters: a JSON array, or one value")
-    .addOption(new Option("--delay <duration>", "not before so long").argParser(toLongDurationMs))
+    .addOption(new Option("--delay <duration>", "not before so long").argParser(toDelayMs))
     .addOption(new Option("--priority <duration>", "a head start over other tasks, as if it had come so much earlier").argParser(toHeadStartMs))
-    .addOption(new Option("--ttl <duration>", "it expires when it has not begun by then").argParser(toLongDurationMs))
-    .option("--key <key>", "the same key within 24 h is the same task")
-    .option("--concurrency-key <key>", "tasks of one key run one after another")
+    .addOption(new Option("--ttl <duration>", "it expires when it has not begun by then").argParser(toTtlMs))
+    .addOption(new Option("--key <key>", "the same key within 24 h is the same task").argParser(toTaskKey))
+    .addOption(new Option("--concurrency-key <key>", "tasks of one key run one after another").argParser(toTaskKey))
     .addOption(waitOption("wait until it is over, or for so long, and print its result"))
     .addOption(jsonOption())
     .addHelpText(

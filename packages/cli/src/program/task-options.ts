@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { TASK_STATUSES, parseDuration, type TaskStatus } from "@samovar/protocol";
-import { toDurationMs, toLongDurationMs } from "./options.ts";
+import { MAX_TASK_KEY_LENGTH, MAX_TASK_TERM_MS, TASK_STATUSES, type TaskStatus } from "@samovar/protocol";
+import { readDurationMs, toDurationMs } from "./options.ts";
 
 const STATUS_OPTION = "--status <statuses>";
 
@@ -11,7 +11,7 @@ export function addTaskFilter(command: Command): Command {
     .option("--app <name>", "only tasks of this app")
     .addOption(new Option(STATUS_OPTION, "only tasks at these, with commas between, such as ERROR,TIMEOUT").argParser(toStatuses))
     .addOption(new Option("--failed", "the same as --status ERROR,TIMEOUT").conflicts("status"))
-    .addOption(new Option("--since <duration>", "only tasks that were accepted at most so long ago, such as 1h or 7d").argParser(toLongDurationMs));
+    .addOption(new Option("--since <duration>", "only tasks that were accepted at most so long ago, such as 1h or 7d").argParser(toDurationMs));
 }
 
 export const waitOption = (description = "wait until it is over, or for so long"): Option =>
@@ -23,11 +23,25 @@ export function limitOption(): Option {
 
 /** Below zero: others go first. */
 export function toHeadStartMs(text: string): number {
-  try {
-    return parseDuration(text, "the option");
-  } catch {
-    throw new InvalidArgumentError("Give seconds, or a number with ms, s, m or h; it may be negative, such as --priority=-5m.");
-  }
+  return assertTerm(readDurationMs(text, "Give seconds, or a number with ms, s, m, h or d; it may be negative, such as --priority=-5m."));
+}
+
+export const toDelayMs = (text: string): number => assertTerm(toDurationMs(text));
+
+export function toTtlMs(text: string): number {
+  const ttlMs = assertTerm(toDurationMs(text));
+  if (ttlMs < 1) throw new InvalidArgumentError("It has to be at least 1 ms: a task that has no time to live would never begin.");
+  return ttlMs;
+}
+
+export function toTaskKey(text: string): string {
+  if (text === "" || text.length > MAX_TASK_KEY_LENGTH) throw new InvalidArgumentError(`It has to have 1 to ${MAX_TASK_KEY_LENGTH} characters.`);
+  return text;
+}
+
+function assertTerm(ms: number): number {
+  if (Math.abs(ms) > MAX_TASK_TERM_MS) throw new InvalidArgumentError(`It has to be at most ${MAX_TASK_TERM_MS / 86_400_000}d.`);
+  return ms;
 }
 
 function toLimit(text: string): number {

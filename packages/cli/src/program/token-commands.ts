@@ -2,7 +2,7 @@ import { InvalidArgumentError, Option, type Command } from "commander";
 import type { TokenScope } from "@samovar/protocol";
 import type { JsonFlag, TokenFlags } from "../flags.ts";
 import type { Choose } from "./invocation.ts";
-import { jsonOption, toLongDurationMs } from "./options.ts";
+import { jsonOption, toDurationMs } from "./options.ts";
 
 const SCOPES: readonly TokenScope[] = ["invoke", "deploy", "admin"];
 
@@ -54,7 +54,7 @@ function toScopes(text: string): TokenScope[] {
 }
 
 function toExpiryMs(text: string): number {
-  const ms = toLongDurationMs(text);
+  const ms = toDurationMs(text);
   if (ms === 0) throw new InvalidArgumentError("It has to be longer than 0; leave it out for a token that doesn't expire.");
   return ms;
 }
