@@ -7,6 +7,7 @@ import type { TaskChangeFlags } from "../flags.ts";
 import { renderError } from "../output/error-report.ts";
 import { formatDuration } from "../output/durations.ts";
 import { withServer } from "../server-link/with-server.ts";
+import { assertKnown } from "../tasks/known-names.ts";
 import { toSelection } from "../tasks/selection.ts";
 
 export interface TaskChangeOptions extends TaskChangeFlags {
@@ -30,11 +31,13 @@ export async function taskChange(context: CommandContext, verb: TaskVerb, option
   }
   return await withServer(context, async (client, signal) => {
     const { screen } = context;
-    if (!options.yes && !(await ask(context, await describeChange(client, verb, selection, options, signal)))) {
+    const isFree = options.yes || (await isAgreed(context, client, verb, selection, options, signal));
+    if (isFree === false) {
       screen.note("Nothing was changed");
       return 1;
     }
-    const changed = await client.tasks.changeAll(verb, selection, signal);
+    const changed = isFree === null ? 0 : await client.tasks.changeAll(verb, selection, signal);
+    if (changed === 0) await assertKnown(client, options, signal);
     screen.print(options.json ? `${JSON.stringify({ changed })}\n` : `${toTasks(changed)} ${changed === 1 ? "is" : "are"} ${PAST[verb]}\n`);
     return 0;
   });
@@ -83,18 +86,20 @@ function describeUnchanged(verb: TaskVerb, task: TaskInfo): string {
   return verb === "cancel" || task.status === "COMPLETE" ? `was over already: ${task.status}` : `is not over: ${task.status}`;
 }
 
-/** `Cancel 12 tasks of transcribe at PENDING? [y/N]`. */
-async function describeChange(
+/** The answer to `Cancel 12 tasks of transcribe at PENDING? [y/N]`; null where there is nothing to ask about. */
+async function isAgreed(
+  context: CommandContext,
   client: ControlClient,
   verb: TaskVerb,
   selection: TaskSelection,
   options: TaskChangeOptions,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<boolean | null> {
   const page = await client.tasks.list(
     { function: selection.function, app: selection.app, statuses: selection.statuses, delivery: "queued", sinceMs: options.since, limit: COUNTED },
     signal,
   );
+  if (page.tasks.length === 0) return null;
   const count = page.cursor === null ? toTasks(page.tasks.length) : `${page.tasks.length} tasks or more`;
   const of = [
     selection.function === undefined ? "" : ` of ${selection.function}`,
@@ -102,7 +107,7 @@ async function describeChange(
     ` at ${selection.statuses!.join(", ")}`,
     options.since === undefined ? "" : `, accepted in the last ${formatDuration(options.since)}`,
   ];
-  return `${verb === "cancel" ? "Cancel" : "Queue once more"} ${count}${of.join("")}?`;
+  return await ask(context, `${verb === "cancel" ? "Cancel" : "Queue once more"} ${count}${of.join("")}?`);
 }
 
 function assertNoFilter(verb: TaskVerb, options: TaskChangeOptions): void {

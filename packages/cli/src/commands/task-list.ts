@@ -9,6 +9,7 @@ import { renderTable } from "../output/table.ts";
 import { renderChange } from "../output/task-change.ts";
 import { cutText, describeTaskDuration, describeTaskError, paintStatus, toTaskName } from "../output/task-cells.ts";
 import { withServer } from "../server-link/with-server.ts";
+import { assertKnown } from "../tasks/known-names.ts";
 import { toStatuses } from "../tasks/selection.ts";
 
 /** One page of the server's at most. */
@@ -22,6 +23,7 @@ export function taskList(context: CommandContext, options: TaskListFlags): Promi
     if (options.follow) return await followTasks(context, client, options);
     const { screen } = context;
     const page = await listTasks(client, options, signal);
+    if (page.tasks.length === 0) await assertKnown(client, options, signal);
     if (options.json) screen.print(`${JSON.stringify(page)}\n`);
     else if (page.tasks.length > 0) {
       screen.print(renderTasks(page.tasks, context.io.clock.now(), screen.colors));

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import { FakeClock } from "@samovar/kit";
 import type { TaskChange, TaskDetail } from "@samovar/protocol";
-import { logLine, startControlServer, TOKEN, type ControlServer, type ControlServerData } from "../control-server.fixture.ts";
+import { functionInfo, logLine, startControlServer, TOKEN, type ControlServer, type ControlServerData } from "../control-server.fixture.ts";
 import { runCli } from "../run-cli.ts";
 import { callbackInfo, failedTask, pendingTask, taskDetail } from "../task-server.fixture.ts";
 import { createTestIo, type TestIo, type TestIoOptions } from "../test-io.fixture.ts";
@@ -107,6 +107,9 @@ test.each([
   [["put", "transcribe", "--input", "{"], /--input is not JSON/],
   [["cancel"], /Nothing is said about which tasks to cancel\n.*--function/],
   [["retry"], /Nothing is said about which tasks to retry\n.*--failed/],
+  [["cancel", "--status", "COMPLETE,ERROR", "--yes"], /at COMPLETE or ERROR can't be cancelled\n.*PENDING, RUNNING, RETRY/],
+  [["retry", "--status", "RUNNING", "--yes"], /at RUNNING can't be queued once more\n.*ERROR, TIMEOUT, CANCELLED, EXPIRED/],
+  [["cancel", "--failed", "--yes"], /unknown option '--failed'/],
   [["cancel", "tk_1", "--function", "transcribe"], /Tasks are named by id, and --function/],
   [["cancel", "--function", "transcribe"], /Nobody can be asked.*\n.*Add --yes/],
 ])("task %j is refused before the server hears of it", async (argv, message) => {
@@ -377,6 +380,24 @@ test("a change of many asks at a terminal, with how many they are; only yes is y
   expect(yes.io.err()).toBe("Queue once more 1 task of transcribe at ERROR, TIMEOUT, accepted in the last 1 d? [y/N] ");
   expect(yes.io.out()).toBe("1 task is queued once more\n");
   expect(yes.server.bodies).toEqual([{ function: "transcribe", statuses: ["ERROR", "TIMEOUT"], createdAfterMs: NOW_MS - 86_400_000 }]);
+});
+
+test.each([
+  ["list", "--function", "transcrib", /No function is named "transcrib", and no task is of one. Did you mean "transcribe"\?/],
+  ["cancel", "--function", "transcrib", /No function is named "transcrib".* Did you mean "transcribe"\?/],
+  ["retry", "--app", "model", /No app is named "model".* Did you mean "models"\?/],
+])("%s %s of a name that nothing has says which is near", async (verb, option, name, message) => {
+  const { io } = await setUp({ functions: [functionInfo({ name: "transcribe", app: "models" })] });
+  expect(await runCli(["task", verb, option, name, ...(verb === "list" ? [] : ["--yes"])], io)).toBe(1);
+  expect(io.err()).toMatch(message);
+});
+
+test("a function without tasks has none to change, and nobody is asked", async () => {
+  const { io } = await setUp({ functions: [functionInfo({ name: "transcribe" })] }, { isTTY: true, stdin: "" });
+  expect(await runCli(["task", "list", "--function", "Transcribe"], io)).toBe(0);
+  expect(await runCli(["task", "cancel", "--function", "transcribe"], io)).toBe(0);
+  expect(io.out()).toBe("0 tasks are cancelled\n");
+  expect(io.err()).not.toContain("[y/N]");
 });
 
 test("--yes asks nobody", async () => {

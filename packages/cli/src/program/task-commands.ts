@@ -2,13 +2,14 @@ import { Option, type Command } from "commander";
 import type { JsonFlag, TaskChangeFlags, TaskGetFlags, TaskListFlags, TaskPutFlags } from "../flags.ts";
 import type { Choose } from "./invocation.ts";
 import { jsonOption } from "./options.ts";
-import { addTaskFilter, limitOption, toDelayMs, toHeadStartMs, toTaskKey, toTtlMs, waitOption } from "./task-options.ts";
+import { addTaskFilter, failedOption, limitOption, toDelayMs, toHeadStartMs, toTaskKey, toTtlMs, waitOption } from "./task-options.ts";
 
 /** Work that is queued: task list, get, put, cancel, retry, logs. */
 export function addTaskCommands(program: Command, choose: Choose): void {
   const task = program.command("task").description("list and follow tasks, put new ones, cancel them, try them again");
 
   addTaskFilter(task.command("list").description("tasks, newest first; --failed shows those that failed for good"))
+    .addOption(failedOption())
     .addOption(new Option("--queued", "only what is queued, no calls"))
     .addOption(new Option("--calls", "only calls that were answered lately; with --failed those that failed").conflicts("queued"))
     .addOption(limitOption())
@@ -65,6 +66,7 @@ Examples:
     );
 
   addTaskFilter(task.command("retry").description("queue tasks once more, by id or all that match").argument("[ids...]", "ids of tasks"))
+    .addOption(failedOption())
     .option("-y, --yes", "don't ask before many are changed")
     .addOption(jsonOption())
     .addHelpText(

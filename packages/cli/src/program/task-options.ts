@@ -10,9 +10,11 @@ export function addTaskFilter(command: Command): Command {
     .option("--function <name>", "only tasks of this function")
     .option("--app <name>", "only tasks of this app")
     .addOption(new Option(STATUS_OPTION, "only tasks at these, with commas between, such as ERROR,TIMEOUT").argParser(toStatuses))
-    .addOption(new Option("--failed", "the same as --status ERROR,TIMEOUT").conflicts("status"))
     .addOption(new Option("--since <duration>", "only tasks that were accepted at most so long ago, such as 1h or 7d").argParser(toDurationMs));
 }
+
+/** Of commands that look at what is over. */
+export const failedOption = (): Option => new Option("--failed", "the same as --status ERROR,TIMEOUT").conflicts("status");
 
 export const waitOption = (description = "wait until it is over, or for so long"): Option =>
   new Option("--wait [duration]", description).argParser(toDurationMs);

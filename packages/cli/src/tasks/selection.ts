@@ -1,4 +1,4 @@
-import { SamovarError, type TaskSelection, type TaskStatus } from "@samovar/protocol";
+import { SamovarError, TASK_STATUSES, nextTaskStatus, type TaskSelection, type TaskStatus } from "@samovar/protocol";
 import type { TaskFilterFlags } from "../flags.ts";
 
 /** What a dead-letter view shows. */
@@ -11,6 +11,7 @@ export const toStatuses = (flags: TaskFilterFlags): readonly TaskStatus[] | unde
 export function toSelection(verb: "cancel" | "retry", flags: TaskFilterFlags, nowMs: number): TaskSelection {
   const { function: name, app, since } = flags;
   const statuses = toStatuses(flags);
+  assertPossible(verb, statuses);
   if (name === undefined && app === undefined && since === undefined && statuses === undefined) {
     throw new SamovarError("invalid_request", `Nothing is said about which tasks to ${verb}`, {
       fields: {
@@ -25,4 +26,14 @@ export function toSelection(verb: "cancel" | "retry", flags: TaskFilterFlags, no
     statuses: statuses ?? (verb === "retry" ? FAILED_STATUSES : UNFINISHED_STATUSES),
     ...(since === undefined ? {} : { createdAfterMs: nowMs - since }),
   };
+}
+
+/** Statuses of which none can be changed so would match nothing, which looks as if there was nothing to do. */
+function assertPossible(verb: "cancel" | "retry", statuses: readonly TaskStatus[] | undefined): void {
+  const event = verb === "cancel" ? "cancel" : "revive";
+  if (statuses === undefined || statuses.some((status) => nextTaskStatus(status, event) !== undefined)) return;
+  const possible = TASK_STATUSES.filter((status) => nextTaskStatus(status, event) !== undefined);
+  throw new SamovarError("invalid_request", `What is at ${statuses.join(" or ")} can't be ${verb === "cancel" ? "cancelled" : "queued once more"}`, {
+    fields: { fix: `Only what is at ${possible.join(", ")} can` },
+  });
 }
