@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { FakeClock } from "@samovar/kit";
-import { deploymentDetail, startControlServer, TOKEN, type ControlServer, type ControlServerData } from "../control-server.fixture.ts";
+import { deploymentDetail, functionInfo, startControlServer, TOKEN, type ControlServer, type ControlServerData } from "../control-server.fixture.ts";
 import { runCli } from "../run-cli.ts";
 import { callbackInfo, scheduleInfo, taskDetail } from "../task-server.fixture.ts";
 import { createTestIo, type TestIo } from "../test-io.fixture.ts";
@@ -139,11 +139,18 @@ test("callback retry says where it goes", async () => {
 });
 
 test("callback secret prints the secret alone; the app may be left out where there is one", async () => {
-  const { io } = await setUp({ deployments: [deploymentDetail(), deploymentDetail({ name: "other" })] });
+  const { io } = await setUp({ deployments: [deploymentDetail(), deploymentDetail({ name: "other" })], functions: [functionInfo({ app: "site" })] });
   expect(await runCli(["callback", "secret"], io)).toBe(0);
   expect(await runCli(["callback", "secret", "--app", "site"], io)).toBe(0);
   expect([io.out(), io.err()]).toEqual(["whsec_models\nwhsec_site\n", ""]);
   const two = await setUp({ deployments: [deploymentDetail(), deploymentDetail({ name: "other", app: "site" })] });
   expect(await runCli(["callback", "secret"], two.io)).toBe(1);
   expect(two.io.err()).toContain("several are deployed\n  → Name one: --app models, --app site");
+});
+
+test("callback secret of an app that isn't there is told with a note: a receiver may come before the first deploy", async () => {
+  const { io } = await setUp({ functions: [functionInfo({ app: "probe" })] });
+  expect(await runCli(["callback", "secret", "--app", "prob"], io)).toBe(0);
+  expect(io.out()).toBe("whsec_prob\n");
+  expect(io.err()).toMatch(/^No app prob is deployed or served here.* Did you mean "probe"\?\n$/);
 });
