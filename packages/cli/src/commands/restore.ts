@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import type { RestoreFlags } from "../flags.ts";
 import { formatDateTime, formatDuration } from "../output/durations.ts";
+import { quoteForShell } from "../output/shell-words.ts";
 import { inHome } from "../server-link/in-home.ts";
 import { makeFolders } from "@samovar/kit";
 
@@ -27,6 +28,8 @@ export async function restore(context: CommandContext, options: RestoreFlags & {
   if (missingCode.length > 0) {
     screen.note(screen.noteColors.yellow(`The file has no code of ${missingCode.join(", ")}: deploy ${missingCode.length === 1 ? "it" : "them"} again`));
   }
-  screen.note(`Start the server with \`samovar up -d${options.data === undefined ? "" : ` --data ${options.data}`}\``);
+  // By the environment and not by --data, so that other commands find it too.
+  const at = home === settings.home ? "" : `export SAMOVAR_HOME=${quoteForShell(home)}; `;
+  screen.note(`Start the server with \`${at}samovar up -d\``);
   return 0;
 }

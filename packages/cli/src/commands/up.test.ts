@@ -58,6 +58,8 @@ test("up serves in the foreground until Ctrl-C; --data is its home", async () =>
   const [, url] = await io.sees(/at (http:\S+)[\s\S]*token/);
   expect((await fetch(`${url}/livez`)).status).toBe(200);
   expect(existsSync(join(io.folder, "state", "server.json"))).toBe(true);
+  await io.sees(/export SAMOVAR_HOME=\S+state`/);
+  expect(io.err()).toContain(`Other commands find it with \`export SAMOVAR_HOME=${join(io.folder, "state")}\``);
   io.signal("SIGINT");
   expect(await running).toBe(0);
   expect(existsSync(join(io.folder, "state", "server.json"))).toBe(false);

@@ -7,6 +7,7 @@ import { orAborted } from "../interrupt.ts";
 import { renderServer } from "../output/server-report.ts";
 import type { UpFlags } from "../flags.ts";
 import { inHome } from "../server-link/in-home.ts";
+import { quoteForShell } from "../output/shell-words.ts";
 import { startServerProcess } from "../server-link/server-process.ts";
 
 /** Starts a server that stays: in this process until Ctrl-C, or with `--detach` beside it. */
@@ -54,13 +55,15 @@ async function upHere(context: CommandContext, options: UpFlags, home: string): 
   }
 }
 
-async function report({ screen, interrupt }: CommandContext, server: { readonly url: string; readonly token: string }, home: string): Promise<void> {
+async function report({ screen, interrupt, settings }: CommandContext, server: { readonly url: string; readonly token: string }, home: string): Promise<void> {
   const client = await ControlClient.create(server.url, server.token);
   try {
     const info = await client.server(interrupt.signal);
     screen.print(
-      `${renderServer(info, screen.colors)}token     ${join(home, "admin-token")}: the CLI reads it there; others send it as Authorization: Bearer TOKEN\n`,
+      `${renderServer(info, screen.colors)}token     ${join(home, "admin-token")}: ${home === settings.home ? "the CLI reads it there" : "the CLI reads it where SAMOVAR_HOME is this folder"}; others send it as Authorization: Bearer TOKEN\n`,
     );
+    // Other commands look in the home of the environment, and would say that no server runs.
+    if (home !== settings.home) screen.note(`Other commands find it with \`export SAMOVAR_HOME=${quoteForShell(home)}\``);
   } finally {
     client.dispose();
   }
