@@ -36,7 +36,7 @@ async function walk(): Promise<void> {
   for (const [name, url] of serving) print(`  ${name.padEnd(20)}  ${cyan(url)}`);
 
   const url = serving.get("analyze-dev")!;
-  step("Call its endpoint over HTTP", `curl ${url} -d '{"text":"On the 4th of July…"}'`);
+  step("Call its endpoint over HTTP", `curl ${url} -H "authorization: Bearer $TOKEN" -d '{"text":"On the 4th of July…"}'`);
   await callEndpoint(url);
 
   step("Fan out over a book, and stream", `samovar run ${APP}`);

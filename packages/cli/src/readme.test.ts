@@ -37,3 +37,12 @@ test.each(commands)("$name has help with an example", ({ command }) => {
   command.configureOutput({ writeOut: (chunk) => (text += chunk) }).outputHelp();
   expect(text).toMatch(/Examples?:\n {2}(echo .*)?samovar /);
 });
+
+test.each(commands.filter(({ name }) => /^samovar (task|callback) /.test(name)))(
+  "$name shows no id that is cut short in its examples: those of tasks and callbacks are whole",
+  ({ command }) => {
+    let text = "";
+    command.configureOutput({ writeOut: (chunk) => (text += chunk) }).outputHelp();
+    expect(text).not.toMatch(/\b(tk|cb)_\w/);
+  },
+);

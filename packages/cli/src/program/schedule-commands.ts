@@ -67,7 +67,7 @@ export function addCallbackCommands(program: Command, choose: Choose): void {
     .description("send one that failed once more, from the beginning")
     .argument("<id>", "the callback's id")
     .addOption(jsonOption())
-    .addHelpText("after", "\nExample:\n  samovar callback retry cb_7x")
+    .addHelpText("after", "\nExample:\n  samovar callback retry ID")
     .action((id: string, options: JsonFlag) =>
       choose(async (context) => (await import("../commands/callback-retry.ts")).callbackRetry(context, { id, ...options })),
     );
