@@ -6,6 +6,8 @@ const EXCLUDED = ["**/node_modules/**", "**/dist/**"];
 const SYSTEM = ["packages/testkit/src/**/*.test.ts", "examples/*/**/*.test.ts"];
 /** These flood the machine, or read what it had for all: beside others each would disturb, or be disturbed. */
 const ALONE = ["packages/testkit/src/chaos/chaos.test.ts", "packages/testkit/src/e2e/load.test.ts", "packages/testkit/src/oci/kept-verdict.test.ts"];
+/** For what hangs, not for what is slow: a dozen processes may start at this moment. */
+const PATIENCE = { testTimeout: 180_000, hookTimeout: 180_000 };
 
 // Servers, commands and storage threads that tests start keep what Node has compiled where `samovar` does by itself, not each
 // in its own new home: stripping and compiling the same sources anew was half of each server's start.
@@ -43,16 +45,14 @@ export default defineConfig({
           // Whole servers with commands and containers, each in a home of its own. Nearly half of their time is waiting for a
           // process to start or to end: two files at a time keep two cores busy.
           maxWorkers: 2,
-          // A limit for what hangs, not for what is slow: a dozen processes may start at this moment.
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          ...PATIENCE,
           sequence: { groupOrder: 1 },
         },
       },
       {
         extends: true,
         // Floods, kills and measurements, which have the machine to themselves.
-        test: { name: "alone", include: ALONE, maxWorkers: 1, sequence: { groupOrder: 2 } },
+        test: { name: "alone", include: ALONE, maxWorkers: 1, ...PATIENCE, sequence: { groupOrder: 2 } },
       },
     ],
   },

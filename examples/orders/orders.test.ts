@@ -58,7 +58,7 @@ test("orders are done once, tried again where that helps, and told to the receiv
     "task.completed report 1",
     "task.failed orders 1",
   ]);
-}, 120_000);
+});
 
 /** The lines of one console block of the README, each with what it prints there. */
 function readConsole(heading: string): string[] {
@@ -73,29 +73,25 @@ function readConsole(heading: string): string[] {
 const HAS_CURL = spawnSync("curl", ["--version"]).status === 0;
 
 // Skipped where the machine has no curl.
-test.skipIf(!HAS_CURL)(
-  "the README's lines about queues do what they say, typed one after another",
-  async () => {
-    const { url } = JSON.parse(await samovar("status", "--json")) as { url: string };
-    const token = readFileSync(join(folder(), "admin-token"), "utf8").trim();
-    const env = { ...process.env, SAMOVAR_HOME: folder(), SAMOVAR_URL: undefined, SAMOVAR_TOKEN: undefined, TOKEN: token };
-    const aside = await mkdtemp(join(tmpdir(), "samovar-readme-"));
-    const printed: string[] = [];
-    let taskId = "";
-    try {
-      for (const line of readConsole("Queue it")) {
-        const here = line.replace("npx samovar", `"${process.execPath}" "${SAMOVAR}"`).replaceAll("http://127.0.0.1:8700", url);
-        const command = here.replace(/tk_\w+/, taskId).replace("tasks.tar", join(aside, "tasks.tar"));
-        const { stdout } = await promisify(execFile)("sh", ["-ec", command], { env, cwd: fileURLToPath(new URL("../..", import.meta.url)) });
-        taskId ||= /tk_\w+/.exec(stdout)?.[0] ?? "";
-        printed.push(stdout);
-      }
-      expect(printed[0]).toMatch(/orders +taskqueue +1 [\s\S]*report +schedule +1 /);
-      expect(printed.slice(1, 3)).toEqual([`{"taskId":"${taskId}"}`, '{"paid":500,"attempt":1}']);
-      expect(await samovar("callback", "list", "--json")).toBe('{"callbacks":[]}\n');
-    } finally {
-      await rm(aside, { recursive: true });
+test.skipIf(!HAS_CURL)("the README's lines about queues do what they say, typed one after another", async () => {
+  const { url } = JSON.parse(await samovar("status", "--json")) as { url: string };
+  const token = readFileSync(join(folder(), "admin-token"), "utf8").trim();
+  const env = { ...process.env, SAMOVAR_HOME: folder(), SAMOVAR_URL: undefined, SAMOVAR_TOKEN: undefined, TOKEN: token };
+  const aside = await mkdtemp(join(tmpdir(), "samovar-readme-"));
+  const printed: string[] = [];
+  let taskId = "";
+  try {
+    for (const line of readConsole("Queue it")) {
+      const here = line.replace("npx samovar", `"${process.execPath}" "${SAMOVAR}"`).replaceAll("http://127.0.0.1:8700", url);
+      const command = here.replace(/tk_\w+/, taskId).replace("tasks.tar", join(aside, "tasks.tar"));
+      const { stdout } = await promisify(execFile)("sh", ["-ec", command], { env, cwd: fileURLToPath(new URL("../..", import.meta.url)) });
+      taskId ||= /tk_\w+/.exec(stdout)?.[0] ?? "";
+      printed.push(stdout);
     }
-  },
-  120_000,
-);
+    expect(printed[0]).toMatch(/orders +taskqueue +1 [\s\S]*report +schedule +1 /);
+    expect(printed.slice(1, 3)).toEqual([`{"taskId":"${taskId}"}`, '{"paid":500,"attempt":1}']);
+    expect(await samovar("callback", "list", "--json")).toBe('{"callbacks":[]}\n');
+  } finally {
+    await rm(aside, { recursive: true });
+  }
+});

@@ -73,7 +73,7 @@ describe.skipIf(without !== null)(`a server of real containers${without === null
     home.write("app.ts", APP.replaceAll("SECRET", JSON.stringify(join(home.folder, "secret"))));
     await home.ok(["up", "-d", "--port", "0", "--driver", "oci"]);
     serve = await home.serve();
-  }, 60_000);
+  });
   afterAll(async () => {
     serve?.kill("SIGINT");
     await serve?.exited;

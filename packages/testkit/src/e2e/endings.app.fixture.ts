@@ -16,6 +16,6 @@ const held = async (_input, ctx) => {
   await Promise.race([released, new Promise((resolve) => ctx.signal.addEventListener("abort", resolve))]);
   return ctx.signal.aborted ? "aborted" : "released";
 };
-export const job = fn({ ...hooks, stopGracePeriod: 5 }, held);
-export const page = endpoint({ ...hooks, stopGracePeriod: 5 }, held);
+export const job = fn({ ...hooks, stopGracePeriod: 60 }, held);
+export const page = endpoint({ ...hooks, stopGracePeriod: 60 }, held);
 `;

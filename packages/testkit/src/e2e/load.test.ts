@@ -72,26 +72,22 @@ test("a body is streamed both ways at once", async () => {
 test.skipIf(process.platform !== "linux").each([
   ["flood", 200_000, /the last line/],
   ["rawFlood", 200, /y{1000}/],
-])(
-  "200 MB of log (%s): the call is answered, the tail is there, memory and disk are bounded",
-  async (name, amount, last) => {
-    let id = "";
-    const growth = await peakGrowthMib(async () => {
-      const answer = await home.endpoint(name, amount);
-      expect(answer.status).toBe(200);
-      expect(answer.json.rssMib).toBeLessThan(200);
-      id = answer.headers.get("x-samovar-container-id")!;
-    });
-    expect(growth).toBeLessThan(300);
-    expect(await home.ok(["container", "logs", id, "--tail", "3"])).toMatch(last);
-    const logs = join(home.home, "logs");
-    const bytes = readdirSync(logs)
-      .filter((file) => file.includes(id))
-      .reduce((sum, file) => sum + statSync(join(logs, file)).size, 0);
-    expect(bytes).toBeLessThan(20 * 1024 * 1024);
-  },
-  60_000,
-);
+])("200 MB of log (%s): the call is answered, the tail is there, memory and disk are bounded", async (name, amount, last) => {
+  let id = "";
+  const growth = await peakGrowthMib(async () => {
+    const answer = await home.endpoint(name, amount);
+    expect(answer.status).toBe(200);
+    expect(answer.json.rssMib).toBeLessThan(200);
+    id = answer.headers.get("x-samovar-container-id")!;
+  });
+  expect(growth).toBeLessThan(300);
+  expect(await home.ok(["container", "logs", id, "--tail", "3"])).toMatch(last);
+  const logs = join(home.home, "logs");
+  const bytes = readdirSync(logs)
+    .filter((file) => file.includes(id))
+    .reduce((sum, file) => sum + statSync(join(logs, file)).size, 0);
+  expect(bytes).toBeLessThan(20 * 1024 * 1024);
+});
 
 test("functions call each other inside containers: values, errors, streams, a thousand at once", async () => {
   expect((await home.endpoint("outer", 3)).json).toEqual({ sum: 4, remote: true });

@@ -293,7 +293,7 @@ describe.skipIf(without !== null)(`networks of containers${without === null ? ""
     const left = (await host.state()).split("\n").filter((line) => line.startsWith("smv"));
     // The gateway, the one container, and the one in stock: a link and a namespace each.
     expect(new Set(left).size).toBe(3);
-  }, 60_000);
+  });
 
   const addressOf = async (netns: string): Promise<string> =>
     (await host.run(`nsenter --net=${netns} ip -4 -br addr show eth0 | awk '{print $3}'`)).trim().split("/")[0]!;
