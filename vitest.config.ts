@@ -1,11 +1,22 @@
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 const EXCLUDED = ["**/node_modules/**", "**/dist/**"];
 const SYSTEM = ["packages/testkit/src/**/*.test.ts", "examples/*/**/*.test.ts"];
 /** These flood the machine, or read what it had for all: beside others each would disturb, or be disturbed. */
 const ALONE = ["packages/testkit/src/chaos/chaos.test.ts", "packages/testkit/src/e2e/load.test.ts", "packages/testkit/src/oci/kept-verdict.test.ts"];
+/** Small files that take long. By itself the runner begins with the largest, so that these would be what all wait for at the end. */
+const LONG = /\/(?:driver-conformance|lifecycle-conformance|containment)\.test\.ts$/;
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    return [...sorted.filter(({ moduleId }) => LONG.test(moduleId)), ...sorted.filter(({ moduleId }) => !LONG.test(moduleId))];
+  }
+}
+
 /** For what hangs, not for what is slow: a dozen processes may start at this moment. */
 const PATIENCE = { testTimeout: 180_000, hookTimeout: 180_000 };
 
@@ -24,6 +35,7 @@ export default defineConfig({
     execArgv: ["--conditions=samovar-source"],
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true,
