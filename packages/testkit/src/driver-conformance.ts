@@ -47,7 +47,7 @@ interface Started {
 export function describeDriver(name: string, { make, withoutProcesses, missing = null }: DriverUnderTest): void {
   // Its reason is `missing`, and stands in the name.
   describe.skipIf(missing !== null)(`driver ${name}${missing === null ? "" : ` (${missing})`}`, () => {
-    const folder = failOnLeaks({ empty: [HOME] });
+    const folder = failOnLeaks({ empty: [HOME], sameName: true });
     let driver: RuntimeDriver;
     let probes: ProbeServer;
     let count = 0;

@@ -15,19 +15,22 @@ export interface LeakScope {
 }
 
 /**
- * Gives each test a temporary folder, a new one of the same name, and fails it when processes, control groups, mounts, folders or
- * sockets are left after it. Call it before anything else that has an `afterEach`: those run in reverse order, so the check comes last.
+ * Gives each test a temporary folder and fails it when processes, control groups, mounts, folders or sockets are left after it; with
+ * `sameName` it has the name of the last one's, for what is kept by path. Call it before anything else that has an `afterEach`: those run
+ * in reverse order, so the check comes last.
  *
  * @example
  * const folder = failOnLeaks({ empty: ["containers"] });
  * test("…", async () => { const driver = await makeDriver(join(folder(), "containers")); … });
  */
-export function failOnLeaks(options: { readonly empty?: readonly string[]; readonly serverPids?: () => readonly number[] } = {}): () => string {
+export function failOnLeaks(
+  options: { readonly empty?: readonly string[]; readonly serverPids?: () => readonly number[]; readonly sameName?: boolean } = {},
+): () => string {
   let folder = "";
   let handlesBefore: ReadonlyMap<string, number> = new Map();
   beforeEach(async () => {
-    if (folder === "") folder = await realpath(await mkdtemp(join(tmpdir(), "samovar-test-")));
-    else await mkdir(folder, { mode: 0o700 });
+    if (options.sameName && folder !== "") await mkdir(folder, { mode: 0o700 });
+    else folder = await realpath(await mkdtemp(join(tmpdir(), "samovar-test-")));
     handlesBefore = openHandles();
   });
   afterEach(async () => {

@@ -52,7 +52,7 @@ for (const { name, kind, options, missing } of VARIANTS) {
     `a driver that takes back what a killed server left: ${name}${missing === null ? "" : ` (${missing})`}`,
     () => {
       const serverPids: number[] = [];
-      const folder = failOnLeaks({ empty: [HOME], serverPids: () => serverPids });
+      const folder = failOnLeaks({ empty: [HOME], serverPids: () => serverPids, sameName: true });
       let probes: ProbeServer;
       let orders: Pick<ServerOrders, "kind" | "options">;
       let driver: RuntimeDriver | null;
