@@ -73,6 +73,7 @@ export function playProbe(
 }
 
 const kept: unknown[] = [];
+const childEnds = new Map<number, Promise<void>>();
 
 const processActions: ProbeActions = {
   print: (stream: "stdout" | "stderr", text: string) => new Promise((resolve) => process[stream].write(text, resolve)),
@@ -118,7 +119,13 @@ const processActions: ProbeActions = {
     }
   },
   /** A child that stays, in a session of its own if asked. */
-  child: (detached: boolean) => spawn("sleep", ["600"], { detached, stdio: "ignore" }).pid,
+  child: (detached: boolean) => {
+    const child = spawn("sleep", ["600"], { detached, stdio: "ignore" });
+    childEnds.set(child.pid!, new Promise((resolve) => child.once("exit", () => resolve())));
+    return child.pid;
+  },
+  /** Waits until such a child has ended and nothing of it is left. */
+  childEnded: (pid: number) => childEnds.get(pid),
   /** A process in a session of its own whose parent has ended; it keeps standard output open. */
   orphan: () =>
     new Promise((resolve) => {

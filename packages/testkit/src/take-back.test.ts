@@ -119,7 +119,7 @@ for (const { name, kind, options, missing } of VARIANTS) {
         expect(before.memoryBytes).toBeGreaterThan(1024 * 1024);
         await container.killProcess(child);
         await container.killProcess(process.pid);
-        await probe.order("sh", "true");
+        await probe.order("childEnded", child);
         expect((await container.stats()).processes).toBe(2);
         expect(await isRunning(hosts[1]!)).toBe(true);
 
