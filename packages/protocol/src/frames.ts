@@ -47,7 +47,8 @@ export const CHUNK_BYTES = 64 * 1024;
 /** Bytes of `data` a side may send on a stream before it is granted more by `window`. */
 export const INITIAL_WINDOW_BYTES = 1024 * 1024;
 
-const HEADER_BYTES = 9;
+/** Length, type and stream: what comes before a payload. */
+export const FRAME_HEADER_BYTES = 9;
 
 export interface Frame {
   readonly type: number;
@@ -65,7 +66,7 @@ export function encodeFrame(type: FrameType, stream: number, ...payload: readonl
   frame.writeUInt32BE(size, 0);
   frame[4] = type;
   frame.writeUInt32BE(stream, 5);
-  let at = HEADER_BYTES;
+  let at = FRAME_HEADER_BYTES;
   for (const part of payload) {
     frame.set(part, at);
     at += part.length;
@@ -121,7 +122,7 @@ export class FrameDecoder {
         return;
       }
       const end = at + 4 + size;
-      onFrame({ type: chunk[at + 4]!, stream: chunk.readUInt32BE(at + 5), payload: chunk.subarray(at + HEADER_BYTES, end) });
+      onFrame({ type: chunk[at + 4]!, stream: chunk.readUInt32BE(at + 5), payload: chunk.subarray(at + FRAME_HEADER_BYTES, end) });
       at = end;
     }
     if (at < chunk.length) this.#rest = chunk.subarray(at);

@@ -3,6 +3,7 @@ export * from "./cron.ts";
 export * from "./definition.ts";
 export * from "./errors.ts";
 export * from "./exec.ts";
+export * from "./frame-writer.ts";
 export * from "./frames.ts";
 export * from "./gpu-names.ts";
 export * from "./http.ts";

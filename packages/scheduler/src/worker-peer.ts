@@ -3,18 +3,18 @@ import type { FrameDecoder } from "@samovar/protocol";
 import {
   CHUNK_BYTES,
   FRAME,
+  FrameWriter,
   INITIAL_WINDOW_BYTES,
   INLINE_BODY_BYTES,
   SamovarError,
   decodeValue,
-  encodeFrame,
-  encodeHeadBody,
   encodeValue,
   splitHeadBody,
   toSerializedError,
   type AnswerHead,
   type BeginMessage,
   type CallHead,
+  type CancelMessage,
   type DoneMessage,
   type DrainMessage,
   type ErrorMessage,
@@ -76,23 +76,44 @@ export interface CallControl {
 
 /** One input on the wire. */
 export interface InputStream {
-  cancel(reason: "timeout" | "cancelled" | "disconnected" | "drained"): void;
+  cancel(reason: CancelMessage["reason"]): void;
   resume(): void;
 }
 
-interface Inbound {
+/** An input whose answer is awaited. */
+class Inbound implements InputStream {
+  readonly stream: number;
   readonly events: AnswerEvents;
   /** The answer has begun: only then may bytes of it come. */
-  begun: boolean;
+  begun = false;
   /** Bytes received and not yet granted again. */
-  ungranted: number;
-  paused: boolean;
+  ungranted = 0;
+  paused = false;
+  readonly #peer: WorkerPeer;
+
+  constructor(peer: WorkerPeer, stream: number, events: AnswerEvents) {
+    this.#peer = peer;
+    this.stream = stream;
+    this.events = events;
+  }
+
+  cancel(reason: CancelMessage["reason"]): void {
+    this.#peer.cancelInput(this, reason);
+  }
+
+  resume(): void {
+    this.#peer.resumeInput(this);
+  }
 }
 
 interface Outbound {
   window: number;
   wake: (() => void) | null;
 }
+
+/** Of frames that go out: each worker has so much of it, busy or not. */
+const SLAB_BYTES = 16 * 1024;
+const REMEMBERED_HEAD_BYTES = 256;
 
 /**
  * The server's end of one worker's connection. It knows frames and streams, nothing of pools.
@@ -108,8 +129,8 @@ export class WorkerPeer {
   readonly #calls = new Map<number, CallControl>();
   readonly #arriving: ArrivingCalls;
   #nextStream = 1;
-  #out: Buffer[] = [];
-  #outBytes = 0;
+  #lastHead: { readonly bytes: Buffer; readonly head: AnswerHead } | null = null;
+  readonly #out = new FrameWriter(SLAB_BYTES);
   #flushScheduled = false;
   #closed = false;
 
@@ -162,33 +183,35 @@ export class WorkerPeer {
   open(head: InputHead, body: Buffer | null, bodyStream: AsyncIterable<Buffer> | null, events: AnswerEvents): InputStream {
     // Inputs of tasks come whole from storage.
     if (body !== null && body.length > INLINE_BODY_BYTES) return this.open(head, null, Readable.from([body]), events);
-    const [stream, control] = this.#begin(events);
-    this.#send(FRAME.open, stream, ...encodeHeadBody(encodeValue(bodyStream ? { ...head, streamed: true } : head), body));
-    if (bodyStream) void this.#pipe(stream, bodyStream);
-    return control;
+    const inbound = this.#begin(events);
+    this.#sendHeadBody(FRAME.open, inbound.stream, encodeValue(bodyStream ? { ...head, streamed: true } : head), body);
+    if (bodyStream) void this.#pipe(inbound.stream, bodyStream);
+    return inbound;
   }
 
   /** An input that the worker holds since an earlier connection goes on, on a stream whose number it is told in WELCOME. */
   resume(events: AnswerEvents): readonly [stream: number, control: InputStream] {
-    return this.#begin(events);
+    const inbound = this.#begin(events);
+    return [inbound.stream, inbound];
   }
 
-  #begin(events: AnswerEvents): readonly [stream: number, control: InputStream] {
-    const stream = this.#nextStream;
+  #begin(events: AnswerEvents): Inbound {
+    const inbound = new Inbound(this, this.#nextStream, events);
     this.#nextStream += 2;
-    this.#inbound.set(stream, { events, begun: false, ungranted: 0, paused: false });
-    const control: InputStream = {
-      cancel: (reason) => {
-        if (this.#inbound.has(stream)) this.#send(FRAME.cancel, stream, encodeValue({ reason }));
-      },
-      resume: () => {
-        const inbound = this.#inbound.get(stream);
-        if (!inbound?.paused) return;
-        inbound.paused = false;
-        this.#grant(stream, inbound);
-      },
-    };
-    return [stream, control];
+    this.#inbound.set(inbound.stream, inbound);
+    return inbound;
+  }
+
+  /** For `InputStream.cancel`. */
+  cancelInput({ stream }: Inbound, reason: CancelMessage["reason"]): void {
+    if (this.#inbound.has(stream)) this.#send(FRAME.cancel, stream, encodeValue({ reason }));
+  }
+
+  /** For `InputStream.resume`. */
+  resumeInput(inbound: Inbound): void {
+    if (!inbound.paused || !this.#inbound.has(inbound.stream)) return;
+    inbound.paused = false;
+    this.#grant(inbound);
   }
 
   async #pipe(stream: number, source: AsyncIterable<Buffer>): Promise<void> {
@@ -261,16 +284,16 @@ export class WorkerPeer {
       case FRAME.result: {
         const { head, body } = splitHeadBody(frame.payload);
         this.#endStream(frame.stream);
-        return inbound.events.result(decodeValue(head) as AnswerHead, Buffer.from(body));
+        return inbound.events.result(this.#answerHead(head), Buffer.from(body));
       }
       case FRAME.head:
         inbound.begun = true;
-        return inbound.events.head(decodeValue(splitHeadBody(frame.payload).head) as AnswerHead);
+        return inbound.events.head(this.#answerHead(splitHeadBody(frame.payload).head));
       case FRAME.data:
         if (!inbound.begun) throw new SamovarError("protocol_error", "A worker sent bytes of an answer before its head");
         inbound.ungranted += frame.payload.length;
         if (!inbound.events.data(Buffer.from(frame.payload))) inbound.paused = true;
-        else this.#grant(frame.stream, inbound);
+        else this.#grant(inbound);
         return;
       case FRAME.end:
         if (!inbound.begun) throw new SamovarError("protocol_error", "A worker ended an answer before its head");
@@ -284,6 +307,14 @@ export class WorkerPeer {
       default:
         throw new SamovarError("protocol_error", `A worker sent frame type 0x${frame.type.toString(16)} as an answer`);
     }
+  }
+
+  /** Nearly every answer of a function begins as the one before it. */
+  #answerHead(bytes: Buffer): AnswerHead {
+    if (this.#lastHead?.bytes.equals(bytes)) return this.#lastHead.head;
+    const head = decodeValue(bytes) as AnswerHead;
+    if (bytes.length <= REMEMBERED_HEAD_BYTES) this.#lastHead = { bytes: Buffer.from(bytes), head };
+    return head;
   }
 
   #onWindow(frame: Frame): void {
@@ -349,9 +380,9 @@ export class WorkerPeer {
           return reply.end();
         }
         over();
-        this.#send(FRAME.result, stream, ...encodeHeadBody(encodeValue(head), body));
+        this.#sendHeadBody(FRAME.result, stream, encodeValue(head), body);
       },
-      head: (head) => this.#send(FRAME.head, stream, ...encodeHeadBody(encodeValue(head), null)),
+      head: (head) => this.#sendHeadBody(FRAME.head, stream, encodeValue(head), null),
       data: (chunk) => {
         for (let at = 0; at < chunk.length; at += CHUNK_BYTES) this.#send(FRAME.data, stream, chunk.subarray(at, at + CHUNK_BYTES));
         outbound.window -= chunk.length;
@@ -373,11 +404,11 @@ export class WorkerPeer {
     return reply;
   }
 
-  #grant(stream: number, inbound: Inbound): void {
+  #grant(inbound: Inbound): void {
     if (inbound.ungranted < INITIAL_WINDOW_BYTES / 2) return;
     const bytes = inbound.ungranted;
     inbound.ungranted = 0;
-    this.#send(FRAME.window, stream, encodeValue({ bytes }));
+    this.#send(FRAME.window, inbound.stream, encodeValue({ bytes }));
   }
 
   #endStream(stream: number): void {
@@ -386,12 +417,19 @@ export class WorkerPeer {
     outbound?.wake?.();
   }
 
-  /** Frames of one turn of the event loop go out in one write: under load that is most of what a call costs. */
-  #send(type: FrameType, stream: number, ...payload: readonly Uint8Array[]): void {
+  #send(type: FrameType, stream: number, payload: Uint8Array | null = null): void {
     if (this.#closed) return;
-    const frame = encodeFrame(type, stream, ...payload);
-    this.#out.push(frame);
-    this.#outBytes += frame.length;
+    this.#out.frame(type, stream, payload);
+    this.#flushSoon();
+  }
+
+  #sendHeadBody(type: FrameType, stream: number, head: Uint8Array, body: Uint8Array | null): void {
+    if (this.#closed) return;
+    this.#out.headBody(type, stream, head, body);
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
     setImmediate(this.#flush);
@@ -399,10 +437,9 @@ export class WorkerPeer {
 
   readonly #flush = (): void => {
     this.#flushScheduled = false;
-    if (this.#out.length === 0 || this.#closed) return;
-    this.#socket.write(this.#out.length === 1 ? this.#out[0]! : Buffer.concat(this.#out, this.#outBytes));
-    this.#out = [];
-    this.#outBytes = 0;
+    if (this.#out.bytes === 0 || this.#closed) return;
+    const buffers = this.#out.take();
+    this.#socket.write(buffers.length === 1 ? buffers[0]! : Buffer.concat(buffers));
   };
 
   #close(error: SamovarError | null): void {
