@@ -1,24 +1,33 @@
 import { SamovarError, toSerializedError, type SerializedError } from "./errors.ts";
 import { EXT_BIGINT, EXT_ERROR, EXT_MAP, EXT_SET, EXT_TIMESTAMP, EXT_UNDEFINED, MAX_DEPTH, formatPath } from "./value-format.ts";
 
+/** What grew beyond this for one value is given away with it. */
+const KEPT_BYTES = 4 * 1024;
+
 /** The writing half of `values.ts`. */
 export class ValueWriter {
-  #bytes: Buffer = Buffer.allocUnsafe(256);
+  #bytes: Buffer = Buffer.allocUnsafeSlow(KEPT_BYTES);
   #at = 0;
-  readonly #code: "unserializable_result" | "unserializable_input";
+  #code: "unserializable_result" | "unserializable_input" = "unserializable_result";
   /** Keys from the root to the value being written; read only when refusing. */
   readonly #path: (string | number)[] = [];
   readonly #ancestors: object[] = [];
 
-  constructor(code: "unserializable_result" | "unserializable_input") {
+  /** Not to be called again before it has returned. */
+  encode(value: unknown, code: "unserializable_result" | "unserializable_input"): Buffer {
+    this.#at = 0;
     this.#code = code;
+    // The last one may have been refused half-way.
+    this.#path.length = 0;
+    this.#ancestors.length = 0;
+    this.#write(value, 0);
+    if (this.#bytes.length === KEPT_BYTES) return Buffer.from(this.#bytes.subarray(0, this.#at));
+    const large = this.#bytes.subarray(0, this.#at);
+    this.#bytes = Buffer.allocUnsafeSlow(KEPT_BYTES);
+    return large;
   }
 
-  finish(): Buffer {
-    return this.#bytes.subarray(0, this.#at);
-  }
-
-  write(value: unknown, depth: number): void {
+  #write(value: unknown, depth: number): void {
     switch (typeof value) {
       case "string":
         return this.#string(value);
@@ -72,7 +81,7 @@ export class ValueWriter {
         for (const item of value) writer.#child(i++, item, depth);
       });
     } else if (value instanceof Error) {
-      this.#nested(EXT_ERROR, (writer) => writer.write(plainError(value), depth + 1));
+      this.#nested(EXT_ERROR, (writer) => writer.#write(plainError(value), depth + 1));
     } else if (value instanceof ArrayBuffer) {
       this.#binary(new Uint8Array(value));
     } else {
@@ -97,7 +106,7 @@ export class ValueWriter {
 
   #child(key: string | number, value: unknown, depth: number): void {
     this.#path.push(key);
-    this.write(value, depth + 1);
+    this.#write(value, depth + 1);
     this.#path.pop();
   }
 
@@ -246,7 +255,7 @@ function plainError(error: Error): SerializedError {
   const data = toSerializedError(error);
   if (!data.fields) return data;
   try {
-    new ValueWriter("unserializable_result").write(data.fields, 0);
+    new ValueWriter().encode(data.fields, "unserializable_result");
     return data;
   } catch {
     const { fields: _, ...rest } = data;

@@ -19,10 +19,18 @@ import { ValueWriter } from "./value-writer.ts";
 
 /** Encodes a value. Throws `unserializable_result` (or the code given) with the path of what can't be sent. */
 export function encodeValue(value: unknown, code: "unserializable_result" | "unserializable_input" = "unserializable_result"): Buffer {
-  const writer = new ValueWriter(code);
-  writer.write(value, 0);
-  return writer.finish();
+  // Only a getter in the value can want to encode another one meanwhile.
+  const writer = spare ?? new ValueWriter();
+  spare = null;
+  try {
+    return writer.encode(value, code);
+  } finally {
+    spare = writer;
+  }
 }
+
+/** What is encoded is mostly small and soon copied: one writer, with its memory, serves for all. */
+let spare: ValueWriter | null = null;
 
 /** Decodes one value that fills `bytes` exactly. Throws `protocol_error` on anything else. Bytes are copied out. */
 export function decodeValue(bytes: Uint8Array): unknown {
