@@ -29,19 +29,24 @@ export type IdSource = <K extends IdKind>(kind: K) => Id<K>;
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 
-/** `fn_` and 20 characters of Crockford base 32: 100 random bits, safe in hosts, paths and shells. */
-export function toId<K extends IdKind>(kind: K, random: Uint8Array): Id<K> {
-  let text = `${PREFIXES[kind]}_`;
-  for (let i = 0; i < 20; i++) text += ALPHABET[random[i]! & 31];
-  return text as Id<K>;
+/** Two characters at a time, by ten bits: half the pieces to put together. */
+const PAIRS = Array.from({ length: 1_024 }, (_, bits) => ALPHABET[bits >> 5]! + ALPHABET[bits & 31]!);
+
+/** An even number of characters of Crockford base 32, five random bits of each byte from `at` on. */
+function randomText(random: Uint8Array, at: number, characters: number): string {
+  let text = "";
+  for (let i = at; i < at + characters; i += 2) text += PAIRS[((random[i]! & 31) << 5) | (random[i + 1]! & 31)]!;
+  return text;
 }
 
 const POOL_BYTES = 20 * 128;
 const STAMP_CHARS = 10;
 const STAMPS_PER_MS = 256;
+/** Of a stamp's 50 bits, those in its last four characters. */
+const LOW_STAMPS = 2 ** 20;
 
 /**
- * Random ids. Entropy is drawn for 128 ids at a time, because one draw per id is most of the cost of an id
+ * Random ids: `fn_` and 20 characters, 100 random bits, safe in hosts, paths and shells. Entropy is drawn for 128 ids at a time, because one draw per id is most of the cost of an id
  * on the warm path.
  *
  * The first half of the id of a task, or a callback, is a stamp that grows with time, the rest 50 random bits: a database
@@ -55,23 +60,27 @@ export function createIdSource(
   const pool = new Uint8Array(POOL_BYTES);
   let used = POOL_BYTES;
   let lastStamp = 0;
-  const stamp = (bytes: Uint8Array): void => {
+  /** The first six characters, which stay for four seconds, and what they say. */
+  let high = -1;
+  let highText = "";
+  const stamp = (): string => {
     lastStamp = Math.max(lastStamp + 1, Math.trunc(now()) * STAMPS_PER_MS);
-    let rest = lastStamp;
-    for (let i = STAMP_CHARS - 1; i >= 0; i--) {
-      bytes[i] = rest % 32;
-      rest = Math.floor(rest / 32);
+    const low = lastStamp % LOW_STAMPS;
+    if (high !== (lastStamp - low) / LOW_STAMPS) {
+      high = (lastStamp - low) / LOW_STAMPS;
+      highText = PAIRS[(high >> 20) & 1_023]! + PAIRS[(high >> 10) & 1_023]! + PAIRS[high & 1_023]!;
     }
+    return highText + PAIRS[low >> 10]! + PAIRS[low & 1_023]!;
   };
   return (kind) => {
     if (used === POOL_BYTES) {
       fill(pool);
       used = 0;
     }
+    const from = used;
     used += 20;
-    const bytes = pool.subarray(used - 20, used);
-    if (kind === "task" || kind === "callback") stamp(bytes);
-    return toId(kind, bytes);
+    const isStamped = kind === "task" || kind === "callback";
+    return `${PREFIXES[kind]}_${isStamped ? stamp() + randomText(pool, from + STAMP_CHARS, 10) : randomText(pool, from, 20)}` as Id<typeof kind>;
   };
 }
 
