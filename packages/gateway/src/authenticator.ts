@@ -118,7 +118,8 @@ export function createAuthenticator(tokens: readonly TokenRecord[], clock: Pick<
 
 /** Whether the principal holds one of these scopes. */
 export function hasScope(principal: Principal, ...scopes: readonly Scope[]): boolean {
-  return scopes.some((scope) => principal.scopes.has(scope));
+  for (const scope of scopes) if (principal.scopes.has(scope)) return true;
+  return false;
 }
 
 /** Whether what belongs to this app is the principal's to see and touch. */

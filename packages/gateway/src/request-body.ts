@@ -78,7 +78,7 @@ function gather(req: IncomingMessage, limits: BodyLimits, clock: Clock, receiver
   req.on("data", onData);
   req.on("end", onEnd);
   // Nearly every small body comes in the segment of its head: only the others are worth a timer.
-  setImmediate(() => {
+  afterTurn(() => {
     if (over || req.destroyed) return;
     req.once("close", finish);
     cancelTimer = clock.after(limits.gatherMs, () => {
@@ -88,6 +88,19 @@ function gather(req: IncomingMessage, limits: BodyLimits, clock: Clock, receiver
       receiver.failed(new SamovarError("invalid_request", `The body was not whole after ${limits.gatherMs / 1_000} s: ${size} bytes had come`));
     });
   });
+}
+
+let owed: (() => void)[] = [];
+
+/** Calls back when this turn of the event loop is over: one immediate for all that ask in it. */
+function afterTurn(run: () => void): void {
+  if (owed.push(run) === 1) setImmediate(runOwed);
+}
+
+function runOwed(): void {
+  const runs = owed;
+  owed = [];
+  for (const run of runs) run();
 }
 
 export const hasBody = (req: IncomingMessage): boolean => req.headers["content-length"] !== undefined || req.headers["transfer-encoding"] !== undefined;

@@ -41,8 +41,23 @@ export function splitTarget(url: string): { path: string; query: string } {
   return at < 0 ? { path: url, query: "" } : { path: url.slice(0, at), query: url.slice(at + 1) };
 }
 
+/** Of paths that were called: clients call the same few again and again. */
+const routes = new Map<string, Route>();
+const MAX_CACHED = 1_000;
+const MAX_CACHED_LENGTH = 256;
+
 /** `/{kind}/{name}[@{n}][/…]` or `/{kind}/id/{id}[/…]`. Undefined when the first segment is no kind. */
 export function parseRoute(path: string): Route | undefined {
+  const known = routes.get(path);
+  if (known) return known;
+  const route = readRoute(path);
+  if (!route || path.length > MAX_CACHED_LENGTH) return route;
+  if (routes.size >= MAX_CACHED) routes.clear();
+  routes.set(path, route);
+  return route;
+}
+
+function readRoute(path: string): Route | undefined {
   const parts = path.split("/");
   const kind = KINDS.get(parts[1]!);
   if (kind === undefined) return undefined;

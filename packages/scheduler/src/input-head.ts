@@ -8,19 +8,20 @@ const HTTP_KINDS: ReadonlySet<FunctionKind> = new Set<FunctionKind>(["endpoint",
 
 /** What a worker is told of an input. `nowMs`: since the epoch. */
 export function toInputHead({ request, attempts, timeoutMs, isTask }: PoolInput, kind: FunctionKind, nowMs: number): InputHead {
-  return {
+  const head: { -readonly [K in keyof InputHead]: InputHead[K] } = {
     taskId: request.taskId,
     attempt: attempts,
-    ...(request.method === null ? {} : { method: request.method }),
     encoding: request.encoding,
     reply: request.reply,
     stream: request.stream,
     timeoutMs,
     deadlineMs: timeoutMs === null ? null : nowMs + timeoutMs,
-    ...(isTask ? { durable: true } : {}),
-    ...(isTask && !HTTP_KINDS.has(kind) ? { kept: true } : {}),
-    ...(request.request ? { request: request.request } : {}),
   };
+  if (request.method !== null) head.method = request.method;
+  if (isTask) head.durable = true;
+  if (isTask && !HTTP_KINDS.has(kind)) head.kept = true;
+  if (request.request) head.request = request.request;
+  return head;
 }
 
 /** What a caller is told of the container that has its input. `nowMs`: on the monotonic clock. */

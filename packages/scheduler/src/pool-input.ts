@@ -46,13 +46,21 @@ export function toOrphan({ taskId, attempt }: HeldInput): Pick<SourcedInput, "re
 }
 
 /** Its caller's hold on it, whichever pool has it meanwhile. */
-export function toTicket(input: PoolInput): InputTicket {
-  return {
-    cancel: (reason) => input.pool.cancel(input, reason),
-    resume: () => {
-      if (!input.attempt) return;
-      input.pool.extendDeadline(input.attempt);
-      input.attempt.stream?.resume();
-    },
-  };
+export class PoolTicket implements InputTicket {
+  readonly #input: PoolInput;
+
+  constructor(input: PoolInput) {
+    this.#input = input;
+  }
+
+  cancel(reason: "disconnected" | "cancelled"): void {
+    this.#input.pool.cancel(this.#input, reason);
+  }
+
+  resume(): void {
+    const { attempt, pool } = this.#input;
+    if (!attempt) return;
+    pool.extendDeadline(attempt);
+    attempt.stream?.resume();
+  }
 }

@@ -10,7 +10,7 @@ import type { InputFailure, InputRequest, InputSink, InputTicket } from "./input
 import { failureOf, type AttemptFailure } from "./input-failure.ts";
 import type { InputSource, SourcedInput } from "./input-source.ts";
 import { toInputHead, toStartedInfo } from "./input-head.ts";
-import { createPoolInput, toOrphan, toTicket } from "./pool-input.ts";
+import { PoolTicket, createPoolInput, toOrphan } from "./pool-input.ts";
 import type { FloorPolicy, PoolInput, PoolServices, PoolSpec } from "./pool-types.ts";
 import type { Worker } from "./worker.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
@@ -132,7 +132,7 @@ export class Pool implements FleetClient {
   submit(request: InputRequest, sink: InputSink): InputTicket {
     const input = createPoolInput(this, { request, sink, attempts: 0, isTask: false, released: null }, this.#services.host.clock);
     this.#enqueue(input);
-    return toTicket(input);
+    return new PoolTicket(input);
   }
 
   // --- or are taken from a source
@@ -159,7 +159,7 @@ export class Pool implements FleetClient {
   #take(sourced: SourcedInput, worker: Worker): void {
     const { request, sink, attempt } = sourced;
     const input = createPoolInput(this, { request, sink, attempts: attempt - 1, isTask: true, released: () => sourced.released() }, this.#services.host.clock);
-    sourced.given(toTicket(input));
+    sourced.given(new PoolTicket(input));
     this.#fleet.used();
     this.#give(input, worker);
   }
@@ -408,7 +408,7 @@ export class Pool implements FleetClient {
     const left = leftInputs?.claim({ id: worker.container.id, functionId: this.spec.load.functionId }, held) ?? null;
     const { request, sink, attempt } = left?.input ?? toOrphan(held);
     const input = createPoolInput(this, { request, sink, attempts: attempt - 1, isTask: true, released: left ? () => left.input.released() : null }, clock);
-    left?.input.given(toTicket(input));
+    left?.input.given(new PoolTicket(input));
     const begun = this.#begin(input, worker, clock.monotonic() - (left ? clock.now() - left.startedAtMs : 0));
     const [stream, control] = peer.resume(begun);
     begun.stream = control;
