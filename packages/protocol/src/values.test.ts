@@ -205,3 +205,27 @@ test("paths read as the code that reaches there", () => {
   expect(formatPath([])).toBe("$");
   expect(formatPath(["user", "tags", 2, "a-b"])).toBe('$.user.tags[2]["a-b"]');
 });
+
+test("a value whose getter encodes another one, and one that comes after a refused one, are encoded whole", () => {
+  let inner: Buffer | null = null;
+  const outer = {
+    before: "x".repeat(300),
+    get nested() {
+      inner = encodeValue({ deep: [1, "two"] });
+      return inner.length;
+    },
+    after: [true],
+  };
+  const bytes = encodeValue(outer);
+  expect(decodeValue(inner!)).toEqual({ deep: [1, "two"] });
+  expect(decodeValue(bytes)).toEqual({ before: "x".repeat(300), nested: inner!.length, after: [true] });
+  expect(() => encodeValue({ a: { b: () => 1 } })).toThrow("$.a.b");
+  expect(() => encodeValue({ c: () => 1 })).toThrow(/^\$\.c /);
+  expect(decodeValue(encodeValue(outer.after))).toEqual([true]);
+});
+
+test("what was encoded stays as it is when the next value is", () => {
+  const values = ["small", "l".repeat(10_000), { again: "small" }];
+  const encoded = values.map((value) => encodeValue(value));
+  expect(encoded.map(decodeValue)).toEqual(values);
+});
