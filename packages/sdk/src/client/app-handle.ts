@@ -1,9 +1,7 @@
 import type { CallTarget, CallTransport } from "@samovar/protocol";
-import type { CallOptions, Inputs, MapOptions } from "../handles/handle-types.ts";
-import { mapInputs } from "../handles/map.ts";
-import { putMany, putOne } from "../handles/put-tasks.ts";
+import type { CallOptions } from "../handles/handle-types.ts";
+import { createRemoteCalls } from "../handles/remote-calls.ts";
 import { createScalingHandle, type ScalingHandle } from "../handles/scaling-handle.ts";
-import type { PutManyOptions, PutOptions } from "../options/task-options.ts";
 import type { AnyFunction } from "./client-types.ts";
 
 /**
@@ -38,38 +36,15 @@ const createScaling = (transport: CallTransport, name: string): ScalingHandle =>
   createScalingHandle({ label: () => name, target: () => ({ kind: "function", name }), transport });
 
 function createCalls(transport: CallTransport, target: CallTarget): Record<string, AnyFunction | undefined> {
-  const remote = async (input?: unknown, options?: Partial<CallOptions>): Promise<unknown> => transport.call(target, input, options ?? {});
+  const label = target.method === undefined ? target.name : `${target.name}.${target.method}`;
   // What is queued goes by the name alone, whatever kind has it.
-  const place = (method: string) => ({
-    call: `${target.name}.${target.method === undefined ? "" : `${target.method}.`}${method}`,
-    target,
-    transport,
-    handleTransport: transport,
-  });
+  const calls = createRemoteCalls((method) => ({ call: `${label}.${method}`, target, transport, handleTransport: transport }));
   return {
-    remote,
-    spawn: async function spawn(input?: unknown, options?: PutOptions) {
-      return putOne(place("spawn"), input, options, spawn);
-    },
-    spawnMap: async function spawnMap(inputs: Inputs<unknown>, options?: PutManyOptions<unknown>) {
-      return putMany(place("spawnMap"), inputs, options, spawnMap);
-    },
-    put: async function put(input?: unknown, options?: PutOptions) {
-      return putOne(place("put"), input, options, put);
-    },
-    putMany: async function many(inputs: Inputs<unknown>, options?: PutManyOptions<unknown>) {
-      return putMany(place("putMany"), inputs, options, many);
-    },
-    stream: (input?: unknown, options?: Partial<CallOptions>) => transport.stream(target, input, options ?? {}),
-    map: (inputs: Inputs<unknown>, options?: MapOptions & { returnErrors?: boolean }) =>
-      mapInputs(inputs, (input, signal) => remote(input, { signal }), options),
-    forEach: async (inputs: Inputs<unknown>, options?: MapOptions) => {
-      for await (const _ of mapInputs(inputs, (input, signal) => remote(input, { signal }), { ...options, ordered: false }));
-    },
+    ...calls,
     request: (input?: unknown, options?: Partial<CallOptions>) =>
       createRequest(
-        () => remote(input, options),
-        () => transport.stream(target, input, options ?? {}),
+        () => calls.remote(input, options),
+        () => calls.stream(input, options),
       ),
   };
 }

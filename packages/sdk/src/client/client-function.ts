@@ -25,6 +25,8 @@ export interface ClientFunction extends ScalingHandle {
   submit<O = unknown>(input?: unknown, options?: PutOptions & MethodOptions): Promise<ClientTask<O>>;
   /** Calls it and waits for its result; throws what it threw. Of a task queue or schedule it is the result of the task. */
   request<O = unknown>(input?: unknown, options?: Partial<CallOptions> & MethodOptions): Promise<O>;
+  /** Calls a generator, or what answers with one, and gives its items as they come. */
+  stream<O = unknown>(input?: unknown, options?: Partial<CallOptions> & MethodOptions): AsyncIterable<O>;
 }
 
 /** `kindOf` is asked at the first request: the kind is part of the URL. */
@@ -56,6 +58,10 @@ export function createClientFunction(name: string, transport: HttpTransport, kin
       if (found !== "taskqueue" && found !== "schedule") return (await transport.call(target, input, signal ? { signal } : {})) as O;
       const [result] = await transport.put(target, [input === undefined ? {} : { input }], signal ? { signal } : {});
       return (await transport.taskResult(result!.id, signal ? { signal } : {})) as O;
+    },
+    async *stream<O>(input?: unknown, { signal, ...which }: Partial<CallOptions> & MethodOptions = {}) {
+      const target = toTarget(await findKind(which.method), which);
+      yield* transport.stream(target, input, signal ? { signal } : {}) as AsyncIterable<O>;
     },
     ...createScalingHandle({ label: () => name, target: () => ({ kind: "function", name }), transport }),
   };

@@ -1,7 +1,17 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { CONTENT_TYPES, decodeValue, encodeValue, SamovarError, toSerializedError, type CallTarget, type PutTasksRequest } from "@samovar/protocol";
+import {
+  CONTENT_TYPES,
+  decodeValue,
+  encodeItem,
+  encodeItemEnd,
+  encodeValue,
+  SamovarError,
+  toSerializedError,
+  type CallTarget,
+  type PutTasksRequest,
+} from "@samovar/protocol";
 import { afterEach, describe, expect, test } from "vitest";
 import { Client } from "./client.ts";
 import { createHttpTransport } from "./http-transport.ts";
@@ -303,6 +313,10 @@ describe("a client", () => {
     const { url, seen } = await listen((request, response) => {
       if (lists[request.url]) return sendJson(response, lists[request.url]);
       if (request.url.endsWith("/tasks")) return sendValue(response, { tasks: [{ id: "tk_1", created: true }] }, 202);
+      if (request.headers.accept === CONTENT_TYPES.values)
+        return void response
+          .writeHead(200, { "content-type": CONTENT_TYPES.values })
+          .end(Buffer.concat([encodeItem("values", 1), encodeItem("values", 2), encodeItemEnd("values")!]));
       return sendValue(response, request.url);
     });
     const client = openClient(url);
@@ -311,6 +325,7 @@ describe("a client", () => {
     expect(await client.function("fn_3").request(1)).toBe("/function/id/fn_3");
     expect(await client.deployment("orders").request({ id: 1 })).toBe("/api/v1/tasks/tk_1/result?wait=50000ms");
     expect(await client.deployment("model").request(1, { method: "run", with: [2] })).toBe("/cls/model/run?with=%5B2%5D");
+    expect(await Array.fromAsync(client.function("fn_3").stream(3))).toEqual([1, 2]);
     const task = await client.deployment("orders").submit({ id: 2 }, { delay: 3 });
     expect([task.id, task.created, await task.result()]).toEqual(["tk_1", true, "/api/v1/tasks/tk_1/result?wait=50000ms"]);
     await client.function("fn_3").submit();

@@ -2,7 +2,7 @@ import { RUNTIME, SamovarError, type CallTarget, type CallTransport, type Runtim
 import * as v from "valibot";
 import { afterEach, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { BatchError, cls, context, endpoint, env, fn } from "../index.ts";
+import { BatchError, cls, context, endpoint, env, fn, schedule, taskQueue } from "../index.ts";
 import { getRegistry } from "../registry.ts";
 
 const holder = globalThis as { [RUNTIME]?: Runtime };
@@ -216,6 +216,24 @@ describe("a handle asked for what it has not", () => {
     expect(() => (hello as unknown as typeof square).remote(1)).toThrow(
       "hello is an endpoint and has no .remote(). Write hello.request(input), or define it with fn(…)",
     );
+  });
+
+  const METHODS = ["remote", "stream", "request", "map", "forEach", "spawn", "spawnMap", "put", "putMany"] as const;
+  test.each([
+    ["function", square, ["remote", "stream", "map", "forEach", "spawn", "spawnMap"]],
+    ["generator", count, ["stream"]],
+    ["endpoint", hello, ["request", "spawn"]],
+    ["endpoint that streams", endpoint({ name: "lines" }, async function* () {}), ["request"]],
+    ["task queue", taskQueue({ name: "jobs" }, () => 1), ["put", "putMany"]],
+    ["schedule", schedule({ name: "tick", every: "1h" }, () => 1), ["spawn"]],
+  ] as const)("of the kind %s, whatever it is asked for, and is asked for no more than it has", (kind, handle, has) => {
+    const calls = handle as unknown as Record<string, (input?: unknown) => unknown>;
+    for (const method of METHODS) {
+      expect([method, typeof calls[method]]).toEqual([method, "function"]);
+      if ((has as readonly string[]).includes(method)) continue;
+      const refusal = new RegExp(`is an? ${kind} and has no \\.${method}\\(\\)\\. Write`);
+      expect(() => calls[method]!(1)).toThrow(expect.objectContaining({ code: "invalid_definition", message: expect.stringMatching(refusal) as string }));
+    }
   });
 
   test("an unmarked method and a hook say why", () => {
