@@ -1,11 +1,12 @@
 import { Command } from "commander";
 import { addAppCommands } from "./program/app-commands.ts";
+import { addCallbackCommands } from "./program/callback-commands.ts";
 import { addCompletionCommands } from "./program/completion-commands.ts";
 import { addContainerCommands, addShellCommand } from "./program/container-commands.ts";
 import { addDeploymentCommands } from "./program/deployment-commands.ts";
 import type { Choose } from "./program/invocation.ts";
 import { addLookCommands } from "./program/look-commands.ts";
-import { addCallbackCommands, addScheduleCommands } from "./program/schedule-commands.ts";
+import { addScheduleCommands } from "./program/schedule-commands.ts";
 import { addServerCommands } from "./program/server-commands.ts";
 import { addTaskCommands } from "./program/task-commands.ts";
 import { addTokenCommands } from "./program/token-commands.ts";
