@@ -7,6 +7,7 @@ export * from "./frame-writer.ts";
 export * from "./frames.ts";
 export * from "./gpu-names.ts";
 export * from "./http.ts";
+export * from "./problem.ts";
 export * from "./ids.ts";
 export * from "./item-stream.ts";
 export * from "./json.ts";

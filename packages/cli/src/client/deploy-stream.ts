@@ -1,5 +1,5 @@
-import { CONTENT_TYPES, SamovarError, type DeployEvent, type DeployRequest, type DeployResponse } from "@samovar/protocol";
-import { fromProblem, isProblem, toConnectionError, type HttpClient } from "./http-client.ts";
+import { fromProblem, isProblem, CONTENT_TYPES, SamovarError, type DeployEvent, type DeployRequest, type DeployResponse } from "@samovar/protocol";
+import { toConnectionError, type HttpClient } from "./http-client.ts";
 import { readNdjson } from "./ndjson.ts";
 
 /**

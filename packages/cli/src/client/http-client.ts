@@ -1,13 +1,5 @@
 import type { Agent as HttpAgent, IncomingMessage, request as httpRequest } from "node:http";
-import {
-  CONTENT_TYPES,
-  ERROR_CATALOGUE,
-  SamovarError,
-  fromSerializedError,
-  type ErrorCode,
-  type ProblemDocument,
-  type SerializedError,
-} from "@samovar/protocol";
+import { CONTENT_TYPES, SamovarError, fromProblem, parseProblem } from "@samovar/protocol";
 import { tellList } from "./listed-by.ts";
 
 export interface HttpRequest {
@@ -139,28 +131,6 @@ export async function toProblemError(incoming: IncomingMessage, status: number):
     return new SamovarError(code, `The server answered ${status}${text ? `: ${text.slice(0, 200)}` : ""}`);
   }
   return fromProblem(problem);
-}
-
-/** The error that a problem document tells of. */
-export function fromProblem(problem: ProblemDocument): SamovarError {
-  const raised = problem.error as SerializedError | undefined;
-  const code = (Object.hasOwn(ERROR_CATALOGUE, problem.code) ? problem.code : "internal") as ErrorCode;
-  const { type: _type, title: _title, status: _status, detail, code: _code, error: _error, ...fields } = problem;
-  return new SamovarError(code, detail, { fields, ...(raised ? { cause: fromSerializedError(raised) } : {}) });
-}
-
-function parseProblem(text: string): ProblemDocument | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isProblem(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-export function isProblem(value: unknown): value is ProblemDocument {
-  const problem = value as ProblemDocument | null;
-  return typeof problem === "object" && problem !== null && typeof problem.code === "string" && typeof problem.detail === "string";
 }
 
 export function toConnectionError(error: unknown, url: string): unknown {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { WebSocket as WebSocketType } from "ws";
-import { EXEC_STREAM, SamovarError, type ExecReply, type ExecRequest, type ExecSignal } from "@samovar/protocol";
-import { fromProblem, isProblem, toConnectionError, toProblemError, type HttpClient } from "../client/http-client.ts";
+import { fromProblem, isProblem, EXEC_STREAM, SamovarError, type ExecReply, type ExecRequest, type ExecSignal } from "@samovar/protocol";
+import { toConnectionError, toProblemError, type HttpClient } from "../client/http-client.ts";
 
 export interface TerminalSize {
   readonly columns: number;

@@ -1,14 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import {
-  CONTENT_TYPES,
-  decodeValue,
-  ERROR_CATALOGUE,
-  fromSerializedError,
-  SamovarError,
-  type ErrorCode,
-  type ProblemDocument,
-  type SerializedError,
-} from "@samovar/protocol";
+import { CONTENT_TYPES, decodeValue, fromProblem, fromSerializedError, parseProblem, SamovarError, type SerializedError } from "@samovar/protocol";
 import { readBody } from "./http-connection.ts";
 
 export const contentTypeOf = (response: IncomingMessage): string => (response.headers["content-type"] ?? "").split(";")[0]!.trim();
@@ -30,20 +21,10 @@ export async function readAnswer(response: IncomingMessage, label: string, signa
 }
 
 export function toError(status: number, body: Buffer, label: string): Error {
-  const problem = parseProblem(body);
+  const problem = parseProblem(body.toString());
   if (!problem) return new SamovarError("internal", `${label}: the server answered ${status}${body.length ? `: ${body.toString("utf8", 0, 200)}` : ""}`);
   if (problem.error) return fromSerializedError(problem.error as SerializedError);
-  const { type: _type, title, status: _status, detail, code, error: _error, ...fields } = problem;
-  return new SamovarError(code in ERROR_CATALOGUE ? (code as ErrorCode) : "internal", detail ?? title ?? `The server answered ${status}`, { fields });
-}
-
-export function parseProblem(body: Buffer): ProblemDocument | undefined {
-  try {
-    const parsed = JSON.parse(body.toString()) as ProblemDocument;
-    return typeof parsed === "object" && parsed !== null && typeof parsed.code === "string" ? parsed : undefined;
-  } catch {
-    return undefined;
-  }
+  return fromProblem(problem);
 }
 
 /** A body that breaks off: the caller's own doing if it aborted, else a lost server. */

@@ -4,13 +4,14 @@ import {
   CONTENT_TYPES,
   SamovarError,
   isTaskOver,
+  parseProblem,
   readServerEvents,
   type CallTransport,
   type TaskChange,
   type TaskDetail,
   type TaskInfo,
 } from "@samovar/protocol";
-import { decodeBody, parseProblem, readAnswer, toBreak, toError } from "./http-answer.ts";
+import { decodeBody, readAnswer, toBreak, toError } from "./http-answer.ts";
 import { readBody, type HttpConnection } from "./http-connection.ts";
 
 /** How long one request waits at the server: less than what proxies on the way allow a silent request. */
@@ -133,7 +134,7 @@ async function ask(send: () => Promise<IncomingMessage>, signal: AbortSignal | u
 }
 
 function isAway(body: Buffer): boolean {
-  const problem = parseProblem(body);
+  const problem = parseProblem(body.toString());
   return !problem || (problem.error === undefined && problem.code === "shutting_down");
 }
 
