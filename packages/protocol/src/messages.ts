@@ -73,6 +73,7 @@ export interface LoadMessage {
   readonly concurrencyMax: number;
   readonly timeoutMs: number | null;
   readonly stopGracePeriodMs: number;
+  /** Of tasks: where their ends are told. */
   readonly callbackUrl: string | null;
   /** Names and ids of the functions of the same deploy, for calls inside an app. */
   readonly functionIds: Readonly<Record<string, string>>;

@@ -110,7 +110,8 @@ export class InputContext {
   }
 
   get callbackUrl(): string | null {
-    return this.#facts.load.callbackUrl;
+    // A call answers its caller, and nobody else is told of it.
+    return this.#run.head.durable ? this.#facts.load.callbackUrl : null;
   }
 
   /** Seconds; null without one. */

@@ -9,6 +9,7 @@ type Ctx = {
   request: Request | undefined;
   taskId: string;
   attempt: number;
+  callbackUrl: string | null;
   timeout: number | null;
   deadline: Date | null;
   log: { info(m: string, f?: object): void };
@@ -178,6 +179,13 @@ test("the context tells the input's own facts, and the caller's request", async 
     header: "z",
     body: '{"a":1}',
   });
+});
+
+test("where its end is told is known to a task; a call answers its caller and is told nowhere", async () => {
+  const handler = callable((_: unknown, ctx: Ctx) => ctx.callbackUrl);
+  const { peer } = await readyWorker(moduleOf(handler), { callbackUrl: "https://example.com" });
+  expect(text(await peer.call(1, { durable: true }))).toBe("https://example.com");
+  expect(text(await peer.call(1))).toBe("null");
 });
 
 test("a raw body that is streamed is read through ctx.request, under flow control", async () => {

@@ -60,7 +60,7 @@ export interface Ctx<S = unknown, D = unknown> extends StartCtx<D> {
   readonly taskId: string;
   /** Counts from 1 with every time that the input is given to a worker, also where that is no fault of the handler's (a container that was stopped). */
   readonly attempt: number;
-  /** Where the end of the task is told; null: nowhere. */
+  /** Where the end of the task is told; null: nowhere, as for every call that somebody waits for. */
   readonly callbackUrl: string | null;
   /** Seconds that one attempt may take; null: no limit. */
   readonly timeout: number | null;

@@ -114,7 +114,7 @@ export interface CommonOptions {
   readonly keepResults?: Duration;
   /**
    * Where the end of every task is posted, whatever it ended with: by the server, signed (`verifyCallback` checks it), and
-   * again until it is taken. An http or https URL without user and password. Default: none.
+   * again until it is taken. A call that somebody waits for answers them and is posted nowhere. An http or https URL without user and password. Default: none.
    */
   readonly callbackUrl?: string;
   /** Whether callers need a token. Default true; false makes the function public. */
