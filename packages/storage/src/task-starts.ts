@@ -3,11 +3,13 @@ import type { StartRow } from "./task-operations.ts";
 import type { StorageThread } from "./storage-thread.ts";
 import type { TaskStart } from "./task-store.ts";
 
-/** For so long a start waits for its task's end: most tasks are over before, and need one change in place of two. */
+/** For so long a start waits for its task's end, and at most twice so long: most tasks are over before, and need one change in place of two. */
 const HELD_MS = 20;
 
 interface Held {
   readonly row: StartRow;
+  /** It was here when the timer fired last: at the next time it goes. */
+  hasWaited: boolean;
   /** On its way to disk. */
   isSent: boolean;
 }
@@ -61,7 +63,20 @@ export class TaskStarts {
   send(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const sent = [...this.#held.values()].filter((held) => !held.isSent);
+    this.#write([...this.#held.values()].filter((held) => !held.isSent));
+  }
+
+  /** Those that came since the last time stay: to send them too would leave their ends nothing to bring. */
+  #sendWaited(): void {
+    this.#timer = undefined;
+    const waiting = [...this.#held.values()].filter((held) => !held.isSent);
+    this.#write(waiting.filter((held) => held.hasWaited));
+    const others = waiting.filter((held) => !held.hasWaited);
+    for (const held of others) held.hasWaited = true;
+    if (others.length > 0) this.#startTimer();
+  }
+
+  #write(sent: readonly Held[]): void {
     if (sent.length === 0) return;
     for (const held of sent) held.isSent = true;
     this.#thread.call<"tasks.started">({ kind: "tasks.started", starts: sent.map(({ row }) => row) }).then(
@@ -79,8 +94,12 @@ export class TaskStarts {
   }
 
   #hold(row: StartRow): void {
-    this.#held.set(keyOf(row[0], row[1]), { row, isSent: false });
-    this.#timer ??= setTimeout(() => this.send(), HELD_MS).unref();
+    this.#held.set(keyOf(row[0], row[1]), { row, hasWaited: false, isSent: false });
+    this.#startTimer();
+  }
+
+  #startTimer(): void {
+    this.#timer ??= setTimeout(() => this.#sendWaited(), HELD_MS).unref();
   }
 }
 
