@@ -78,7 +78,7 @@ export function createSqliteTables(database: DatabaseSync, limits: HistoryLimits
         case "deployments.remove":
           return deployments.remove(operation.name);
         case "tasks.insert":
-          return tasks.insert(operation.rows, blobs, operation.large);
+          return tasks.insert(operation.ids, operation.rows, blobs, operation.large);
         case "tasks.knownKeys":
           return tasks.keys.known(operation.queue, operation.keys, operation.nowMs);
         case "tasks.ready":

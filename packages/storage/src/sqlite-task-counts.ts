@@ -18,9 +18,9 @@ export class TaskCounts {
     this.#queues = database.prepare("SELECT DISTINCT queue FROM task_counts WHERE n > 0 ORDER BY queue");
   }
 
-  move(queue: string, from: TaskStatus | null, to: TaskStatus | null): void {
-    if (from !== null && !isTaskOver(from)) this.#change(queue, from, -1);
-    if (to !== null && !isTaskOver(to)) this.#change(queue, to, 1);
+  move(queue: string, from: TaskStatus | null, to: TaskStatus | null, tasks = 1): void {
+    if (from !== null && !isTaskOver(from)) this.#change(queue, from, -tasks);
+    if (to !== null && !isTaskOver(to)) this.#change(queue, to, tasks);
   }
 
   /** To be called before the commit, or the release of a savepoint. */
@@ -48,7 +48,7 @@ export class TaskCounts {
     return this.#queues.all().map((row) => String(row["queue"]));
   }
 
-  #change(queue: string, status: TaskStatus, by: 1 | -1): void {
+  #change(queue: string, status: TaskStatus, by: number): void {
     let byStatus = this.#gathered.get(queue);
     if (!byStatus) this.#gathered.set(queue, (byStatus = new Map()));
     byStatus.set(status, (byStatus.get(status) ?? 0) + by);

@@ -68,9 +68,10 @@ export function createTaskStore({ ask, thread, starts, calls, large }: TaskStore
   return {
     async insert(tasks) {
       if (tasks.length === 0) return [];
-      const rows = tasks.map(toTaskRow);
+      const ids = tasks.map(({ id }) => id);
+      const rows = toTaskRows(tasks);
       const insertWith = async (inputs: readonly Uint8Array[], files?: readonly (LargeInput | null)[]): Promise<readonly InsertedTask[]> => {
-        const answers = await thread.call<"tasks.insert">({ kind: "tasks.insert", rows, ...(files && { large: files }) }, inputs);
+        const answers = await thread.call<"tasks.insert">({ kind: "tasks.insert", ids, rows, ...(files && { large: files }) }, inputs);
         return answers.map((answer, index) => toInsertedTask(tasks[index]!, answer));
       };
       return tasks.some(({ input }) => isLarge(input)) ? large.insert(tasks, insertWith) : insertWith(tasks.map(({ input }) => input));
@@ -166,9 +167,20 @@ export function createTaskStore({ ask, thread, starts, calls, large }: TaskStore
   };
 }
 
+/** One row where it is that of all of them, as it mostly is of what is put in one call. */
+function toTaskRows(tasks: readonly NewTask[]): TaskRow[] {
+  const first = tasks[0]!;
+  return tasks.every((task) => isAlike(task, first)) ? [toTaskRow(first)] : tasks.map(toTaskRow);
+}
+
+/** But for id and input. */
+function isAlike(task: NewTask, other: NewTask): boolean {
+  for (const name in task) if (task[name as keyof NewTask] !== other[name as keyof NewTask] && name !== "id" && name !== "input") return false;
+  return true;
+}
+
 function toTaskRow(task: NewTask): TaskRow {
   return [
-    task.id,
     task.queue,
     task.functionName,
     task.app,

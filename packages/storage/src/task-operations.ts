@@ -8,9 +8,12 @@ import type { CallRecord, NewTask, TaskFilter, TaskRecord, TaskSettlement, Waiti
  * costs more than what SQLite does with them.
  */
 export interface TaskOperations {
-  /** `blobs` are the inputs, one per row; empty for one that lies in a file. `large` says which do, where any does. */
+  /**
+   * `rows` has one row of which all are that differ in id and input alone, or one for each id. `blobs` are the inputs, one for each id; empty for one
+   * that lies in a file. `large` says which do, where any does.
+   */
   "tasks.insert": {
-    readonly asked: { readonly rows: readonly TaskRow[]; readonly large?: readonly (LargeInput | null)[] };
+    readonly asked: { readonly ids: readonly string[]; readonly rows: readonly TaskRow[]; readonly large?: readonly (LargeInput | null)[] };
     readonly answered: readonly InsertAnswer[];
   };
   "tasks.knownKeys": {
@@ -85,8 +88,8 @@ export interface LargeInput {
   readonly hash: string | null;
 }
 
+/** A new task but for its id and input. */
 export type TaskRow = readonly [
-  id: string,
   queue: string,
   functionName: string,
   app: string,
