@@ -58,15 +58,15 @@ test("a head start goes before others, and everybody has a turn", async () => {
 test("a backlog larger than what memory holds is run once each and in order, also while more come", async () => {
   at = await createQueues();
   const id = (n: number): string => `tk_${String(n).padStart(5, "0")}`;
-  for (let from = 0; from < 3_000; from += 500) await at.queues.put(Array.from({ length: 500 }, (_, i) => at.task(id(from + i))));
+  for (let from = 0; from < 6_000; from += 500) await at.queues.put(Array.from({ length: 500 }, (_, i) => at.task(id(from + i))));
   const version = at.version(1, { slots: 8 });
   at.queues.serve("work", version.runtime);
   await at.settle();
-  const more = at.queues.put(Array.from({ length: 500 }, (_, i) => at.task(id(3_000 + i))));
+  const more = at.queues.put(Array.from({ length: 500 }, (_, i) => at.task(id(6_000 + i))));
   await finishAll(version);
   await more;
   await finishAll(version);
-  expect(version.begun.map((one) => one.id)).toEqual(Array.from({ length: 3_500 }, (_, n) => id(n)));
+  expect(version.begun.map((one) => one.id)).toEqual(Array.from({ length: 6_500 }, (_, n) => id(n)));
   expect(at.queues.pending("work")).toBe(0);
 });
 
@@ -76,9 +76,9 @@ test("what has no room in memory while it is written is run all the same, also w
     ...store,
     ready: (...args) => (beforeCommit ? ((beforeCommit = false), Promise.resolve([])) : store.ready(...args)),
   }));
-  const version = at.version(1, { slots: 500 });
+  const version = at.version(1, { slots: 2_000 });
   at.queues.serve("work", version.runtime);
-  const ids = Array.from({ length: 1_100 }, (_, n) => `tk_${String(n).padStart(5, "0")}`);
+  const ids = Array.from({ length: 4_200 }, (_, n) => `tk_${String(n).padStart(5, "0")}`);
   await at.queues.put(ids.map((id) => at.task(id)));
   await finishAll(version);
   expect(beforeCommit).toBe(false);

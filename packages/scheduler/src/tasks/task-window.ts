@@ -7,7 +7,7 @@ export interface WindowLimits {
   readonly bytes: number;
 }
 
-const LIMITS: WindowLimits = { tasks: 1_024, bytes: 64 * 1024 * 1024 };
+const LIMITS: WindowLimits = { tasks: 4_096, bytes: 64 * 1024 * 1024 };
 const BEGINNING: QueuePosition = { rank: Number.MIN_SAFE_INTEGER, id: "" };
 
 /**
