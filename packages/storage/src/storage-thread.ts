@@ -72,8 +72,11 @@ const NO_BLOBS: readonly Uint8Array[] = Object.freeze([]);
 /** A message is a transaction, or part of one: more than this would make its first caller wait for its last. */
 const MAX_REQUESTS = 1_000;
 
-/** What nobody waits for goes with what somebody asks, and otherwise when so long has passed or so many have gathered. */
-const UNAWAITED = { ms: 5, requests: 128 };
+/**
+ * What nobody waits for goes with what somebody asks, and otherwise when so long has passed or so much has gathered: a commit
+ * for each few would cost more than what they write.
+ */
+const UNAWAITED = { ms: 10, requests: 512, bytes: 8 * 1024 * 1024 };
 
 /**
  * The main thread's end of the storage thread. What is asked in one turn of the event loop goes as one message: sending
@@ -87,6 +90,8 @@ export class StorageThread {
   readonly #file: string;
   /** Asked in this turn, and not sent yet; behind what nobody waits for. */
   #asked: Request[] = [];
+  /** Of its blobs. */
+  #askedBytes = 0;
   #sendsSoon = false;
   #timer: NodeJS.Timeout | undefined;
   /** In the order in which they were asked, which is that of the answers. */
@@ -142,8 +147,9 @@ export class StorageThread {
     return new Promise((resolve, reject) => {
       this.#pending.push({ resolve, reject });
       this.#asked.push({ operation, blobs });
+      for (const blob of blobs) this.#askedBytes += blob.length;
       if (this.#asked.length === MAX_REQUESTS) this.#send();
-      else if (awaited || this.#asked.length >= UNAWAITED.requests) this.#sendSoon();
+      else if (awaited || this.#asked.length >= UNAWAITED.requests || this.#askedBytes >= UNAWAITED.bytes) this.#sendSoon();
       else this.#timer ??= setTimeout(() => this.#send(), UNAWAITED.ms);
     });
   }
@@ -162,6 +168,7 @@ export class StorageThread {
     if (this.#asked.length === 0) return;
     const message = toMessage(this.#asked);
     this.#asked = [];
+    this.#askedBytes = 0;
     this.#worker.postMessage(message, [message.bytes.buffer as ArrayBuffer]);
   }
 
