@@ -202,10 +202,14 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
         continue;
       }
       came = true;
-      // What isn't known here is found by the read that `wake` begins, or by the one after it.
-      if (!this.#running.has(task.id)) this.#window.add(toWaiting(task));
+      if (!this.#running.has(task.id)) this.#add(toWaiting(task));
     }
     if (came) this.wake();
+  }
+
+  /** It is ready, and on disk. What isn't known here is found by the next read. */
+  #add(task: WaitingTask): void {
+    if (!this.#window.add(task)) this.#reader.found(task);
   }
 
   /** Something may be ready in the store after this position (null: anywhere). */
@@ -247,7 +251,8 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
 
   /** The next of a concurrency key has become ready at this position. */
   #fetch(position: QueuePosition): void {
-    if (!this.#window.knows(position) || this.holds(position.id)) return;
+    if (this.holds(position.id)) return;
+    if (!this.#window.knows(position)) return this.#reader.found(position);
     this.#unfolding++;
     void this.#reader.fetch(position).finally(() => this.#unfolded());
   }
@@ -378,7 +383,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     const waitedMs = attempt === 1 ? startedAtMs - task.createdAtMs : null;
     this.#options.observer.attemptEnded({ app: by.app, function: by.name, status, waitedMs, ranMs: endedAtMs - startedAtMs });
     if (event === "retry") this.#options.alarm(dueAtMs!);
-    if (event === "give-back" && !running.wasLeft) this.#window.add({ ...task, attempt, expiresAtMs: null });
+    if (event === "give-back" && !running.wasLeft) this.#add({ ...task, attempt, expiresAtMs: null });
     else if (isReady) this.knowOnlyTo(null);
     // As the store sees it: of one that was not due at that moment, `promote` tells.
     if (next && next.dueAtMs <= endedAtMs) this.#fetch(next);

@@ -28,7 +28,7 @@ export interface TaskReaderOwner {
  *
  * States: idle → reading, when the window is low → idle, with what was found; or, where the read failed, after a pause.
  * The store answers in the order in which it was asked, so what a read finds is no older than what the queue knew when
- * it asked. What becomes ready after that is told by `knowOnlyTo`, which bounds what the read may vouch for.
+ * it asked. What becomes ready after that is told by `knowOnlyTo` or `found`, which bound what the read may vouch for.
  */
 export class TaskReader {
   readonly #options: TaskReaderOptions;
@@ -55,6 +55,11 @@ export class TaskReader {
     if (!this.#reading) return;
     const isLower = !this.#lowered || (this.#lowered.to !== null && (position === null || comparePositions(position, this.#lowered.to) < 0));
     if (isLower) this.#lowered = { to: position };
+  }
+
+  /** One is ready there: a read that is under way may have been asked before it was. */
+  found(position: QueuePosition): void {
+    this.knowOnlyTo(toBefore(position));
   }
 
   /** Reads on where the window is low and the store knows more. */
@@ -85,10 +90,12 @@ export class TaskReader {
 
   /** Reads the one that has become ready at this position, where it belongs into the window: the next of a concurrency key. Never rejects. */
   async fetch(position: QueuePosition): Promise<void> {
-    const before = { rank: position.rank, id: position.id.slice(0, -1) };
+    const before = toBefore(position);
     const [task] = await this.#options.store.ready(this.#options.key, before, 1).catch(() => []);
     if (task?.id !== position.id) this.knowOnlyTo(before);
     else if (!this.#owner.isRunning(task.id)) this.#window.add(task);
     this.#owner.readEnded();
   }
 }
+
+const toBefore = ({ rank, id }: QueuePosition): QueuePosition => ({ rank, id: id.slice(0, -1) });

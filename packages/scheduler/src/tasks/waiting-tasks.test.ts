@@ -272,3 +272,28 @@ test("queues beyond a thousand are forgotten when they are empty, and what comes
   await at.settle();
   expect(version.running.map(({ id }) => id)).toEqual(["tk_again"]);
 });
+
+test("a read that is answered late does not hide what has become ready since it was asked", async () => {
+  const late: (() => void)[] = [];
+  at = await createQueues((store) => ({
+    ...store,
+    ready: async (...args) => {
+      const page = await store.ready(...args);
+      // There is nothing behind the first one yet: this answer waits.
+      if (page.length === 0) await new Promise<void>((go) => late.push(go));
+      return page;
+    },
+  }));
+  await at.queues.put([at.task("tk_1", { concurrencyKey: "k" }), at.task("tk_2", { concurrencyKey: "k" })]);
+  const { queues } = await at.restart();
+  const version = at.version(1, { slots: 2 });
+  queues.serve("work", version.runtime);
+  await at.settle();
+  expect(ids(version)).toEqual(["tk_1"]);
+  expect(late).toHaveLength(1);
+  version.running[0]!.succeed();
+  await at.settle();
+  for (const go of late) go();
+  await at.settle();
+  expect(ids(version)).toEqual(["tk_1", "tk_2"]);
+});

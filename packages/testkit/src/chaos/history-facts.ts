@@ -58,6 +58,7 @@ function wasKilled(facts: History, life: number): boolean {
 export function isRecorded(facts: HistoryFacts, task: KeptTask, execution: Execution): boolean {
   const attempt = task.attempts[execution.attempt - 1];
   const lastMs = attempt?.endedAtMs ?? Infinity;
-  const isOfIt = (each: Execution): boolean => each.attempt === execution.attempt && each.containerId === attempt?.containerId && each.startedAtMs <= lastMs;
-  return facts.executionsOf.get(task.id)?.findLast(isOfIt) === execution;
+  const ofIt = (facts.executionsOf.get(task.id) ?? []).filter((each) => each.attempt === execution.attempt && each.containerId === attempt?.containerId);
+  // The witness may hear late that one began, also after its container was killed: of one alone its time says nothing.
+  return (ofIt.findLast(({ startedAtMs }) => startedAtMs <= lastMs) ?? ofIt[0]) === execution;
 }
