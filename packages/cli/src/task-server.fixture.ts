@@ -7,6 +7,8 @@ export interface TaskServerData {
   readonly tasks?: readonly TaskDetail[];
   /** What is told to those who follow, before the stream ends. */
   readonly changes?: readonly TaskChange[];
+  /** How many a retry leaves as they are. */
+  readonly unserved?: number;
   /** What a task is when it is waited for. */
   readonly waited?: TaskDetail;
   /** Called where a task is waited for, which is not answered then. */
@@ -51,7 +53,11 @@ function answerTask(request: TaskRequest, id: string | undefined, verb: string |
   const tasks = data.tasks ?? [];
   if (id === undefined) return answerList(request);
   if (id === "events") return stream(response, "application/x-ndjson", data.changes ?? [], (change) => `${JSON.stringify(change)}\n`, data.followsForever);
-  if (method === "POST" && verb === undefined) return json(response, { changed: matching(tasks, body as TaskSelection).length });
+  if (method === "POST" && verb === undefined) {
+    const { status, ...rest } = body as { readonly status: string; readonly function?: string };
+    const found = matching(tasks, { ...rest, statuses: status.split(",") as TaskInfo["status"][] });
+    return json(response, { changed: found.length, ...(data.unserved === undefined ? {} : { unserved: data.unserved }) });
+  }
   const task = tasks.find((each) => each.id === id);
   if (!task) return problem(response, 404, "not_found", `No task has the id ${id}`);
   if (verb === "result") return void response.writeHead(200, { "content-type": CONTENT_TYPES.value }).end(encodeValue(data.result ?? task.result));

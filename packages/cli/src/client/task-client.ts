@@ -1,15 +1,4 @@
-import type {
-  LogLine,
-  PutTask,
-  PutTaskResult,
-  PutTasksResponse,
-  TaskChange,
-  TaskDetail,
-  TaskInfo,
-  TaskPage,
-  TaskSelection,
-  TaskStatus,
-} from "@samovar/protocol";
+import type { LogLine, PutTask, PutTaskResult, PutTasksResponse, TaskChange, TaskDetail, TaskInfo, TaskPage, TaskStatus } from "@samovar/protocol";
 import { CONTENT_TYPES, readServerEvents } from "@samovar/protocol";
 import type { HttpClient } from "./http-client.ts";
 import { readNdjson } from "./ndjson.ts";
@@ -26,6 +15,21 @@ export interface TaskQuery {
   readonly sinceMs?: number | undefined;
   readonly limit: number;
   readonly cursor?: string | null;
+}
+
+/** Which tasks a change is for. */
+export interface TaskChoice {
+  readonly function?: string;
+  readonly app?: string;
+  readonly statuses: readonly TaskStatus[];
+  /** Accepted at most so many milliseconds ago. */
+  readonly sinceMs?: number;
+}
+
+export interface ChangedTasks {
+  readonly changed: number;
+  /** How many of a retry stay as they are, because nobody serves them any more. */
+  readonly unserved?: number;
 }
 
 /** What of a function is called; a class has methods and parameters. */
@@ -94,11 +98,11 @@ export class TaskClient {
     return this.#http.json({ method: "POST", path: `${taskPath(id)}/${verb}`, signal });
   }
 
-  /** All that match; resolves to how many changed. */
-  async changeAll(verb: TaskVerb, selection: TaskSelection, signal?: AbortSignal): Promise<number> {
-    const path = `${API}/tasks/${verb}`;
-    const answer = await this.#http.json<{ changed: number }>({ method: "POST", path, body: JSON.stringify(selection), headers: JSON_BODY, signal });
-    return answer.changed;
+  /** All that match, in the words of the list: `since` goes by the server's clock, as there. */
+  changeAll(verb: TaskVerb, choice: TaskChoice, signal?: AbortSignal): Promise<ChangedTasks> {
+    const { sinceMs, statuses, ...rest } = choice;
+    const body = { ...rest, status: statuses.join(","), ...(sinceMs === undefined ? {} : { since: `${sinceMs}ms` }) };
+    return this.#http.json({ method: "POST", path: `${API}/tasks/${verb}`, body: JSON.stringify(body), headers: JSON_BODY, signal });
   }
 }
 

@@ -1,14 +1,14 @@
-import { SamovarError, isTaskOver, type TaskInfo, type TaskSelection } from "@samovar/protocol";
+import { SamovarError, isTaskOver, type TaskInfo } from "@samovar/protocol";
 import { ask } from "../ask.ts";
 import type { ControlClient } from "../client/control-client.ts";
-import type { TaskVerb } from "../client/task-client.ts";
+import type { TaskChoice, TaskVerb } from "../client/task-client.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import type { TaskChangeFlags } from "../flags.ts";
 import { renderError } from "../output/error-report.ts";
 import { formatDuration } from "../output/durations.ts";
 import { withServer } from "../server-link/with-server.ts";
 import { assertKnown } from "../tasks/known-names.ts";
-import { toSelection } from "../tasks/selection.ts";
+import { toChoice } from "../tasks/selection.ts";
 
 export interface TaskChangeOptions extends TaskChangeFlags {
   readonly ids: readonly string[];
@@ -23,7 +23,7 @@ export async function taskChange(context: CommandContext, verb: TaskVerb, option
     assertNoFilter(verb, options);
     return await withServer(context, (client, signal) => changeNamed(context, client, verb, options, signal));
   }
-  const selection = toSelection(verb, options, context.io.clock.now());
+  const choice = toChoice(verb, options);
   if (!options.yes && !context.io.isInteractive) {
     throw new SamovarError("invalid_request", `Nobody can be asked whether to ${verb} all tasks that match`, {
       fields: { fix: `Add --yes, and look first: \`samovar task list\` takes the same options` },
@@ -31,14 +31,21 @@ export async function taskChange(context: CommandContext, verb: TaskVerb, option
   }
   return await withServer(context, async (client, signal) => {
     const { screen } = context;
-    const isFree = options.yes || (await isAgreed(context, client, verb, selection, options, signal));
+    const isFree = options.yes || (await isAgreed(context, client, verb, choice, signal));
     if (isFree === false) {
       screen.note("Nothing was changed");
       return 1;
     }
-    const changed = isFree === null ? 0 : await client.tasks.changeAll(verb, selection, signal);
-    if (changed === 0) await assertKnown(client, options, signal);
-    screen.print(options.json ? `${JSON.stringify({ changed })}\n` : `${toTasks(changed)} ${changed === 1 ? "is" : "are"} ${PAST[verb]}\n`);
+    const answer = isFree === null ? { changed: 0 } : await client.tasks.changeAll(verb, choice, signal);
+    const { changed, unserved = 0 } = answer;
+    if (changed === 0 && unserved === 0) await assertKnown(client, options, signal);
+    if (unserved > 0)
+      screen.note(
+        screen.noteColors.yellow(
+          `${toTasks(unserved)} ${unserved === 1 ? "stays" : "stay"} as before, for nobody serves their functions any more: deploy or serve them again`,
+        ),
+      );
+    screen.print(options.json ? `${JSON.stringify(answer)}\n` : `${toTasks(changed)} ${changed === 1 ? "is" : "are"} ${PAST[verb]}\n`);
     return 0;
   });
 }
@@ -87,25 +94,15 @@ function describeUnchanged(verb: TaskVerb, task: TaskInfo): string {
 }
 
 /** The answer to `Cancel 12 tasks of transcribe at PENDING? [y/N]`; null where there is nothing to ask about. */
-async function isAgreed(
-  context: CommandContext,
-  client: ControlClient,
-  verb: TaskVerb,
-  selection: TaskSelection,
-  options: TaskChangeOptions,
-  signal: AbortSignal,
-): Promise<boolean | null> {
-  const page = await client.tasks.list(
-    { function: selection.function, app: selection.app, statuses: selection.statuses, delivery: "queued", sinceMs: options.since, limit: COUNTED },
-    signal,
-  );
+async function isAgreed(context: CommandContext, client: ControlClient, verb: TaskVerb, choice: TaskChoice, signal: AbortSignal): Promise<boolean | null> {
+  const page = await client.tasks.list({ ...choice, delivery: "queued", limit: COUNTED }, signal);
   if (page.tasks.length === 0) return null;
   const count = page.cursor === null ? toTasks(page.tasks.length) : `${page.tasks.length} tasks or more`;
   const of = [
-    selection.function === undefined ? "" : ` of ${selection.function}`,
-    selection.app === undefined ? "" : ` of the app ${selection.app}`,
-    ` at ${selection.statuses!.join(", ")}`,
-    options.since === undefined ? "" : `, accepted in the last ${formatDuration(options.since)}`,
+    choice.function === undefined ? "" : ` of ${choice.function}`,
+    choice.app === undefined ? "" : ` of the app ${choice.app}`,
+    ` at ${choice.statuses.join(", ")}`,
+    choice.sinceMs === undefined ? "" : `, accepted in the last ${formatDuration(choice.sinceMs)}`,
   ];
   return await ask(context, `${verb === "cancel" ? "Cancel" : "Queue once more"} ${count}${of.join("")}?`);
 }

@@ -1,4 +1,5 @@
-import { SamovarError, TASK_STATUSES, nextTaskStatus, type TaskSelection, type TaskStatus } from "@samovar/protocol";
+import { SamovarError, TASK_STATUSES, nextTaskStatus, type TaskStatus } from "@samovar/protocol";
+import type { TaskChoice } from "../client/task-client.ts";
 import type { TaskFilterFlags } from "../flags.ts";
 
 /** What a dead-letter view shows. */
@@ -8,7 +9,7 @@ export const UNFINISHED_STATUSES: readonly TaskStatus[] = ["PENDING", "RUNNING",
 export const toStatuses = (flags: TaskFilterFlags): readonly TaskStatus[] | undefined => (flags.failed ? FAILED_STATUSES : flags.status);
 
 /** Which tasks options name, for a change of all of them. Throws where they name none: everything is never meant by saying nothing. */
-export function toSelection(verb: "cancel" | "retry", flags: TaskFilterFlags, nowMs: number): TaskSelection {
+export function toChoice(verb: "cancel" | "retry", flags: TaskFilterFlags): TaskChoice {
   const { function: name, app, since } = flags;
   const statuses = toStatuses(flags);
   assertPossible(verb, statuses);
@@ -24,7 +25,7 @@ export function toSelection(verb: "cancel" | "retry", flags: TaskFilterFlags, no
     ...(app === undefined ? {} : { app }),
     // What was cancelled on purpose comes back only when it is asked for.
     statuses: statuses ?? (verb === "retry" ? FAILED_STATUSES : UNFINISHED_STATUSES),
-    ...(since === undefined ? {} : { createdAfterMs: nowMs - since }),
+    ...(since === undefined ? {} : { sinceMs: since }),
   };
 }
 
