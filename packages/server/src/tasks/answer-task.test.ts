@@ -24,6 +24,15 @@ test("what the handler threw is raised again as it was; what Samovar raised keep
   });
 });
 
+test("a result that is gone, and one of a call, which was never kept, are told apart", () => {
+  const gone = (durable: boolean): string => {
+    const outcome = outcomeOf(recordOf({ status: "COMPLETE", durable }));
+    return outcome?.kind === "failure" ? `${outcome.failure.error.code}: ${outcome.failure.error.message}` : "";
+  };
+  expect(gone(true)).toBe("not_found: The result of task tk_1 is no longer kept");
+  expect(gone(false)).toMatch(/^not_found: tk_1 was a call of resize, which was given its result/);
+});
+
 test("cancelled and expired tasks say so", () => {
   expect(outcomeOf(recordOf({ status: "CANCELLED" }))).toMatchObject({ failure: { error: { code: "cancelled" } } });
   expect(outcomeOf(recordOf({ status: "EXPIRED" }))).toMatchObject({ failure: { error: { code: "expired" } } });

@@ -13,7 +13,7 @@ export function outcomeOf(record: TaskRecord): TaskOutcome | null {
   const at = { containerId: last?.containerId || null, attempt: last?.number ?? 0 };
   if (record.status === "COMPLETE") {
     const { result } = record;
-    if (!result) return { kind: "failure", failure: { error: notKept(record.id), thrown: null, ...at } };
+    if (!result) return { kind: "failure", failure: { error: notKept(record), thrown: null, ...at } };
     const body = Buffer.from(result.bytes.buffer, result.bytes.byteOffset, result.bytes.byteLength);
     return { kind: "result", head: parseResultText(result.encoding), body };
   }
@@ -65,4 +65,10 @@ function toFailure(error: SerializedError): Pick<InputFailure, "error" | "thrown
   return { error: new SamovarError("handler_error", `${error.name}: ${error.message}`), thrown: error };
 }
 
-const notKept = (id: string): SamovarError => new SamovarError("not_found", `The result of task ${id} is no longer kept`);
+const notKept = ({ id, functionName, durable }: TaskRecord): SamovarError =>
+  new SamovarError(
+    "not_found",
+    durable
+      ? `The result of task ${id} is no longer kept`
+      : `${id} was a call of ${functionName}, which was given its result: of calls only their records are kept. Queue what is to be asked for later`,
+  );
