@@ -1,7 +1,8 @@
 import { toSerializedError } from "@samovar/protocol";
 import { parseServerConfig } from "./config.ts";
 import { createServerLog } from "./server-log.ts";
-import { startServer, type SamovarServer } from "./server.ts";
+import type { SamovarServer } from "./running-server.ts";
+import { startServer } from "./server.ts";
 
 /**
  * The server as a process of its own: reads its environment, tells whoever forked it `{ url, token }` or `{ error }`,

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { silentLogger, systemClock } from "@samovar/kit";
 import { createFakeDriver } from "@samovar/runtime";
 import { parseServerConfig } from "./config.ts";
-import { startServer, type SamovarServer } from "./server.ts";
+import type { SamovarServer } from "./running-server.ts";
+import { startServer } from "./server.ts";
 
 let home: string;
 let server: SamovarServer | null;

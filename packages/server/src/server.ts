@@ -1,7 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, rmSync } from "node:fs";
 import { flushCompileCache } from "node:module";
-import { createServer as createSocketServer, type Server as SocketServer } from "node:net";
 import { join } from "node:path";
 import { createAuthenticator, createExecUpgrade, createGateway, type Gateway } from "@samovar/gateway";
 import { disposeAll, systemClock, type Clock, type Logger } from "@samovar/kit";
@@ -35,6 +33,7 @@ import { AppMaker } from "./apps/app-maker.ts";
 import { Deployments } from "./deployments/deployments.ts";
 import { selectReturning, takeBack } from "./deployments/returning.ts";
 import { FunctionRegistry } from "./apps/function-registry.ts";
+import { RunningServer, type SamovarServer } from "./running-server.ts";
 import { Schedules } from "./schedules/schedules.ts";
 import { Sessions } from "./sessions/sessions.ts";
 import { settleLeftTasks } from "./tasks/left-tasks.ts";
@@ -43,6 +42,7 @@ import { TaskRetention } from "./tasks/task-retention.ts";
 import { Tasks } from "./tasks/tasks.ts";
 import { Tokens } from "./tokens/tokens.ts";
 import { SERVER_VERSION } from "./version.ts";
+import { closeWorkerSocket, listenForWorkers } from "./worker-socket.ts";
 
 export interface ServerOptions {
   readonly config: ServerConfig;
@@ -52,21 +52,8 @@ export interface ServerOptions {
   readonly createDriver?: (home: HomePaths, runnerFile: string) => Promise<RuntimeDriver>;
 }
 
-export interface SamovarServer {
-  readonly url: string;
-  readonly adminToken: string;
-  readonly info: ServerInfo;
-  /** No session is open: an embedded server that nobody waits for any more can end. */
-  readonly isLonely: boolean;
-  /** Graceful: inputs finish, stop hooks run. The second call ends it at once. */
-  shutdown(reason: StopReason): void;
-  /** Resolves when nothing of it is left; rejects with what went wrong on the way. */
-  readonly closed: Promise<void>;
-}
-
 /** An embedded server to which no session came ends by itself. */
 const EMBEDDED_LONELY_MS = 10_000;
-const MAX_DRAIN_MS = 300_000;
 /** What an earlier server left looks for one for 10 s, lets inputs finish for 10 s, and has 30 s for its stop hooks unless set. */
 const MAX_LEFT_MS = 45_000;
 
@@ -129,7 +116,7 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     // Workers of an earlier server come at once: nobody knows them until it is restored what is deployed.
     const restored = Promise.withResolvers<void>();
     const workerSocket = await listenForWorkers(home.workerSocket, hub, restored.promise);
-    undo.unshift(() => closeSocket(workerSocket, hub, home.workerSocket));
+    undo.unshift(() => closeWorkerSocket(workerSocket, hub, home.workerSocket));
 
     const registry = new FunctionRegistry();
     const logs = new LogStore(home.logs, logger);
@@ -338,81 +325,4 @@ async function startLocked(options: ServerOptions, clock: Clock, home: HomePaths
     await disposeAll(undo.slice(0, -1)).catch((cause: unknown) => logger.error({ error: String(cause) }, "A failed start could not be undone"));
     throw error;
   }
-}
-
-interface Running {
-  readonly url: string;
-  readonly adminToken: string;
-  readonly info: () => ServerInfo;
-  readonly isLonely: () => boolean;
-  readonly drain: (reason: StopReason, drainMs: number) => Promise<void>;
-  readonly finish: () => Promise<void>;
-}
-
-/** States: starting → running → draining → finishing → closed. `shutdown` moves it on; a second one ends the drain. */
-class RunningServer implements SamovarServer {
-  readonly #closed = Promise.withResolvers<void>();
-  #running: Running | null = null;
-  #draining = false;
-  #asked: StopReason | null = null;
-
-  begin(running: Running): void {
-    this.#running = running;
-    if (this.#asked) this.shutdown(this.#asked);
-  }
-
-  get url(): string {
-    return this.#running!.url;
-  }
-
-  get adminToken(): string {
-    return this.#running!.adminToken;
-  }
-
-  get info(): ServerInfo {
-    return this.#running!.info();
-  }
-
-  get isLonely(): boolean {
-    return this.#running!.isLonely();
-  }
-
-  get closed(): Promise<void> {
-    return this.#closed.promise;
-  }
-
-  shutdown(reason: StopReason): void {
-    this.#asked ??= reason;
-    const running = this.#running;
-    if (!running) return;
-    if (this.#draining) return void running.drain(reason, 0);
-    this.#draining = true;
-    running
-      .drain(reason, MAX_DRAIN_MS)
-      .then(() => running.finish())
-      .then(this.#closed.resolve, this.#closed.reject);
-  }
-}
-
-/** Whoever connects before `opened` waits. */
-async function listenForWorkers(path: string, hub: WorkerHub, opened: Promise<void>): Promise<SocketServer> {
-  // The home's lock is ours, so whatever stands there is left from a server that died.
-  rmSync(path, { force: true });
-  const server = createSocketServer((socket) => {
-    socket.on("error", () => socket.destroy());
-    void opened.then(() => hub.accept(socket));
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ path, backlog: 1_024 }, resolve);
-  });
-  // Containers that outlived their server are other users, and are not started anew for it. Others of this machine don't get this far.
-  chmodSync(path, 0o666);
-  return server;
-}
-
-function closeSocket(server: SocketServer, hub: WorkerHub, path: string): void {
-  server.close();
-  hub.dispose();
-  rmSync(path, { force: true });
 }
