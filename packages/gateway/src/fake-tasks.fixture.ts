@@ -356,5 +356,9 @@ export function createFakeCallbacks(asked: unknown[]): CallbackControl {
       asked.push(["retryCallback", id]);
       return { ...CALLBACK, id, state: "pending" };
     },
+    async retryFailed(filter) {
+      asked.push(["retryFailedCallbacks", filter]);
+      return 2;
+    },
   };
 }

@@ -37,9 +37,10 @@ import type { ScalingPatch } from "./options.ts";
  * | POST `/tasks/cancel`, `/tasks/retry` | `TaskSelection`, or the words of the list's query → `{ "changed": 12 }`; of a retry with `unserved`, where some were left out |
  * | GET `/schedules`, `/schedules/{name}` | `{ "schedules": ScheduleInfo[] }`, `ScheduleInfo` |
  * | POST `/schedules/{name}/run`, `/pause`, `/resume` | `{ "taskId" }`, 202; `ScheduleInfo` |
- * | GET `/callbacks` | `{ "callbacks": CallbackInfo[] }`, newest first; `?state=failed` |
+ * | GET `/callbacks` | `{ "callbacks": CallbackInfo[], "cursor" }`, newest first; `?state=failed`, `?app=`, `?limit=`, `?cursor=` |
  * | GET `/callbacks/secret` | `{ "secret": "whsec_…" }`: what callbacks of `?app=` are signed with |
  * | POST `/callbacks/{id}/retry` | `CallbackInfo`: once more, from the beginning |
+ * | POST `/callbacks/retry` | `{ "state": "failed", "app"?, "since"? }` → `{ "changed": 12 }` |
  * | POST `/backup` | `{ "to": "/absolute/file" }`, on the server's machine; 204 when it is there |
  * | GET, POST `/tokens`, DELETE `/tokens/{id}` | `{ "tokens": TokenInfo[] }`; `TokenRequest`, or with `expires` ("30d", or seconds) → `CreatedToken`; 204 |
  * | WebSocket `/containers/{id}/exec` | a program in a container: `exec.ts` has the messages |

@@ -69,10 +69,18 @@ export interface ScheduleControl {
 }
 
 export interface CallbackControl {
-  list(filter: { readonly state?: CallbackInfo["state"]; readonly app?: string; readonly limit: number }): Promise<readonly CallbackInfo[]>;
+  /** Newest first; `before`: the last one of the page before. */
+  list(filter: {
+    readonly state?: CallbackInfo["state"];
+    readonly app?: string;
+    readonly before?: string;
+    readonly limit: number;
+  }): Promise<readonly CallbackInfo[]>;
   get(id: string): Promise<CallbackInfo | undefined>;
   /** What callbacks of an app are signed with: `whsec_` and base64. */
   secret(app: string): string;
   /** Once more from the beginning. Rejects with `not_found`, or `conflict` where it hasn't failed for good. */
   retry(id: string): Promise<CallbackInfo>;
+  /** All that failed for good, of tasks that ended after that moment; resolves to how many are sent once more. */
+  retryFailed(filter: { readonly app?: string; readonly createdAfterMs?: number }): Promise<number>;
 }

@@ -18,6 +18,8 @@ export interface CallbackStore {
     readonly state?: CallbackInfo["state"];
     readonly app?: string;
     readonly taskId?: string;
+    /** The id of one: those that came before it. */
+    readonly before?: string;
     readonly limit: number;
   }): Promise<readonly CallbackInfo[]>;
   get(id: string): Promise<CallbackInfo | undefined>;

@@ -175,6 +175,8 @@ export function describeCallbacks(open: () => Promise<Opened>): void {
       expect(await found({ state: "pending", app: "images" })).toEqual(["tk_2", "tk_1"]);
       expect(await found({ taskId: "tk_1" })).toEqual(["tk_1"]);
       expect(await found({ app: "nobody" })).toEqual([]);
+      expect(await found({ before: third!.id })).toEqual(["tk_2", "tk_1"]);
+      expect(await found({ before: third!.id, state: "failed" })).toEqual([]);
     });
 
     test("thousands that are cancelled at once have one each", async () => {

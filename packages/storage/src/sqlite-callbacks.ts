@@ -80,7 +80,7 @@ export function createSqliteCallbacks(database: DatabaseSync, newId: IdSource = 
       return true;
     },
 
-    list({ state, app, taskId, limit }) {
+    list({ state, app, taskId, before, limit }) {
       const where: string[] = [];
       const values: SQLInputValue[] = [];
       const addCondition = (condition: string, value: SQLInputValue | undefined): void => {
@@ -93,6 +93,7 @@ export function createSqliteCallbacks(database: DatabaseSync, newId: IdSource = 
       else addCondition("state = ?", state);
       addCondition("app = ?", app);
       addCondition("task_id = ?", taskId);
+      addCondition("seq < (SELECT seq FROM callbacks WHERE id = ?)", before);
       const sql = `SELECT ${INFO} FROM callbacks ${where.length === 0 ? "" : `WHERE ${where.join(" AND ")}`} ORDER BY seq DESC LIMIT ?`;
       return database.prepare(sql).all(...values, limit) as unknown as CallbackInfo[];
     },

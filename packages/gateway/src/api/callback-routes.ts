@@ -3,6 +3,7 @@ import { SamovarError, show } from "@samovar/protocol";
 import { assertApp, mayTouch } from "../authenticator.ts";
 import { defineRoute, type ApiRoute } from "./api-route.ts";
 import { ANY, DEPLOY, id, json, limit } from "./route-parts.ts";
+import { moment, momentToMs, ofApp } from "./task-filter.ts";
 import { callbackInfo, callbackState } from "./task-schemas.ts";
 
 const app = z.string().min(1).max(100);
@@ -20,17 +21,25 @@ export const CALLBACK_ROUTES: readonly ApiRoute[] = [
       state: callbackState.optional(),
       app: app.optional(),
       limit: limit.optional().describe("At most so many, up to 1000. Default: 100"),
+      cursor: z.string().min(1).max(100).optional().describe("Of the page before"),
     }),
-    answer: { status: 200, description: "Those that the token may see", schema: z.strictObject({ callbacks: z.array(callbackInfo) }) },
+    answer: {
+      status: 200,
+      description: "Those that the token may see",
+      schema: z.strictObject({ callbacks: z.array(callbackInfo), cursor: z.string().nullable().describe("For the next page") }),
+    },
     async handle({ control }, { principal, query }) {
-      if (query.app !== undefined) assertApp(principal, query.app, "What is asked for");
-      const only = query.app ?? principal.app;
+      const most = query.limit ?? DEFAULT_LIMIT;
       const filter = {
-        limit: query.limit ?? DEFAULT_LIMIT,
+        // One more tells whether there are more.
+        limit: most + 1,
         ...(query.state === undefined ? {} : { state: query.state }),
-        ...(only === null ? {} : { app: only }),
+        ...ofApp(principal, query.app),
+        ...(query.cursor === undefined ? {} : { before: query.cursor }),
       };
-      return json({ callbacks: await control.callbacks.list(filter) });
+      const found = await control.callbacks.list(filter);
+      const callbacks = found.slice(0, most);
+      return json({ callbacks, cursor: found.length > most ? callbacks.at(-1)!.id : null });
     },
   }),
   defineRoute({
@@ -47,6 +56,24 @@ export const CALLBACK_ROUTES: readonly ApiRoute[] = [
       if (of === null) throw new SamovarError("invalid_request", "The query has no `app`: say whose callbacks, as in ?app=shop");
       assertApp(principal, of, "The secret");
       return json({ secret: control.callbacks.secret(of) });
+    },
+  }),
+  defineRoute({
+    method: "post",
+    path: "/callbacks/retry",
+    operationId: "retryCallbacks",
+    summary: "Send all callbacks once more that failed for good and match, from the beginning",
+    scopes: DEPLOY,
+    ofOneApp: true,
+    body: z.strictObject({
+      state: z.literal("failed").describe("No others can be sent once more"),
+      app: app.exactOptional(),
+      since: moment("since").exactOptional().describe('Of tasks that ended after: how long ago, such as "1h", or a date'),
+    }),
+    answer: { status: 200, description: "How many are sent", schema: z.strictObject({ changed: z.int().nonnegative() }) },
+    async handle({ control, clock }, { principal, body }) {
+      const filter = { ...ofApp(principal, body.app), ...(body.since && { createdAfterMs: momentToMs(body.since, clock.now()) }) };
+      return json({ changed: await control.callbacks.retryFailed(filter) });
     },
   }),
   defineRoute({

@@ -60,13 +60,33 @@ describe("callbacks", () => {
   test("are listed by state and app, of one app to its tokens", async () => {
     const { ask, asked } = await open();
     expect((await ask("", "GET", "/callbacks?state=failed&app=other&limit=3")).json).toMatchObject({ callbacks: [{ id: "cb_2" }] });
-    expect((await ask("caller", "GET", "/callbacks")).json).toEqual({ callbacks: [CALLBACK] });
+    expect((await ask("caller", "GET", "/callbacks")).json).toEqual({ callbacks: [CALLBACK], cursor: null });
     expect(asked).toEqual([
-      ["listCallbacks", { state: "failed", app: "other", limit: 3 }],
-      ["listCallbacks", { app: "app", limit: 100 }],
+      ["listCallbacks", { state: "failed", app: "other", limit: 4 }],
+      ["listCallbacks", { app: "app", limit: 101 }],
     ]);
     expect((await ask("caller", "GET", "/callbacks?app=other")).status).toBe(403);
     for (const query of ["state=lost", "limit=1001"]) expect((await ask("", "GET", `/callbacks?${query}`)).status).toBe(400);
+  });
+
+  test("are listed in pages", async () => {
+    const { ask, asked } = await open();
+    expect((await ask("", "GET", "/callbacks?limit=1&cursor=cb_9")).json).toMatchObject({ callbacks: [{ id: "cb_1" }], cursor: "cb_1" });
+    expect(asked).toEqual([["listCallbacks", { limit: 2, before: "cb_9" }]]);
+  });
+
+  test("that failed for good are sent once more together, of one app to its tokens", async () => {
+    const { ask, asked } = await open();
+    const retry = (token: string, body: unknown) => ask(token, "POST", "/callbacks/retry", body);
+    expect(await retry("deployer", { state: "failed" })).toMatchObject({ status: 200, json: { changed: 2 } });
+    await retry("", { state: "failed", app: "other", since: "2027-01-01T00:00:00Z" });
+    expect(asked).toEqual([
+      ["retryFailedCallbacks", { app: "app" }],
+      ["retryFailedCallbacks", { app: "other", createdAfterMs: Date.UTC(2027, 0, 1) }],
+    ]);
+    for (const body of [{}, { state: "pending" }, { state: "failed", since: "soon" }]) expect((await retry("", body)).status).toBe(400);
+    expect((await retry("deployer", { state: "failed", app: "other" })).status).toBe(403);
+    expect((await retry("caller", { state: "failed" })).status).toBe(403);
   });
 
   test("are sent once more by who may deploy; another app's are as none", async () => {

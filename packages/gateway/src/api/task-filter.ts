@@ -15,7 +15,7 @@ const statuses = z.string().transform((text, context): TaskStatus[] => {
 });
 
 /** A moment: so long ago, or a date. */
-const moment = (what: string) =>
+export const moment = (what: string) =>
   z.string().transform((text, context): Moment => {
     const ago = duration(what).safeParse(text);
     if (ago.success) return { agoMs: ago.data };
@@ -27,6 +27,8 @@ const moment = (what: string) =>
 
 /** So long before the server's own now, whatever the caller's clock says, or a date. */
 type Moment = { readonly agoMs: number } | { readonly atMs: number };
+
+export const momentToMs = (given: Moment, nowMs: number): number => ("atMs" in given ? given.atMs : nowMs - given.agoMs);
 
 const SINCE = 'Created after: how long ago, such as "1h", or a date';
 const UNTIL = "Created before";
@@ -78,13 +80,12 @@ type Given<T> = { readonly [K in keyof T]: T[K] | undefined };
 /** Of what this caller may ask for at all. */
 export function toSelection(principal: Principal, fields: Given<TaskFilterFields>, nowMs: number): TaskListing {
   const { app, status, since, until, ...rest } = fields;
-  const toMs = (given: Moment): number => ("atMs" in given ? given.atMs : nowMs - given.agoMs);
   const all = {
     ...rest,
     ...ofApp(principal, app),
     ...(status && { statuses: status }),
-    ...(since && { createdAfterMs: toMs(since) }),
-    ...(until && { createdBeforeMs: toMs(until) }),
+    ...(since && { createdAfterMs: momentToMs(since, nowMs) }),
+    ...(until && { createdBeforeMs: momentToMs(until, nowMs) }),
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

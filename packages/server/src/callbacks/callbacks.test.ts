@@ -128,6 +128,20 @@ describe("tries", () => {
     await expect(callbacks.retry("cb_9")).rejects.toMatchObject({ code: "not_found" });
   });
 
+  test("all that failed for good are sent once more, or those of one app or time", async () => {
+    const { callbacks, store, clock } = startCallbacks();
+    for (let i = 0; i < 1_100; i++) {
+      store.add(`cb_${i}`, "http://127.0.0.1:9", clock.now());
+      const row = store.rows.get(`cb_${i}`)!;
+      store.rows.set(row.id, { ...row, state: i === 7 ? "delivered" : "failed", app: i === 0 ? "other" : row.app, dueAtMs: null, createdAtMs: i });
+    }
+    const pending = (): number => [...store.rows.values()].filter(({ state }) => state === "pending").length;
+    expect([await callbacks.retryFailed({ createdAfterMs: 1_095 }), pending()]).toEqual([4, 4]);
+    expect([await callbacks.retryFailed({ app: "other" }), store.rows.get("cb_0")!.state]).toEqual([1, "pending"]);
+    expect([await callbacks.retryFailed({}), pending()]).toEqual([1_094, 1_099]);
+    expect(await callbacks.retryFailed({})).toBe(0);
+  });
+
   test("410 ends it at once", async () => {
     const receiver = await startReceiver((_, response) => void response.writeHead(410).end());
     const { callbacks, store, clock } = startCallbacks();

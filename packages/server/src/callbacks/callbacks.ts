@@ -44,6 +44,8 @@ export interface CallbacksOptions {
 
 /** Asked for beyond what is held. */
 const PAGE = 256;
+/** In one commit. */
+const RETRIED_AT_ONCE = 500;
 /** After the store has failed. */
 const STORE_PAUSE_MS = 5_000;
 
@@ -114,6 +116,21 @@ export class Callbacks implements CallbackControl {
     const kept = await store.get(id);
     if (!kept) throw new SamovarError("not_found", `There is no callback ${id}. \`GET /api/v1/callbacks\` lists those that are kept`);
     throw new SamovarError("conflict", `The callback ${id} is ${kept.state}: only one that failed for good can be sent once more`);
+  }
+
+  async retryFailed({ app, createdAfterMs = -Infinity }: Parameters<CallbackControl["retryFailed"]>[0]): Promise<number> {
+    const { store, clock } = this.#options;
+    let changed = 0;
+    for (let before: string | undefined; ;) {
+      const page = await store.list({ state: "failed", limit: RETRIED_AT_ONCE, ...(app !== undefined && { app }), ...(before !== undefined && { before }) });
+      const wanted = page.filter(({ createdAtMs }) => createdAtMs > createdAfterMs);
+      const revived = await Promise.all(wanted.map(({ id }) => store.revive(id, clock.now())));
+      // One whose task is no longer kept has nothing to tell.
+      changed += revived.filter((one) => one !== undefined).length;
+      this.wake();
+      before = page.at(-1)?.id;
+      if (page.length < RETRIED_AT_ONCE) return changed;
+    }
   }
 
   /** Gives up what is in flight; it is due again at the next start. Resolves when nothing of it runs. */

@@ -56,7 +56,15 @@ export class MemoryCallbackStore implements CallbackStore {
   async list(filter: Parameters<CallbackStore["list"]>[0]): Promise<readonly CallbackInfo[]> {
     const fits = (row: CallbackInfo): boolean =>
       (!filter.state || row.state === filter.state) && (!filter.app || row.app === filter.app) && (!filter.taskId || row.taskId === filter.taskId);
-    return [...this.rows.values()].filter(fits).toReversed().slice(0, filter.limit);
+    const all = [...this.rows.values()];
+    const earlier =
+      filter.before === undefined
+        ? all
+        : all.slice(
+            0,
+            all.findIndex(({ id }) => id === filter.before),
+          );
+    return earlier.filter(fits).toReversed().slice(0, filter.limit);
   }
 
   async get(id: string): Promise<CallbackInfo | undefined> {
