@@ -113,6 +113,12 @@ export interface TaskPutFlags extends WaitFlag, JsonFlag {
 export interface CallbackListFlags extends JsonFlag {
   readonly failed?: boolean;
   readonly app?: string;
+  readonly limit: number;
+}
+export interface CallbackRetryFlags extends JsonFlag {
+  readonly failed?: boolean;
+  readonly app?: string;
+  readonly yes?: boolean;
 }
 export interface RestoreFlags extends JsonFlag {
   readonly data?: string;

@@ -105,7 +105,11 @@ function answerSchedules({ response, data }: TaskRequest, name: string | undefin
 function answerCallbacks({ url, response, data }: TaskRequest, id: string | undefined, verb: string | undefined): void {
   const callbacks = data.callbacks ?? [];
   const state = url.searchParams.get("state");
-  if (id === undefined) return json(response, { callbacks: callbacks.filter((each) => state === null || each.state === state) });
+  if (id === undefined)
+    return json(response, {
+      callbacks: callbacks.filter((each) => state === null || each.state === state).slice(0, Number(url.searchParams.get("limit") ?? 100)),
+    });
+  if (id === "retry") return json(response, { changed: callbacks.filter((each) => each.state === "failed").length });
   if (id === "secret") return json(response, { secret: `whsec_${url.searchParams.get("app")}` });
   const callback = callbacks.find((each) => each.id === id);
   if (!callback) return problem(response, 404, "not_found", `No callback has the id ${id}`);

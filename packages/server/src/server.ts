@@ -3,7 +3,7 @@ import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import { createAuthenticator, createExecUpgrade, createGateway, type Gateway } from "@samovar/gateway";
 import { disposeAll, systemClock, type Clock, type Logger } from "@samovar/kit";
-import { createIdSource, type ServerInfo, type StopReason } from "@samovar/protocol";
+import { createIdSource, type ServerInfo } from "@samovar/protocol";
 import { keptRunner } from "@samovar/runner";
 import { createDriver, Gpus, type RuntimeDriver } from "@samovar/runtime";
 import { HostCapacity, TaskQueues, WorkerHub, type Container, type ContainerHost } from "@samovar/scheduler";

@@ -1,6 +1,9 @@
 import type { CallbackInfo } from "@samovar/protocol";
 import type { HttpClient } from "./http-client.ts";
-import { API, withQuery } from "./paths.ts";
+import { API, JSON_BODY, withQuery } from "./paths.ts";
+
+/** The server lists no more at a time. */
+export const MAX_CALLBACKS = 1_000;
 
 /** Callbacks of one server: `/api/v1/callbacks`. */
 export class CallbackClient {
@@ -12,16 +15,23 @@ export class CallbackClient {
 
   /** Newest first. */
   async list(
-    filter: { readonly state?: CallbackInfo["state"] | undefined; readonly app?: string | undefined },
+    filter: { readonly state?: CallbackInfo["state"] | undefined; readonly app?: string | undefined; readonly limit: number },
     signal?: AbortSignal,
   ): Promise<readonly CallbackInfo[]> {
-    const path = withQuery(`${API}/callbacks`, { state: filter.state, app: filter.app });
+    const path = withQuery(`${API}/callbacks`, { state: filter.state, app: filter.app, limit: String(filter.limit) });
     const answer = await this.#http.json<{ callbacks: CallbackInfo[] }>({ method: "GET", path, signal });
     return answer.callbacks;
   }
 
   retry(id: string, signal?: AbortSignal): Promise<CallbackInfo> {
     return this.#http.json({ method: "POST", path: `${API}/callbacks/${encodeURIComponent(id)}/retry`, signal });
+  }
+
+  /** All that failed for good, of one app or of all; resolves to how many. */
+  async retryFailed(app: string | undefined, signal?: AbortSignal): Promise<number> {
+    const body = JSON.stringify({ state: "failed", app });
+    const answer = await this.#http.json<{ changed: number }>({ method: "POST", path: `${API}/callbacks/retry`, body, headers: JSON_BODY, signal });
+    return answer.changed;
   }
 
   async secret(app: string, signal?: AbortSignal): Promise<string> {

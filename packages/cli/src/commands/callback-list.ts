@@ -1,4 +1,5 @@
 import type { CallbackInfo } from "@samovar/protocol";
+import { MAX_CALLBACKS } from "../client/callback-client.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import type { CallbackListFlags } from "../flags.ts";
 import type { Colors } from "../output/colors.ts";
@@ -9,10 +10,19 @@ import { withServer } from "../server-link/with-server.ts";
 export function callbackList(context: CommandContext, options: CallbackListFlags): Promise<ExitCode> {
   return withServer(context, async (client, signal) => {
     const { screen } = context;
-    const callbacks = await client.callbacks.list({ state: options.failed ? "failed" : undefined, app: options.app }, signal);
+    const { limit } = options;
+    // One more says whether there are more.
+    const found = await client.callbacks.list(
+      { state: options.failed ? "failed" : undefined, app: options.app, limit: Math.min(limit + 1, MAX_CALLBACKS) },
+      signal,
+    );
+    const callbacks = found.slice(0, limit);
     if (options.json) screen.print(`${JSON.stringify({ callbacks })}\n`);
-    else if (callbacks.length > 0) screen.print(renderCallbacks(callbacks, context.io.clock.now(), screen.colors));
-    else screen.note(options.failed ? "No callback failed for good" : "No callbacks: functions with the option callbackUrl have some");
+    else if (callbacks.length > 0) {
+      screen.print(renderCallbacks(callbacks, context.io.clock.now(), screen.colors));
+      if (found.length > limit) screen.note(screen.noteColors.dim(`There are more: --limit ${Math.min(limit * 2, MAX_CALLBACKS)} shows some of them`));
+      else if (found.length === MAX_CALLBACKS) screen.note(screen.noteColors.dim(`There may be more: the server shows the newest ${MAX_CALLBACKS}`));
+    } else screen.note(options.failed ? "No callback failed for good" : "No callbacks: functions with the option callbackUrl have some");
     return 0;
   });
 }

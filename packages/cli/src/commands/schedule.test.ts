@@ -127,8 +127,29 @@ test("callback list shows what arrived, and why others did not", async () => {
 test("callback list --failed asks for those alone", async () => {
   const { io, server } = await setUp({ callbacks: CALLBACKS });
   expect(await runCli(["callback", "list", "--failed", "--app", "models", "--json"], io)).toBe(0);
-  expect(server.requests).toEqual(["GET /api/v1/callbacks?state=failed&app=models"]);
+  expect(server.requests).toEqual(["GET /api/v1/callbacks?state=failed&app=models&limit=51"]);
   expect(JSON.parse(io.out())).toEqual({ callbacks: [CALLBACKS[1]] });
+});
+
+test("callback list says where there are more", async () => {
+  const { io } = await setUp({ callbacks: CALLBACKS });
+  expect(await runCli(["callback", "list", "--limit", "1"], io)).toBe(0);
+  expect(io.out()).not.toContain("cb_2");
+  expect(io.err()).toBe("There are more: --limit 2 shows some of them\n");
+});
+
+test("callback retry --failed sends all that failed; it asks at a terminal", async () => {
+  const all = await setUp({ callbacks: CALLBACKS });
+  expect(await runCli(["callback", "retry", "--failed", "--app", "models", "--yes"], all.io)).toBe(0);
+  expect(all.io.out()).toBe("1 callback is sent once more\n");
+  expect(all.server.requests).toEqual(["POST /api/v1/callbacks/retry"]);
+
+  const { io, server } = await setUp({ callbacks: CALLBACKS });
+  expect(await runCli(["callback", "retry", "--failed"], io)).toBe(1);
+  expect(io.err()).toMatch(/Nobody can be asked.*\n.*Add --yes/);
+  expect(await runCli(["callback", "retry"], io)).toBe(1);
+  expect(await runCli(["callback", "retry", "cb_2", "--failed"], io)).toBe(1);
+  expect(server.requests).toEqual([]);
 });
 
 test("callback retry says where it goes", async () => {

@@ -1,7 +1,9 @@
 import type { Command } from "commander";
-import type { CallbackListFlags, JsonFlag } from "../flags.ts";
+import { MAX_CALLBACKS } from "../client/callback-client.ts";
+import type { CallbackListFlags, CallbackRetryFlags } from "../flags.ts";
 import type { Choose } from "./invocation.ts";
 import { jsonOption } from "./options.ts";
+import { limitOption } from "./task-options.ts";
 
 /** What the server tells others when tasks end: callback list, retry, secret. */
 export function addCallbackCommands(program: Command, choose: Choose): void {
@@ -12,17 +14,21 @@ export function addCallbackCommands(program: Command, choose: Choose): void {
     .description("callbacks, newest first, and why those that failed did")
     .option("--failed", "only those that are no longer tried")
     .option("--app <name>", "only those of this app")
+    .addOption(limitOption(MAX_CALLBACKS))
     .addOption(jsonOption())
     .addHelpText("after", "\nExample:\n  samovar callback list --failed")
     .action((options: CallbackListFlags) => choose(async (context) => (await import("../commands/callback-list.ts")).callbackList(context, options)));
 
   callback
     .command("retry")
-    .description("send one that failed once more, from the beginning")
-    .argument("<id>", "the callback's id")
+    .description("send what failed once more, from the beginning: one, or all")
+    .argument("[id]", "the callback's id")
+    .option("--failed", "in place of an id, all that are no longer tried")
+    .option("--app <name>", "with --failed, only those of this app")
+    .option("-y, --yes", "don't ask before many are sent")
     .addOption(jsonOption())
-    .addHelpText("after", "\nExample:\n  samovar callback retry ID")
-    .action((id: string, options: JsonFlag) =>
+    .addHelpText("after", "\nExamples:\n  samovar callback retry ID\n  samovar callback retry --failed --app shop")
+    .action((id: string | undefined, options: CallbackRetryFlags) =>
       choose(async (context) => (await import("../commands/callback-retry.ts")).callbackRetry(context, { id, ...options })),
     );
 

@@ -19,8 +19,9 @@ export const failedOption = (): Option => new Option("--failed", "the same as --
 export const waitOption = (description = "wait until it is over, or for so long"): Option =>
   new Option("--wait [duration]", description).argParser(toDurationMs);
 
-export function limitOption(): Option {
-  return new Option("--limit <n>", "how many at most").default(50).argParser(toLimit);
+/** `most`: the server's own bound, where it has no pages. */
+export function limitOption(most = 999_999): Option {
+  return new Option("--limit <n>", "how many at most").default(50).argParser((text: string) => toLimit(text, most));
 }
 
 /** Below zero: others go first. */
@@ -46,9 +47,10 @@ function assertTerm(ms: number): number {
   return ms;
 }
 
-function toLimit(text: string): number {
+function toLimit(text: string, most: number): number {
   const limit = Number(text);
   if (!/^\d{1,6}$/.test(text) || limit === 0) throw new InvalidArgumentError("It has to be a whole number from 1.");
+  if (limit > most) throw new InvalidArgumentError(`It has to be at most ${most}.`);
   return limit;
 }
 
