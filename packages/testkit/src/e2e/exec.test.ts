@@ -93,7 +93,8 @@ for (const driver of ["process", "oci"] as const) {
       shell.resize({ columns: 120, rows: 40 });
       shell.type("until [ \"$(stty size)\" = '40 120' ]; do :; done; echo resi''zed\r");
       await shell.sees(/resized\r\nready> /);
-      shell.type("echo star''ted; sleep 600\r");
+      // Told by what is to be interrupted: before that, Ctrl-C would come to the shell alone.
+      shell.type("sh -c \"echo star''ted; exec sleep 600\"\r");
       await shell.sees(/started\r\n/);
       shell.type("\x03");
       await shell.sees(/ready> /);

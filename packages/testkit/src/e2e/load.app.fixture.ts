@@ -1,6 +1,9 @@
+import { APP_LIFELINE } from "./lifelines.fixture.ts";
+
 /** Functions that take or give much, and that call each other. */
 export const LOAD_APP = `
 import { context, endpoint, env, fn } from "samovar";
+${APP_LIFELINE}
 import { writeSync } from "node:fs";
 export const cold = endpoint({}, async (i) => ({ i, pid: process.pid }));
 export const count = endpoint({}, async (_input, ctx) => {
@@ -59,7 +62,7 @@ let running = 0;
 let most = 0;
 export const four = endpoint({ workers: 4, concurrency: 2, maxContainers: 1 }, async (_input, ctx) => {
   most = Math.max(most, ++running);
-  await new Promise((resolve) => setTimeout(resolve, 30));
+  await lifeline("four");
   running--;
   return { worker: ctx.workerIndex, most };
 });

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { CliProcess } from "./cli-process.fixture.ts";
 import { LOAD_APP } from "./load.app.fixture.ts";
-import { TestHome } from "./test-home.fixture.ts";
+import type { Lifeline } from "./lifelines.fixture.ts";
+import { TestHome, type Answer } from "./test-home.fixture.ts";
 
 let home: TestHome;
 let serve: CliProcess;
@@ -107,11 +108,18 @@ test("context() is the input's own, and env knows where it is", async () => {
 });
 
 test("four workers of a container take two inputs each, no more", async () => {
-  const answers = await Promise.all(Array.from({ length: 24 }, () => home.endpoint("four", 1)));
+  const call = (count: number): Promise<Answer[]> => Promise.all(Array.from({ length: count }, () => home.endpoint("four", 1)));
+  const take = (count: number): Promise<Lifeline[]> => Promise.all(Array.from({ length: count }, () => home.lifelines.next("four")));
+  const calls = call(24);
+  // All of them are busy then.
+  for (const input of await take(8)) input.go();
+  for (let left = 16; left > 0; left--) (await home.lifelines.next("four")).go();
+  const answers = await calls;
   expect(new Set(answers.map((answer) => answer.headers.get("x-samovar-container-id"))).size).toBe(1);
   expect(answers.every((answer) => answer.status === 200 && answer.json.most <= 2)).toBe(true);
-  const again = await Promise.all(Array.from({ length: 8 }, () => home.endpoint("four", 1)));
-  expect(again.map((answer) => answer.json.worker).sort()).toEqual([0, 0, 1, 1, 2, 2, 3, 3]);
+  const again = call(8);
+  for (const input of await take(8)) input.go();
+  expect((await again).map((answer) => answer.json.worker).sort()).toEqual([0, 0, 1, 1, 2, 2, 3, 3]);
 });
 
 test("main maps over a thousand inputs from this machine", async () => {
