@@ -39,13 +39,14 @@ export class LargeFiles {
 
   /** Rejects with a `LostFileError`, or with what passes (no descriptors, no memory). */
   async read(name: string): Promise<Uint8Array> {
-    const file = path.join(this.#folder, name);
-    const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") throw new LostFileError(`${file} is gone, put it back from a copy of its folder: ${error.message}`, { cause: error });
-      throw new SamovarError("storage_failed", `${file} can't be read: ${error.message}`, { cause: error });
+    // In messages for whoever asks: not where the home is.
+    const shown = path.join(path.basename(path.dirname(this.#folder)), path.basename(this.#folder), name);
+    const bytes = await readFile(path.join(this.#folder, name)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") throw new LostFileError(`${shown} is gone: put it back from a copy of the home`, { cause: error });
+      throw new SamovarError("storage_failed", `${shown} can't be read: ${error.code ?? error.message}`, { cause: error });
     });
     const size = toLargeSize(name);
-    if (bytes.length !== size) throw new LostFileError(`${file} is damaged, put it back from a copy of its folder: it has ${bytes.length} bytes of ${size}`);
+    if (bytes.length !== size) throw new LostFileError(`${shown} is damaged, put it back from a copy of the home: it has ${bytes.length} bytes of ${size}`);
     return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 

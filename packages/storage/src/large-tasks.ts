@@ -79,9 +79,15 @@ export class LargeTasks {
     await Promise.all(files.filter((file) => file !== null && !inputs.has(file)).map((file) => read(file!)));
   }
 
-  async readRecord(record: TaskRecord, inputFile: string | null, resultFile: string | null): Promise<TaskRecord> {
-    const [input, bytes] = await Promise.all([inputFile && this.#files.read(inputFile), resultFile && this.#files.read(resultFile)]);
-    return { ...record, input: input || record.input, result: record.result && bytes ? { ...record.result, bytes } : record.result };
+  /** With the result that lies in this file, or why it is lost. */
+  async withResult(record: TaskRecord, file: string): Promise<TaskRecord> {
+    if (!record.result) return record;
+    try {
+      return { ...record, result: { ...record.result, bytes: await this.#files.read(file) } };
+    } catch (error) {
+      if (!LostFileError.is(error)) throw error;
+      return { ...record, result: null, lostResult: error.message };
+    }
   }
 
   remove(files: readonly string[]): Promise<void> {

@@ -62,17 +62,18 @@ export function createTaskQueries(database: DatabaseSync, search: TaskSearch, ca
       const row = byId.get(id);
       if (!row) {
         const call = calls.get(id);
-        return call && { task: call, inputFile: null, resultFile: null };
+        return call && { task: call, resultFile: null };
       }
       const seq = row["seq"]!;
       const kept = result.get(seq);
       const asked = input.get(seq)!;
       const task = {
         ...toStored(row),
-        input: asked["input"] as Uint8Array,
+        // One in a file nobody asks for.
+        input: asked["file"] === null ? (asked["input"] as Uint8Array) : null,
         result: kept ? { encoding: String(kept["encoding"]), bytes: kept["result"] as Uint8Array } : null,
       };
-      return { task, inputFile: asked["file"] as string | null, resultFile: (kept?.["file"] as string | undefined) ?? null };
+      return { task, resultFile: (kept?.["file"] as string | undefined) ?? null };
     },
 
     files: (): string[] => files.all().map((row) => String(row["file"])),

@@ -120,11 +120,11 @@ export function createTaskStore({ ask, thread, starts, calls, large }: TaskStore
     async get(id) {
       const stored = await find(id);
       if (!stored) return undefined;
-      const { inputFile, resultFile } = stored;
+      const { resultFile } = stored;
       const record = toTaskRecord(stored.task);
-      if (inputFile === null && resultFile === null) return record;
+      if (resultFile === null) return record;
       try {
-        return await large.readRecord(record, inputFile, resultFile);
+        return await large.withResult(record, resultFile);
       } catch (error) {
         // Its files go after it: it may have been removed in between.
         if ((await ask<"tasks.get">({ kind: "tasks.get", id })) === undefined) return undefined;

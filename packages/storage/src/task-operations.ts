@@ -49,7 +49,7 @@ export interface TaskOperations {
   };
   "tasks.get": {
     readonly asked: { readonly id: string };
-    readonly answered: { readonly task: StoredTask; readonly inputFile: string | null; readonly resultFile: string | null } | undefined;
+    readonly answered: { readonly task: StoredTask; readonly resultFile: string | null } | undefined;
   };
   /** The names of all files that are in use. */
   "tasks.files": { readonly asked: object; readonly answered: readonly string[] };

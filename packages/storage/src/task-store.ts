@@ -245,6 +245,8 @@ export interface TaskRecord extends Omit<NewTask, "input" | "idempotencyMs"> {
   readonly result: { readonly encoding: string; readonly bytes: Uint8Array } | null;
   /** Of its last attempt, where that failed: at ERROR, TIMEOUT and RETRY. */
   readonly error: SerializedError | null;
-  /** Of `get`: null in lists. */
+  /** Its result is gone or damaged, and why: `result` is null. */
+  readonly lostResult?: string;
+  /** Of `get`: null in lists, and where it is so large that it lies in a file. */
   readonly input: Uint8Array | null;
 }

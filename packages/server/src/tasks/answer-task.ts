@@ -12,7 +12,12 @@ export function outcomeOf(record: TaskRecord): TaskOutcome | null {
   const last = record.attempts.at(-1);
   const at = { containerId: last?.containerId || null, attempt: last?.number ?? 0 };
   if (record.status === "COMPLETE") {
-    const { result } = record;
+    const { result, lostResult } = record;
+    if (lostResult !== undefined)
+      return {
+        kind: "failure",
+        failure: { error: new SamovarError("storage_failed", `The result of task ${record.id} is lost: ${lostResult}`), thrown: null, ...at },
+      };
     if (!result) return { kind: "failure", failure: { error: notKept(record), thrown: null, ...at } };
     const body = Buffer.from(result.bytes.buffer, result.bytes.byteOffset, result.bytes.byteLength);
     return { kind: "result", head: parseResultText(result.encoding), body };
