@@ -179,6 +179,8 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     } catch (error) {
       for (const { id } of tasks) if (!this.#drop(id)) this.#pending--;
       throw error;
+    } finally {
+      this.#options.emptied();
     }
   }
 
@@ -242,6 +244,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     this.wake();
     // Its containers waited for what might come.
     if (this.#window.size === 0) this.#pool?.sourceChanged();
+    this.#options.emptied();
   }
 
   #failUnstarted(running: RunningTask, error: SamovarError): void {
@@ -391,7 +394,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     // Who began to listen after its start hears of that now.
     this.#tell(task.id, by, status, attempt, running.start ? { ...told, started: running.start } : told);
     this.wake();
-    if (this.#running.size === 0) this.#options.emptied();
+    this.#options.emptied();
   }
 
   // --- and are changed from outside
@@ -418,6 +421,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
     // They may be ready themselves, or others of their keys.
     this.knowOnlyTo(null);
     this.wake();
+    this.#options.emptied();
   }
 
   /** Takes it out of memory, wherever it is. True where it ran. */

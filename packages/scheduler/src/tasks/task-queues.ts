@@ -101,11 +101,13 @@ export class TaskQueues {
     this.rest(base);
     // Who was let in before that may be at it still, and would come to the store behind what it is asked now.
     if (this.#writing.size > 0) await Promise.allSettled(this.#writing);
-    for (const queue of this.#of(base)) {
+    // All in one turn: what is put from now on is none of it.
+    const cancelled = this.#of(base).map(async (queue) => {
       await this.change("cancel", { queue: queue.key });
       // Unless somebody serves it again.
       if (!this.#targets.has(base)) this.#queues.delete(queue.key);
-    }
+    });
+    await Promise.all(cancelled);
   }
 
   /** Tasks that wait, those not yet due included. */

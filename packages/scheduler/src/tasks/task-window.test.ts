@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import type { WaitingTask } from "@samovar/storage";
 import { expect, test } from "vitest";
 import { TaskWindow } from "./task-window.ts";
@@ -25,4 +27,18 @@ test("one that small inputs fill has as many as are enough", () => {
   while (window.take());
   window.fill(tasks([5, 6, 7], 1), () => false);
   expect([window.isLow(3), window.isLow(4)]).toEqual([false, true]);
+});
+
+test("what was taken is not kept: the window holds no input but of those that are in it", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const window = new TaskWindow({ isNew: true });
+  const taken: WeakRef<WaitingTask>[] = [];
+  for (let rank = 0; rank < 50; rank++) window.add(waiting(rank, 1_000));
+  for (let i = 0; i < 40; i++) taken.push(new WeakRef(window.take()!));
+  // What was looked at in this turn of the event loop stays for it.
+  await new Promise(setImmediate);
+  collect();
+  expect(taken.filter((each) => each.deref() !== undefined)).toEqual([]);
+  expect(window.size).toBe(10);
 });

@@ -20,7 +20,8 @@ const BEGINNING: QueuePosition = { rank: Number.MIN_SAFE_INTEGER, id: "" };
 export class TaskWindow {
   readonly #limits: WindowLimits;
   readonly #byId = new Map<string, WaitingTask>();
-  #tasks: WaitingTask[] = [];
+  /** Empty before `#head`: what was taken is not kept here. */
+  #tasks: (WaitingTask | undefined)[] = [];
   #head = 0;
   #bytes = 0;
   #knownTo: QueuePosition | null;
@@ -93,7 +94,7 @@ export class TaskWindow {
   take(): WaitingTask | undefined {
     const task = this.#tasks[this.#head];
     if (!task) return undefined;
-    this.#head++;
+    this.#tasks[this.#head++] = undefined;
     if (this.#head === this.#tasks.length || this.#head >= this.#limits.tasks) {
       this.#tasks = this.#tasks.slice(this.#head);
       this.#head = 0;

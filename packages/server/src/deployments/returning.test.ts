@@ -27,7 +27,7 @@ test.each<[string, LivingContainer, boolean]>([
   ["so do those that were draining, for what they hold", container("ct_1", "fn_page_2", { state: "draining" }), true],
   ["not those that were stopping", container("ct_1", "fn_page_2", { state: "stopping" }), false],
   ["not where nothing is kept to know them by", { ...container("ct_1", "fn_page_2"), facts: null }, false],
-  ["not those of a deployment that is stopped", container("ct_1", "fn_off_2"), false],
+  ["those of a deployment that is stopped, which drain", container("ct_1", "fn_off_2"), true],
   ["not those of one that can't be served", container("ct_1", "fn_torn_1"), false],
   ["not those of a session, or of what was deleted", container("ct_1", "fn_other"), false],
 ])("%s", (_, left, comes) => {

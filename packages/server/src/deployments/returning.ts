@@ -6,8 +6,8 @@ import type { FunctionRegistry } from "../apps/function-registry.ts";
 const COMES_BACK: ReadonlySet<string> = new Set(["ready", "returning", "draining"]);
 
 /**
- * Which containers of an earlier server are awaited: those that had been ready to serve a version that is served again. What was
- * starting or stopping, and what belonged to a session, ends by itself.
+ * Which containers of an earlier server are awaited: those that had been ready to serve a version that is deployed. Of a deployment that
+ * is stopped they go on draining. What was starting or stopping, and what belonged to a session, ends by itself.
  */
 export function selectReturning(
   living: readonly LivingContainer[],
@@ -17,9 +17,9 @@ export function selectReturning(
 ): LeftContainer[] {
   const isOf = (version: VersionRecord, name: string): boolean => version.name.toLowerCase() === name.toLowerCase();
   const served = new Set(
-    deployments.flatMap(({ name, state, activeVersion }) => {
+    deployments.flatMap(({ name, activeVersion }) => {
       const own = versions.filter((version) => isOf(version, name));
-      return state === "active" && own.some(({ version }) => version === activeVersion) ? own.map(({ functionId }) => functionId) : [];
+      return own.some(({ version }) => version === activeVersion) ? own.map(({ functionId }) => functionId) : [];
     }),
   );
   return living.flatMap(({ info, facts }) =>

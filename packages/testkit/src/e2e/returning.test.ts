@@ -57,6 +57,21 @@ async function deployed(context: TestContext, driver: string): Promise<{ home: T
   return { home, tasks: TestTasks.of(home), restart: async () => void (await up()) };
 }
 
+test("a task of a deployment that was stopped goes on where its server is killed: its container drains", async (context) => {
+  const { home, tasks, restart } = await deployed(context, "process");
+  const [id] = await tasks.put("held", { input: "last" });
+  const running = await home.lifelines.next("held last 1");
+  await home.ok(["deployment", "stop", "held"]);
+  await recorded(home);
+  await kill(home);
+  await restart();
+  expect(await tasks.get(id!)).toMatchObject({ status: "RUNNING", attempts: [{ number: 1 }] });
+  running.go();
+  expect(await tasks.over(id!)).toMatchObject({ status: "COMPLETE", result: { attempt: 1 }, attempts: [{ number: 1 }] });
+  expect(await idsOf(home, "held")).toHaveLength(1);
+  await down(home);
+});
+
 test("a handler's own client waits for the server, and its attempt doesn't fail", async (context) => {
   const { home, tasks } = await deployed(context, "process");
   const { port } = new URL(home.server.url);
