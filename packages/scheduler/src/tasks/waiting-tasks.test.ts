@@ -47,14 +47,15 @@ test("a put that is still writing its large input when its queue is abandoned is
 
 test("what is put while its queue is being abandoned, and served again, stays in it", async () => {
   at = await createQueues();
-  await at.queues.put([at.task("tk_1")]);
+  const ofB = { queue: 'work["b"]', parameters: '["b"]' };
+  await Promise.all([at.queues.put([at.task("tk_1")]), at.queues.put([at.task("tk_3", ofB)])]);
   const abandoned = at.queues.abandon("work");
   const version = at.version(1, { slots: 0 });
   at.queues.serve("work", version.runtime);
-  await at.queues.put([at.task("tk_2")]);
+  await Promise.all([at.queues.put([at.task("tk_2")]), at.queues.put([at.task("tk_4", ofB)])]);
   await abandoned;
-  expect([at.queues.pending("work"), at.queues.find("work")?.holds("tk_2")]).toEqual([1, true]);
-  expect([(await at.storage.tasks.get("tk_1"))?.status, (await at.storage.tasks.get("tk_2"))?.status]).toEqual(["CANCELLED", "PENDING"]);
+  expect([at.queues.pending("work"), at.queues.find("work")?.holds("tk_2")]).toEqual([2, true]);
+  expect(await Promise.all(["tk_1", "tk_2", "tk_3", "tk_4"].map(status))).toEqual(["CANCELLED", "PENDING", "CANCELLED", "PENDING"]);
 });
 
 describe("a delayed task behind another of its concurrency key", () => {
