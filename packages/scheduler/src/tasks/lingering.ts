@@ -30,7 +30,8 @@ export class Lingering {
 
   /** Its task has no more use for it. */
   add(running: RunningTask): void {
-    if (running.isReleased) return;
+    // Cancelled while its settlement is on its way: it is here already.
+    if (running.isReleased || this.#byLine.get(toLine(running.task)) === running) return;
     this.#byLine.set(toLine(running.task), running);
     const cancelTimer = this.#clock.after(LINGER_MS, () => this.#letGo(running));
     running.whenReleased(() => {
