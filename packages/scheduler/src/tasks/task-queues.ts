@@ -32,8 +32,8 @@ export class TaskQueues {
   readonly #options: TaskQueuesOptions;
   readonly #queues = new Map<string, TaskQueue>();
   readonly #targets = new Map<string, FunctionRuntime>();
-  /** Puts of inputs that the store writes elsewhere first. */
-  readonly #writing = new Set<Promise<unknown>>();
+  /** Puts of inputs that the store writes elsewhere first, by their bases. */
+  readonly #writing = new Map<Promise<unknown>, string>();
   #alarmAtMs = Infinity;
   #cancelAlarm: () => void = () => {};
   /** A queue that isn't here may have been, and what is in the store is asked for. */
@@ -100,7 +100,10 @@ export class TaskQueues {
   async abandon(base: string): Promise<void> {
     this.rest(base);
     // Who was let in before that may be at it still, and would come to the store behind what it is asked now.
-    if (this.#writing.size > 0) await Promise.allSettled(this.#writing);
+    const writing = [...this.#writing].filter(([, of]) => of === base).map(([put]) => put);
+    if (writing.length > 0) await Promise.allSettled(writing);
+    // Somebody serves it again: what is there by now is for that one.
+    if (this.#targets.has(base)) return;
     // All in one turn: what is put from now on is none of it.
     const cancelled = this.#of(base).map(async (queue) => {
       await this.change("cancel", { queue: queue.key });
@@ -119,10 +122,11 @@ export class TaskQueues {
 
   /** Resolves when they are on disk; rejects and none is. All of one queue. */
   put(tasks: readonly NewTask[]): Promise<readonly InsertedTask[]> {
-    const put = this.#queue(tasks[0]!.queue, !this.#hasForgotten).put(tasks);
+    const queue = this.#queue(tasks[0]!.queue, !this.#hasForgotten);
+    const put = queue.put(tasks);
     if (tasks.some(({ input }) => input.length > INLINE_BODY_BYTES)) {
       const written: Promise<unknown> = put.catch(() => {}).finally(() => this.#writing.delete(written));
-      this.#writing.add(written);
+      this.#writing.set(written, queue.name.base);
     }
     return put;
   }
@@ -165,7 +169,7 @@ export class TaskQueues {
     const { store, clock, logger, random, observer } = this.#options;
     const alarm = (atMs: number): void => this.#alarm(atMs);
     const emptied = (): void => {
-      if (this.#queues.size > MANY && queue.isEmpty) this.#forget(queue);
+      if (this.#queues.size > MANY && queue.isEmpty && this.#queues.get(key) === queue) this.#forget(queue);
     };
     const queue = new TaskQueue({ key, isNew, store, changes: this.changes, clock, logger, random, alarm, emptied, observer });
     this.#queues.set(key, queue);

@@ -306,3 +306,26 @@ test("a read that is answered late does not hide what has become ready since it 
   await at.settle();
   expect(ids(version)).toEqual(["tk_1", "tk_2"]);
 });
+
+test("a queue that was abandoned forgets nothing of the one that came after it", async () => {
+  let fails = false;
+  at = await createQueues((store) => ({
+    ...store,
+    ready: (...args) => (fails && args[0] === "work[0]" ? Promise.reject(new SamovarError("storage_failed", "Too many open files")) : store.ready(...args)),
+  }));
+  at.queues.serve("other", at.version(9, { slots: 0 }).runtime);
+  await Promise.all(Array.from({ length: 1_100 }, (_, n) => at.queues.put([at.task(`other_${n}`, { queue: `other[${n}]` })])));
+  at.queues.serve("work", at.version(1, { slots: 0 }).runtime);
+  await at.queues.put([at.task("tk_0", { queue: "work[0]" })]);
+  fails = true;
+  at.queues.find("work[0]")!.lookAgain();
+  await at.settle();
+  await at.queues.abandon("work");
+  fails = false;
+  at.queues.serve("work", at.version(2, { slots: 0 }).runtime);
+  await at.queues.put([at.task("tk_1", { queue: "work[0]" })]);
+  const after = at.queues.find("work[0]");
+  at.clock.advance(30_000);
+  await at.settle();
+  expect(at.queues.find("work[0]")).toBe(after);
+});
