@@ -11,7 +11,7 @@ import { parseQueueName, type QueueName } from "./queue-name.ts";
 import { toResultText } from "./result-head.ts";
 import { RunningTask, type RunningTaskOwner } from "./running-task.ts";
 import type { TaskChanges, TaskEvent } from "./task-changes.ts";
-import { TaskReader } from "./task-reader.ts";
+import { STORE_AGAIN_MS, TaskReader } from "./task-reader.ts";
 import { TaskWindow } from "./task-window.ts";
 
 export interface TaskQueueOptions {
@@ -47,9 +47,6 @@ export interface AttemptEnd {
   readonly waitedMs: number | null;
   readonly ranMs: number;
 }
-
-/** A settlement that could not be written is tried again: the work is done, and would else be done twice. */
-const SETTLE_AGAIN_MS = { first: 250, most: 30_000 };
 
 /**
  * The tasks of one queue: which of them wait in memory, which run. The store is the truth about what is accepted and
@@ -353,7 +350,7 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
       endedAtMs: this.#options.clock.now(),
       ...outcome,
     };
-    this.#write(running, settlement, told, SETTLE_AGAIN_MS.first);
+    this.#write(running, settlement, told, STORE_AGAIN_MS.first);
   }
 
   #write(running: RunningTask, settlement: TaskSettlement, told: Partial<TaskEvent>, againMs: number): void {
@@ -364,7 +361,8 @@ export class TaskQueue implements InputSource, RunningTaskOwner {
       (settled) => this.#settled(running, settlement, settled, told),
       (error: unknown) => {
         logger.error({ task: settlement.id, error: String(error) }, "The end of a task could not be written: tried again");
-        clock.after(againMs, () => this.#write(running, settlement, told, Math.min(againMs * 2, SETTLE_AGAIN_MS.most)));
+        // The work is done, and would else be done twice.
+        clock.after(againMs, () => this.#write(running, settlement, told, Math.min(againMs * 2, STORE_AGAIN_MS.most)));
       },
     );
   }

@@ -5,8 +5,8 @@ import { comparePositions, type TaskWindow } from "./task-window.ts";
 /** Below it more are read, and how many at a time: a read waits behind the ends of tasks, and what is here has to last for that long. Together no more than a window holds. */
 const LOW = 512;
 const READ = 512;
-/** A read that failed is tried again. */
-const AGAIN_MS = { first: 250, most: 30_000 };
+/** What the store could not do is asked again, with growing pauses. */
+export const STORE_AGAIN_MS = { first: 250, most: 30_000 };
 
 export interface TaskReaderOptions {
   /** The store's name of the queue. */
@@ -35,7 +35,7 @@ export class TaskReader {
   readonly #window: TaskWindow;
   readonly #owner: TaskReaderOwner;
   #reading = false;
-  #againMs = AGAIN_MS.first;
+  #againMs = STORE_AGAIN_MS.first;
   /** The lowest position that it was told of since the read began; null: anywhere. */
   #lowered: { readonly to: QueuePosition | null } | null = null;
 
@@ -72,7 +72,7 @@ export class TaskReader {
     store.ready(key, after, READ).then(
       (tasks) => {
         this.#reading = false;
-        this.#againMs = AGAIN_MS.first;
+        this.#againMs = STORE_AGAIN_MS.first;
         this.#window.fill(tasks, (id) => this.#owner.isRunning(id));
         if (this.#lowered) this.#window.knowOnlyTo(this.#lowered.to);
         this.#owner.readEnded();
@@ -83,7 +83,7 @@ export class TaskReader {
           this.#reading = false;
           this.#owner.readEnded();
         });
-        this.#againMs = Math.min(this.#againMs * 2, AGAIN_MS.most);
+        this.#againMs = Math.min(this.#againMs * 2, STORE_AGAIN_MS.most);
       },
     );
   }
