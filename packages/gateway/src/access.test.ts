@@ -3,7 +3,7 @@ import { hashToken } from "@samovar/kit";
 import { createAuthenticator } from "./authenticator.ts";
 import { ADMIN_TOKEN, DEPLOY_TOKEN, FakeFunction, INVOKE_TOKEN, TOKENS, failWith } from "./fakes.fixture.ts";
 import { SamovarError } from "@samovar/protocol";
-import { disposeGateways, startGateway, type TestGateway } from "./gateway.fixture.ts";
+import { RawClient, disposeGateways, startGateway, type TestGateway } from "./gateway.fixture.ts";
 
 afterEach(disposeGateways);
 
@@ -84,6 +84,41 @@ test.each([
 ])("a public function is called with the token %j: %s is as good as any", async (token) => {
   const { request } = await startShop();
   expect(await (await request("/endpoint/open", as(token))).json()).toMatchObject({ code: "handler_error" });
+});
+
+describe("an old version that was public, of what asks for a token now", () => {
+  const old = new FakeFunction({ name: "open", version: 1, options: { authorized: false } });
+  const versions = [old, new FakeFunction({ name: "open", version: 2 })];
+
+  test.each([
+    ["/endpoint/open@1", "localhost"],
+    ["/endpoint/id/fn_open_1", "localhost"],
+    ["/", "open--1.localhost"],
+  ])("asks for one at %s of %s, called and queued, and says nothing to pages of other origins", async (path, host) => {
+    const { port } = await startGateway(versions);
+    const send = async (method: string, ...headers: string[]): Promise<string> =>
+      new RawClient(port).send([`${method} ${path} HTTP/1.1`, `host: ${host}`, "content-length: 0", "connection: close", ...headers]).until(/\r\n\r\n/);
+    expect(await send("POST")).toMatch(/^HTTP\/1.1 401 /);
+    expect(await send("POST", "prefer: respond-async")).toMatch(/^HTTP\/1.1 401 /);
+    expect(await send("OPTIONS", "origin: https://page.example")).not.toContain("access-control-");
+    expect(await send("POST", `authorization: Bearer ${INVOKE_TOKEN}`)).toMatch(/^HTTP\/1.1 200 /);
+  });
+
+  test("of another kind asks for one as well; what `run` has under that name is its own", async () => {
+    const { request } = await startGateway([
+      new FakeFunction({ name: "made", version: 1, kind: "function", options: { authorized: false } }),
+      new FakeFunction({ name: "made", version: 3, development: true, options: { authorized: false } }),
+      new FakeFunction({ name: "made", version: 2 }),
+    ]);
+    expect((await request("/function/made@1", { method: "POST", ...as("") })).status).toBe(401);
+    expect((await request("/endpoint/id/fn_made_3", as(""))).status).toBe(200);
+  });
+
+  test("and one that asks for a token while the active one is public goes on asking", async () => {
+    const { request } = await startGateway([versions[1]!, new FakeFunction({ name: "open", version: 3, options: { authorized: false } })]);
+    expect((await request("/endpoint/open@2", as(""))).status).toBe(401);
+    expect((await request("/endpoint/open", as(""))).status).toBe(200);
+  });
 });
 
 describe("a page of another origin", () => {

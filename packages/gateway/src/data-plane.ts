@@ -13,7 +13,7 @@ import { answerQueued, type QueueContext } from "./queued-call.ts";
 import { collectBody, dropRest, receiveBody } from "./request-body.ts";
 import { assertPlainBody, assertQueueable, bodyEncoding, toRequestHead, wantedAnswer, wholeEncoding } from "./request-head.ts";
 import { ResponseSink, type SinkContext } from "./response-sink.ts";
-import { describeMissing, findEntry, findMethod, parseRoute, routeOfHost, splitTarget, type Route } from "./route.ts";
+import { describeMissing, findEntry, findMethod, isPublic, parseRoute, routeOfHost, splitTarget, type Route } from "./route.ts";
 import { NO_TERMS, queueHeader, readTerms } from "./task-headers.ts";
 
 export interface DataPlaneContext extends QueueContext {
@@ -100,7 +100,7 @@ interface Aim {
 function takeAim(context: DataPlaneContext, route: Route, query: string, principal: Principal | undefined, req: IncomingMessage): Aim {
   const entry = findEntry(route, context.functions);
   // Without a token nobody learns which names there are.
-  if (!entry || entry.manifest.options.authorized) assertMayInvoke(principal, req.headers.authorization, entry);
+  if (!entry || !isPublic(entry, context.functions)) assertMayInvoke(principal, req.headers.authorization, entry);
   if (!entry) throw describeMissing(route, context.functions, (other) => mayTouch(principal!, other.app));
   const allow = METHODS[entry.manifest.kind];
   if (!allow.includes(req.method!)) {
@@ -111,10 +111,12 @@ function takeAim(context: DataPlaneContext, route: Route, query: string, princip
   return { entry, method: findMethod(entry, route.rest), parameters: readParameters(entry, query) };
 }
 
-/** A name may have got another function while the body came; a version and an id are what they were. */
+/** A name may have got another function while the body came; a version and an id are what they were, and may ask for a token now. */
 function aimAgain(context: DataPlaneContext, call: Call, req: IncomingMessage): Aim {
-  const { route, query, principal } = call;
-  return route.by === "id" || route.version !== undefined ? call.aim : takeAim(context, route, query, principal, req);
+  const { route, query, principal, aim } = call;
+  if (!isPinned(route)) return takeAim(context, route, query, principal, req);
+  if (!isPublic(aim.entry, context.functions)) assertMayInvoke(principal, req.headers.authorization, aim.entry);
+  return aim;
 }
 
 /** A call that was let in, and that no pool has. */
@@ -270,11 +272,11 @@ const queryBody = (query: string, kind: FunctionKind): Buffer => Buffer.from(JSO
 /** What may be called, and, for a web page that asks before it calls a public function, that it may. */
 function answerOptions(context: DataPlaneContext, route: Route, req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void {
   const entry = findEntry(route, context.functions);
-  const isPublic = entry !== undefined && !entry.manifest.options.authorized;
+  const isOpen = entry !== undefined && isPublic(entry, context.functions);
   // The same whether the function exists or not, unless anyone may call it.
-  const allow = METHODS[isPublic ? entry.manifest.kind : (route.kind ?? "endpoint")];
+  const allow = METHODS[isOpen ? entry.manifest.kind : (route.kind ?? "endpoint")];
   const headers: FlatHeaders = ["allow", allow.join(", ")];
-  if (isPublic && req.headers.origin !== undefined) headers.push(...preflightHeaders(allow));
+  if (isOpen && req.headers.origin !== undefined) headers.push(...preflightHeaders(allow));
   if (expectsContinue || context.draining) headers.push("connection", "close");
   res.writeHead(204, headers as string[]);
   res.end();

@@ -168,6 +168,7 @@ export function createFakeTable(...given: readonly FakeFunction[]): FakeTable {
       return entry?.manifest.kind === kind ? entry : undefined;
     },
     byId: (functionId) => entries.find((entry) => entry.functionId === functionId),
+    holder: (name) => active.get(name.toLowerCase()),
     byHost(label) {
       const [, name, version] = /^(.+?)(?:--([1-9]\d*))?$/.exec(label)!;
       const named = entries.filter((entry) => hostLabel(entry.name) === name);

@@ -103,6 +103,14 @@ export function findEntry(route: Route, table: FunctionTable): FunctionEntry | u
   return entry?.manifest.kind === route.kind ? entry : undefined;
 }
 
+/** Whether callers need no token. Where the active version asks for one, all versions do, by whatever they are named. */
+export function isPublic(entry: FunctionEntry, table: FunctionTable): boolean {
+  if (entry.manifest.options.authorized) return false;
+  const active = table.holder(entry.name);
+  // What `run` has goes by its id alone, beside what is deployed under its name.
+  return !active?.manifest.options.authorized || active.development !== entry.development;
+}
+
 /** `not_found` for a route that names nothing, with what is near of what the caller may know of. */
 export function describeMissing(route: Route, table: FunctionTable, isShown: (entry: FunctionEntry) => boolean): SamovarError {
   const { kind, name, version } = route;

@@ -100,4 +100,11 @@ describe("a call whose body comes after a deploy", () => {
     expect(await answer(taken.client.send("42"))).toMatch(/^HTTP\/1.1 403 .*\\"other\\"/s);
     expect([...taken.old.calls, ...next.calls]).toEqual([]);
   });
+
+  test.each(["/endpoint/predict@1", "/endpoint/id/fn_predict_1"])("to %s is refused when the active version asks for a token now", async (path) => {
+    const { old, table, client } = await callLate({ path, token: "wrong", fn: { options: { authorized: false } } });
+    table.put(new FakeFunction({ version: 2 }));
+    expect(await answer(client.send("42"))).toMatch(/^HTTP\/1.1 401 /);
+    expect(old.calls).toEqual([]);
+  });
 });

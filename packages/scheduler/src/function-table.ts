@@ -26,6 +26,8 @@ export interface FunctionTable {
   /** Names are compared in lower case. */
   byName(kind: FunctionKind, name: string, version?: number): FunctionEntry | undefined;
   byId(functionId: string): FunctionEntry | undefined;
+  /** The active version of a name, of whatever kind. */
+  holder(name: string): FunctionEntry | undefined;
   /**
    * The function whose host this is: `label` is what stands before the server's own name, in lower case, as `my-api` or
    * `my-api--3` for a version.

@@ -57,7 +57,9 @@ interface Document {
 
 /** The document, after the meta-schema and a look that every reference in it leads somewhere and every operation has a name of its own. */
 async function describeFunction(manifest: FunctionManifest, changes: Partial<DescribedVersion> = {}): Promise<Document> {
-  const document = createDeploymentOpenApi({ manifest, name: manifest.name, version: 3, asVersion: false, url: "http://127.0.0.1:8700", ...changes });
+  const { name, options } = manifest;
+  const asked = { manifest, name, version: 3, asVersion: false, authorized: options.authorized, url: "http://127.0.0.1:8700" };
+  const document = createDeploymentOpenApi({ ...asked, ...changes });
   const result = await new Validator().validate(structuredClone(document) as never);
   expect(result.errors).toBeUndefined();
   expect(result.valid).toBe(true);
@@ -125,7 +127,8 @@ describe("an endpoint", () => {
     expect([open.security, open.components.securitySchemes]).toEqual([[], undefined]);
     const responses = Object.keys(open.paths["/endpoint/predict"]!["post"]!.responses);
     expect(responses).not.toContain("401");
-    const closed = (await describeFunction(manifestOf())).paths["/endpoint/predict"]!["post"]!.responses;
+    // As an old version is whose active one asks for a token.
+    const closed = (await describeFunction(manifestOf({ authorized: false }), { authorized: true })).paths["/endpoint/predict"]!["post"]!.responses;
     expect(closed["401"]!.content!["application/problem+json"]!.schema).toEqual({ ...ref("Problem"), properties: { code: { enum: ["unauthorized"] } } });
     expect(closed["503"]!.description).toContain("`no_capacity`: No container had room in time");
     expect(Object.keys(closed)).toEqual(expect.arrayContaining(["400", "403", "404", "413", "422", "429", "500", "502", "504", "default"]));
@@ -222,6 +225,7 @@ describe("schemas of users", () => {
       name: "predict",
       version: 1,
       asVersion: false,
+      authorized: true,
       url: "/",
     }) as unknown as Document;
     expect(document.components.schemas["Input"]).toEqual({

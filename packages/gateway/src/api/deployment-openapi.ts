@@ -18,6 +18,8 @@ export interface DescribedVersion {
   readonly version: number;
   /** Its paths are those of this version, `/endpoint/name@3`, which stay when another becomes active. */
   readonly asVersion: boolean;
+  /** Callers need a token: what its manifest says, unless the active version asks for more. */
+  readonly authorized: boolean;
   /** Where the server is. */
   readonly url: string;
 }
@@ -59,8 +61,7 @@ const PROTECTED_CODES: readonly ErrorCode[] = ["unauthorized", "forbidden"];
 
 /** How one version of a function is called over HTTP, as OpenAPI 3.1, from what its manifest tells of its inputs and outputs. */
 export function createDeploymentOpenApi(described: DescribedVersion): Record<string, unknown> {
-  const { manifest, name, version, url } = described;
-  const { authorized } = manifest.options;
+  const { manifest, name, version, authorized, url } = described;
   const paths: Record<string, Record<string, unknown>> = {};
   const schemas: Record<string, JsonSchema> = { Problem: PROBLEM };
   const queue = createQueueOpenApi(manifest.kind);

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { SamovarError, show, type DeployRequest, type DeploymentDetail } from "@samovar/protocol";
 import { assertApp, mayTouch, type Principal } from "../authenticator.ts";
 import { encodeProblem, toProblem, toSamovarError } from "../problem.ts";
+import { isPublic } from "../route.ts";
 import { defineRoute, type ApiAnswer, type ApiContext, type ApiRoute } from "./api-route.ts";
 import { createDeploymentOpenApi } from "./deployment-openapi.ts";
 import { deployEvent, deployRequest, deploymentDetail, deploymentInfo } from "./deployment-schemas.ts";
@@ -80,7 +81,8 @@ export const DEPLOYMENT_ROUTES: readonly ApiRoute[] = [
       const entry = found && context.functions.byId(found.id);
       if (!entry) throw noVersion(deployment, version);
       const { url } = context.control.server();
-      return json(createDeploymentOpenApi({ manifest: entry.manifest, name: deployment.name, version, asVersion: query.version !== undefined, url }));
+      const described = { manifest: entry.manifest, name: deployment.name, version, asVersion: query.version !== undefined, url };
+      return json(createDeploymentOpenApi({ ...described, authorized: !isPublic(entry, context.functions) }));
     },
   }),
   defineRoute({
