@@ -120,6 +120,16 @@ export class TaskQueues {
     return pending;
   }
 
+  /** The same of all bases of a function: what is queued for one version alone is counted with the rest. Null: for whichever constructor arguments. */
+  pendingOfAll(sharedBase: string, parameters: string | null): number {
+    let pending = 0;
+    for (const queue of this.#queues.values()) {
+      const { name } = queue;
+      if (name.sharedBase === sharedBase && (parameters === null || name.parameters === parameters)) pending += queue.pending;
+    }
+    return pending;
+  }
+
   /** Resolves when they are on disk; rejects and none is. All of one queue. */
   put(tasks: readonly NewTask[]): Promise<readonly InsertedTask[]> {
     const queue = this.#queue(tasks[0]!.queue, !this.#hasForgotten);

@@ -33,6 +33,15 @@ test("what no pool takes says why while it waits, and no longer when one does or
   expect(queue.waitReason).toBeNull();
 });
 
+test("what waits for whichever version of a function is counted together, by constructor arguments or for all", async () => {
+  at = await createQueues();
+  const names = ["work", "work@1", 'work["a"]', 'work@1["a"]', 'work@2["a"]', 'work["b"]', "ss_1/work", "work2"];
+  for (const [i, queue] of names.entries()) await at.queues.put([at.task(`tk_${i}`, { queue })]);
+  const { queues } = at;
+  expect([queues.pendingOfAll("work", "[]"), queues.pendingOfAll("work", '["a"]'), queues.pendingOfAll("work", null)]).toEqual([2, 3, 6]);
+  expect([queues.pendingOfAll("ss_1/work", null), queues.pendingOfAll("nobody", null)]).toEqual([1, 0]);
+});
+
 test("a put that is still writing its large input when its queue is abandoned is cancelled with the others", async () => {
   at = await createQueues();
   const version = at.version(1);

@@ -10,6 +10,12 @@ export const STRANGER_BYTES = 1024 * 1024 * 1024;
 const RECORD_BYTES = 1_024;
 const MINUTE_MS = 60_000;
 
+/** A function, whichever its version, which may spell its name otherwise: all have one `queue`. */
+interface StrangersFunction {
+  readonly name: string;
+  readonly queue: string;
+}
+
 interface Minute {
   readonly atMs: number;
   bytes: number;
@@ -20,21 +26,22 @@ interface Minute {
  * nobody fills a disk whom nobody knows. In memory: a server that starts counts from nothing.
  */
 export class StrangerBytes {
+  /** By queue. */
   readonly #byFunction = new Map<string, Minute[]>();
 
   /** Throws `too_many_pending`, and counts nothing, where it would be too much. Returns what takes some of it back, of what was not kept. */
-  take(functionName: string, bytes: number, nowMs: number): (bytes: number) => void {
-    const minutes = (this.#byFunction.get(functionName) ?? []).filter(({ atMs }) => atMs > nowMs - STRANGER_KEPT_MS - MINUTE_MS);
+  take({ name, queue }: StrangersFunction, bytes: number, nowMs: number): (bytes: number) => void {
+    const minutes = (this.#byFunction.get(queue) ?? []).filter(({ atMs }) => atMs > nowMs - STRANGER_KEPT_MS - MINUTE_MS);
     const used = minutes.reduce((sum, minute) => sum + minute.bytes, 0);
     if (used + bytes > STRANGER_BYTES)
       throw new SamovarError(
         "too_many_pending",
-        `Callers without a token have put ${Math.floor(used / 1_048_576)} MiB at ${functionName} within an hour, and may put ${STRANGER_BYTES / 1_048_576}; try again later`,
+        `Callers without a token have put ${Math.floor(used / 1_048_576)} MiB at ${name} within an hour, and may put ${STRANGER_BYTES / 1_048_576}; try again later`,
       );
     let last = minutes.at(-1);
     if (!last || last.atMs + MINUTE_MS <= nowMs) minutes.push((last = { atMs: nowMs, bytes: 0 }));
     last.bytes += bytes;
-    this.#byFunction.set(functionName, minutes);
+    this.#byFunction.set(queue, minutes);
     const counted = last;
     return (unkept) => void (counted.bytes -= unkept);
   }

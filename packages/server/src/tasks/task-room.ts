@@ -5,7 +5,7 @@ import type { TaskAddress } from "./task-request.ts";
 /** What callers without a token may have waiting at one function, and each of it. */
 const STRANGERS = Object.freeze({ tasks: DEFAULT_OPTIONS.maxPendingTasks ?? 1_000, bytes: 1024 * 1024 });
 
-/** How many tasks may wait in a queue, and who says so. */
+/** How many tasks may wait at a function, for whichever version, and who says so. */
 export interface TaskBound {
   readonly most: number;
   /** Counted over all constructor arguments together: callers choose them. */

@@ -28,7 +28,7 @@ interface Under {
   tell(event: Partial<TaskEvent>): void;
 }
 
-/** Tasks of a function `work`, of which so many wait; `record` is the one that the store has. */
+/** Tasks of a function `work`, of which so many wait with the same constructor arguments; `record` is the one that the store has. */
 function open(
   options: {
     readonly pending?: number;
@@ -45,9 +45,8 @@ function open(
   const put: NewTask[] = [];
   let listener: (event: TaskEvent) => void = () => {};
   const queues = {
-    find: () => ({ pending: options.pending ?? 0 }),
-    // Of all constructor arguments.
-    pending: () => 2 * (options.pending ?? 0),
+    // Of all constructor arguments, twice as many.
+    pendingOfAll: (base: string, parameters: string | null) => (base === "work" ? (options.pending ?? 0) * (parameters === null ? 2 : 1) : 0),
     serve() {},
     put: async (tasks: readonly NewTask[]) => {
       put.push(...tasks);
@@ -86,7 +85,7 @@ const START = { containerId: "ct_1", version: 3, coldStart: false, queuedMs: 1, 
 const HEAD = { status: 200, headers: [] };
 
 test("callers without a token add so many tasks to a queue and no more, and none that is large; others do", async () => {
-  const full = open({ pending: 1_000 });
+  const full = open({ pending: 500 });
   await expect(full.tasks.put(full.entry, [], [{ ...INPUT, anonymous: true }])).rejects.toMatchObject({ code: "too_many_pending" });
   await expect(full.tasks.put(full.entry, [], [INPUT])).resolves.toHaveLength(1);
   const empty = open();
@@ -154,6 +153,14 @@ test("for callers without a token a class is full by what waits for all construc
   const input = { ...INPUT, method: "run" };
   await expect(tasks.put(entry, [7], [{ ...input, anonymous: true }])).rejects.toMatchObject({ code: "too_many_pending" });
   await expect(tasks.put(entry, [7], [input])).resolves.toHaveLength(1);
+});
+
+test("a version that is named has no room of its own", async () => {
+  const input = { ...INPUT, pinned: true };
+  const bound = open({ kind: "taskqueue", pending: 3, limits: { maxPendingTasks: 3 } });
+  await expect(bound.tasks.put(bound.entry, [], [input])).rejects.toMatchObject({ code: "too_many_pending" });
+  const strangers = open({ pending: 500 });
+  await expect(strangers.tasks.put(strangers.entry, [], [{ ...input, anonymous: true }])).rejects.toMatchObject({ code: "too_many_pending" });
 });
 
 test("who began to wait after the task began hears of its start with its end", async () => {

@@ -109,9 +109,9 @@ export class Tasks implements TaskControl {
     return !record || isTaskOver(record.status);
   }
 
-  async #insertStrangers({ name }: FunctionRuntime, tasks: readonly NewTask[]): Promise<readonly PutTaskResult[]> {
+  async #insertStrangers({ name, queue }: FunctionRuntime, tasks: readonly NewTask[]): Promise<readonly PutTaskResult[]> {
     const all = tasks.reduce((sum, task) => sum + bytesOf(task), 0);
-    const giveBack = this.#strangers.take(name, all, this.#options.clock.now());
+    const giveBack = this.#strangers.take({ name, queue }, all, this.#options.clock.now());
     let kept = 0;
     try {
       const results = await this.#insert(tasks);
@@ -149,9 +149,10 @@ export class Tasks implements TaskControl {
     return { base, queue: toQueueName(base, parameters), functionName: name, app, parameters, manifest };
   }
 
-  #pendingOf({ base, queue, manifest }: TaskAddress, { ofFunction }: TaskBound): number {
-    const { queues } = this.#options;
-    return ofFunction && manifest.kind === "cls" ? queues.pending(base) : (queues.find(queue)?.pending ?? 0);
+  /** For whichever version: one that is named is no way around a bound. */
+  #pendingOf({ queue }: TaskAddress, { ofFunction }: TaskBound): number {
+    const { sharedBase, parameters } = parseQueueName(queue);
+    return this.#options.queues.pendingOfAll(sharedBase, ofFunction ? null : parameters);
   }
 
   /** A key that stands for a task adds nothing: who sends a request again is answered as before, however full the queue is. */
