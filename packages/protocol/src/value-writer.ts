@@ -1,7 +1,7 @@
 import { SamovarError, toSerializedError, type SerializedError } from "./errors.ts";
 import { EXT_BIGINT, EXT_ERROR, EXT_MAP, EXT_SET, EXT_TIMESTAMP, EXT_UNDEFINED, MAX_DEPTH, formatPath } from "./value-format.ts";
 
-/** What grew beyond this for one value is given away with it. */
+/** What grew beyond this for one value is given away with it, or let go of. */
 const KEPT_BYTES = 4 * 1024;
 
 /** The writing half of `values.ts`. */
@@ -17,14 +17,16 @@ export class ValueWriter {
   encode(value: unknown, code: "unserializable_result" | "unserializable_input"): Buffer {
     this.#at = 0;
     this.#code = code;
-    // The last one may have been refused half-way.
-    this.#path.length = 0;
-    this.#ancestors.length = 0;
-    this.#write(value, 0);
-    if (this.#bytes.length === KEPT_BYTES) return Buffer.from(this.#bytes.subarray(0, this.#at));
-    const large = this.#bytes.subarray(0, this.#at);
-    this.#bytes = Buffer.allocUnsafeSlow(KEPT_BYTES);
-    return large;
+    try {
+      this.#write(value, 0);
+      const written = this.#bytes.subarray(0, this.#at);
+      return this.#bytes.length === KEPT_BYTES ? Buffer.from(written) : written;
+    } finally {
+      // Nothing is kept of a value that was refused half-way either.
+      this.#path.length = 0;
+      this.#ancestors.length = 0;
+      if (this.#bytes.length > KEPT_BYTES) this.#bytes = Buffer.allocUnsafeSlow(KEPT_BYTES);
+    }
   }
 
   #write(value: unknown, depth: number): void {

@@ -229,3 +229,9 @@ test("what was encoded stays as it is when the next value is", () => {
   const encoded = values.map((value) => encodeValue(value));
   expect(encoded.map(decodeValue)).toEqual(values);
 });
+
+test("what a value that was refused had taken is not carried by the next one", () => {
+  const large = [Buffer.alloc(1_000_000), () => 1];
+  expect(() => encodeValue(large)).toThrow(expect.objectContaining({ code: "unserializable_result" }));
+  expect(encodeValue("x").buffer.byteLength).toBeLessThan(1_000_000);
+});
