@@ -1,6 +1,9 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { FrameWriter } from "./frame-writer.ts";
-import { FRAME, FrameDecoder, MAX_FRAME_BYTES, encodeFrame, encodeHeadBody } from "./frames.ts";
+import { FRAME, FrameDecoder, MAX_FRAME_BYTES, encodeFrame } from "./frames.ts";
+import { encodeHeadBody } from "./head-body.fixture.ts";
 import { seeded } from "./random.fixture.ts";
 
 test("frames are written as one by one, whatever fits into a slab and whenever they are taken", () => {
@@ -37,4 +40,21 @@ test("the largest frame is written, one over the limit is refused and leaves not
   const decoder = new FrameDecoder();
   for (const piece of writer.take()) decoder.push(piece, ({ stream }) => streams.push(stream));
   expect(streams).toEqual([3]);
+});
+
+test("a slab that was made for a large frame is let go of once it is taken, and what comes after is whole", async () => {
+  setFlagsFromString("--expose-gc");
+  const gc = runInNewContext("gc") as () => void;
+  const writer = new FrameWriter(256);
+  const takeLarge = (): WeakRef<ArrayBufferLike> => {
+    writer.frame(FRAME.data, 1, Buffer.alloc(100_000));
+    return new WeakRef(writer.take()[0]!.buffer);
+  };
+  // What a WeakRef was made of is kept to the end of the turn.
+  const slab = takeLarge();
+  await new Promise((resolve) => setImmediate(resolve));
+  gc();
+  expect(slab.deref()).toBeUndefined();
+  writer.frame(FRAME.ping, 0, null);
+  expect(Buffer.concat(writer.take()).equals(encodeFrame(FRAME.ping, 0))).toBe(true);
 });

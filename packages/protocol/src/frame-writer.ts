@@ -1,6 +1,8 @@
 import { SamovarError } from "./errors.ts";
 import { FRAME_HEADER_BYTES, MAX_FRAME_BYTES, type FrameType } from "./frames.ts";
 
+const NO_SLAB = Buffer.alloc(0);
+
 /**
  * Frames for one byte stream, written where they will leave from: those of one turn of the event loop lie one behind the
  * other and go in one write, which under load is most of what a call costs.
@@ -30,7 +32,10 @@ export class FrameWriter {
     if (payload !== null) this.#put(payload);
   }
 
-  /** A head and a body in one frame, as `encodeHeadBody` has them; text is encoded where it will lie, without a copy. */
+  /**
+   * A head (a value) and a body (bytes that only the ends look into) in one frame: `head length u32 | head | body`. Text is
+   * encoded where it will lie, without a copy.
+   */
   headBody(type: FrameType, stream: number, head: Uint8Array, body: Uint8Array | string | null): void {
     const bodyBytes = body === null ? 0 : typeof body === "string" ? Buffer.byteLength(body) : body.length;
     this.#header(type, stream, 4 + head.length + bodyBytes);
@@ -40,13 +45,19 @@ export class FrameWriter {
     else if (body !== null) this.#put(body);
   }
 
-  /** All that was written since the last time, in order. It is the receiver's: it is never written to again. */
+  /** All that was written since the last time, in order. It is the receiver's: it is never written to again, and no more than a slab is kept. */
   take(): readonly Buffer[] {
     const taken = this.#full;
     if (this.#from < this.#at) taken.push(this.#slab.subarray(this.#from, this.#at));
     this.#full = [];
     this.#fullBytes = 0;
     this.#from = this.#at;
+    // One that was made for a larger frame is full, and of no use to who has nothing more to write.
+    if (this.#slab.length > this.#slabBytes) {
+      this.#slab = NO_SLAB;
+      this.#from = 0;
+      this.#at = 0;
+    }
     return taken;
   }
 

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { SamovarError } from "./errors.ts";
-import { FRAME, FrameDecoder, MAX_FRAME_BYTES, encodeFrame, encodeHeadBody, splitHeadBody } from "./frames.ts";
+import { FRAME, FrameDecoder, MAX_FRAME_BYTES, encodeFrame, splitHeadBody } from "./frames.ts";
+import { encodeHeadBody } from "./head-body.fixture.ts";
 import { seeded } from "./random.fixture.ts";
 
 interface Seen {

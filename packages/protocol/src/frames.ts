@@ -74,13 +74,7 @@ export function encodeFrame(type: FrameType, stream: number, ...payload: readonl
   return frame;
 }
 
-/** A payload of a head (a value) and a body (bytes that only the ends look into): `head length u32 | head | body`. */
-export function encodeHeadBody(head: Uint8Array, body: Uint8Array | null): Uint8Array[] {
-  const length = Buffer.allocUnsafe(4);
-  length.writeUInt32BE(head.length, 0);
-  return body ? [length, head, body] : [length, head];
-}
-
+/** Parts a payload of `FrameWriter.headBody`. */
 export function splitHeadBody(payload: Buffer): { head: Buffer; body: Buffer } {
   if (payload.length < 4) throw new SamovarError("protocol_error", "A head is missing");
   const size = payload.readUInt32BE(0);

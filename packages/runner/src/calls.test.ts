@@ -6,7 +6,6 @@ import {
   SERVER_AWAY_MS,
   SamovarError,
   decodeValue,
-  encodeHeadBody,
   encodeItem,
   encodeItemError,
   encodeValue,
@@ -40,8 +39,7 @@ async function takeCall(peer: TestPeer): Promise<{ stream: number; head: CallHea
   return { stream: frame.stream, head: decodeValue(head) as CallHead, input: body.length ? decodeValue(body) : undefined };
 }
 
-const reply = (peer: TestPeer, stream: number, value: unknown): void =>
-  peer.send(FRAME.result, stream, ...encodeHeadBody(encodeValue(VALUE), encodeValue(value)));
+const reply = (peer: TestPeer, stream: number, value: unknown): void => peer.sendHead(FRAME.result, stream, VALUE, encodeValue(value));
 
 test("a call goes by the id of the same deploy, on an even stream, and returns the value", async () => {
   const { peer, answer } = await inside((t) => t.call({ ...target, method: "m", parameters: [1] }, new Map([["a", 1]]), {}), { other: "fn_other" });
@@ -218,7 +216,7 @@ test("items of a stream arrive one by one; what it broke with is thrown after th
   });
   const { stream, head } = await takeCall(peer);
   expect(head.streaming).toBe(true);
-  peer.send(FRAME.head, stream, ...encodeHeadBody(encodeValue(VALUES), null));
+  peer.sendHead(FRAME.head, stream, VALUES);
   const first = encodeItem("values", { n: 1 });
   peer.send(FRAME.data, stream, first.subarray(0, 3));
   peer.send(
@@ -236,7 +234,7 @@ test("leaving the loop ends the remote generator", async () => {
     for await (const item of t.stream(target, 1, {})) return item;
   });
   const { stream } = await takeCall(peer);
-  peer.send(FRAME.head, stream, ...encodeHeadBody(encodeValue(VALUES), null));
+  peer.sendHead(FRAME.head, stream, VALUES);
   peer.send(FRAME.data, stream, encodeItem("values", "first"));
   await peer.take(FRAME.cancel, stream);
   expect((await answer).body.toString()).toBe("first");
@@ -245,7 +243,7 @@ test("leaving the loop ends the remote generator", async () => {
 test("a stream that stops without its end was cut off", async () => {
   const { peer, answer } = await inside((t) => Array.fromAsync(t.stream(target, 1, {})));
   const { stream } = await takeCall(peer);
-  peer.send(FRAME.head, stream, ...encodeHeadBody(encodeValue(VALUES), null));
+  peer.sendHead(FRAME.head, stream, VALUES);
   peer.send(FRAME.end, stream);
   await expect(answer).rejects.toMatchObject({ error: { code: "container_lost" } });
 });

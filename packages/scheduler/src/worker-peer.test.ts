@@ -5,7 +5,6 @@ import {
   MAX_FRAME_BYTES,
   decodeValue,
   encodeFrame,
-  encodeHeadBody,
   encodeValue,
   splitHeadBody,
   type ErrorMessage,
@@ -13,6 +12,7 @@ import {
 } from "@samovar/protocol";
 import { expect, test } from "vitest";
 import { MAX_ARRIVING_CALLS } from "./arriving-calls.ts";
+import { encodeHeadBodyFrame } from "./testing/head-body-frame.fixture.ts";
 import { WorkerPeer, type AnswerEvents, type CallReply, type PeerEvents } from "./worker-peer.ts";
 
 const BODY = Buffer.alloc(MAX_FRAME_BYTES + 1, 7);
@@ -61,7 +61,7 @@ test("a body that one frame can't carry goes in pieces, as the worker grants roo
 
 test("so does the answer to a worker's own question", async () => {
   const { peer, far, ended } = connect((reply) => reply.result({ status: 200, headers: [] }, BODY));
-  far.write(encodeFrame(FRAME.open, 2, ...encodeHeadBody(encodeValue({ kind: "task", functionName: "tk_1", streaming: false }), null)));
+  far.write(encodeHeadBodyFrame(FRAME.open, 2, { kind: "task", functionName: "tk_1", streaming: false }));
   const seen = await ended;
   expect(seen.types).toEqual([FRAME.head, FRAME.data, FRAME.end]);
   expect(seen.head).toEqual({ status: 200, headers: [] });
@@ -84,8 +84,8 @@ test("calls of which one worker sends so many at a time that memory would be ful
       if (type === FRAME.result) answered.resolve(stream);
     }),
   );
-  const head = encodeValue({ functionName: "resize", streaming: false, streamed: true });
-  for (let i = 1; i <= MAX_ARRIVING_CALLS + 1; i++) far.write(encodeFrame(FRAME.open, 2 * i, ...encodeHeadBody(head, null)));
+  const head = { functionName: "resize", streaming: false, streamed: true };
+  for (let i = 1; i <= MAX_ARRIVING_CALLS + 1; i++) far.write(encodeHeadBodyFrame(FRAME.open, 2 * i, head));
   const last = 2 * MAX_ARRIVING_CALLS + 2;
   expect(await refused.promise).toEqual([last, "too_many_pending"]);
   // What had been sent of it meanwhile is nothing to anybody.

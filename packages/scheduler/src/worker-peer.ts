@@ -111,7 +111,7 @@ interface Outbound {
   wake: (() => void) | null;
 }
 
-/** Of frames that go out: each worker has so much of it, busy or not. */
+/** Of frames that go out: each worker has so much of it, busy or not; what a larger one needs goes with it. */
 const SLAB_BYTES = 16 * 1024;
 const REMEMBERED_HEAD_BYTES = 256;
 

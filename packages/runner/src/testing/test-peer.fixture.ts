@@ -6,10 +6,10 @@ import type { Duplex } from "node:stream";
 import {
   FRAME,
   FrameDecoder,
+  FrameWriter,
   PROTOCOL_VERSION,
   decodeValue,
   encodeFrame,
-  encodeHeadBody,
   encodeValue,
   splitHeadBody,
   type AnswerHead,
@@ -48,6 +48,7 @@ export class TestPeer {
   readonly closed: Promise<void>;
   #unread: ReceivedFrame[] = [];
   #waiters: Waiter[] = [];
+  readonly #writer = new FrameWriter(16 * 1024);
   #nextStream = 1;
   #over = false;
 
@@ -92,6 +93,12 @@ export class TestPeer {
     this.socket.write(encodeFrame(type, stream, ...payload));
   }
 
+  /** A frame of a head, and of a body where there is one. */
+  sendHead(type: FrameType, stream: number, head: unknown, body: Uint8Array | null = null): void {
+    this.#writer.headBody(type, stream, encodeValue(head), body);
+    for (const bytes of this.#writer.take()) this.socket.write(bytes);
+  }
+
   say(type: FrameType, message: unknown, stream = 0): void {
     this.send(type, stream, encodeValue(message));
   }
@@ -129,7 +136,7 @@ export class TestPeer {
       deadlineMs: null,
       ...head,
     };
-    this.send(FRAME.open, stream, ...encodeHeadBody(encodeValue(full), bytes));
+    this.sendHead(FRAME.open, stream, full, bytes);
     return stream;
   }
 

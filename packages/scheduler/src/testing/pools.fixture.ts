@@ -8,7 +8,6 @@ import {
   createCountingIds,
   decodeValue,
   encodeFrame,
-  encodeHeadBody,
   encodeValue,
   type FunctionManifest,
   type FunctionOptions,
@@ -23,6 +22,7 @@ import type { InputTicket } from "../input.ts";
 import { Pool } from "../pool.ts";
 import type { PoolServices, PoolSpec } from "../pool-types.ts";
 import { WorkerHub } from "../worker-hub.ts";
+import { encodeHeadBodyFrame } from "./head-body-frame.fixture.ts";
 
 /** A container of a test: nothing happens in it but what the test says. */
 export interface ScriptedContainer {
@@ -196,7 +196,7 @@ function playWorker(spec: ContainerSpec, connection: Duplex, control: FakeWorker
     done: (value) => send(FRAME.done, 0, encodeValue({ value })),
     finish() {
       const stream = container.held.shift();
-      if (stream !== undefined) send(FRAME.result, stream, ...encodeHeadBody(encodeValue({ status: 200, headers: [] }), encodeValue(null)));
+      if (stream !== undefined) connection.write(encodeHeadBodyFrame(FRAME.result, stream, { status: 200, headers: [] }, encodeValue(null)));
     },
   };
   const decoder = new FrameDecoder();

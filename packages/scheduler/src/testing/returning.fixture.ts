@@ -5,7 +5,6 @@ import {
   PROTOCOL_VERSION,
   decodeValue,
   encodeFrame,
-  encodeHeadBody,
   encodeValue,
   type CancelMessage,
   type HeldInput,
@@ -14,6 +13,7 @@ import {
 import { createConnectedPair } from "@samovar/runtime";
 import type { LeftContainer } from "../container-types.ts";
 import type { WorkerHub } from "../worker-hub.ts";
+import { encodeHeadBodyFrame } from "./head-body-frame.fixture.ts";
 
 export const TOKEN = "the-token-of-before";
 
@@ -66,7 +66,7 @@ export function comeBack(
     closed: false,
     heard: [],
     ready: () => send(FRAME.ready, 0, encodeValue({ heapUsedBytes: 0 })),
-    answer: (stream) => send(FRAME.result, stream, ...encodeHeadBody(encodeValue({ status: 200, headers: [] }), encodeValue("done"))),
+    answer: (stream) => void client.write(encodeHeadBodyFrame(FRAME.result, stream, { status: 200, headers: [] }, encodeValue("done"))),
     hangUp: () => client.destroy(),
   };
   const nameOf = (type: number): string =>
