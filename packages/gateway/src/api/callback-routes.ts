@@ -2,11 +2,10 @@ import { z } from "zod";
 import { SamovarError, show } from "@samovar/protocol";
 import { assertApp, mayTouch } from "../authenticator.ts";
 import { defineRoute, type ApiRoute } from "./api-route.ts";
-import { ANY, DEPLOY, id, json, limit } from "./route-parts.ts";
+import { ANY, DEPLOY, id, json, limit, name } from "./route-parts.ts";
 import { moment, momentToMs, ofApp } from "./task-filter.ts";
 import { callbackInfo, callbackState } from "./task-schemas.ts";
 
-const app = z.string().min(1).max(100);
 const DEFAULT_LIMIT = 100;
 
 export const CALLBACK_ROUTES: readonly ApiRoute[] = [
@@ -19,7 +18,7 @@ export const CALLBACK_ROUTES: readonly ApiRoute[] = [
     ofOneApp: true,
     query: z.strictObject({
       state: callbackState.optional(),
-      app: app.optional(),
+      app: name.optional(),
       limit: limit.optional().describe("At most so many, up to 1000. Default: 100"),
       cursor: z.string().min(1).max(100).optional().describe("Of the page before"),
     }),
@@ -49,7 +48,7 @@ export const CALLBACK_ROUTES: readonly ApiRoute[] = [
     summary: "What the callbacks of an app are signed with",
     scopes: DEPLOY,
     ofOneApp: true,
-    query: z.strictObject({ app: app.optional().describe("Needed with a token of all apps") }),
+    query: z.strictObject({ app: name.optional().describe("Needed with a token of all apps") }),
     answer: { status: 200, description: "The secret, as Standard Webhooks writes it", schema: z.strictObject({ secret: z.string() }) },
     handle({ control }, { principal, query }) {
       const of = query.app ?? principal.app;
@@ -67,7 +66,7 @@ export const CALLBACK_ROUTES: readonly ApiRoute[] = [
     ofOneApp: true,
     body: z.strictObject({
       state: z.literal("failed").describe("No others can be sent once more"),
-      app: app.exactOptional(),
+      app: name.exactOptional(),
       since: moment("since").exactOptional().describe('Of tasks that ended after: how long ago, such as "1h", or a date'),
     }),
     answer: { status: 200, description: "How many are sent", schema: z.strictObject({ changed: z.int().nonnegative() }) },

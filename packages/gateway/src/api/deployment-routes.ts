@@ -8,10 +8,10 @@ import { defineRoute, type ApiAnswer, type ApiContext, type ApiRoute } from "./a
 import { createDeploymentOpenApi } from "./deployment-openapi.ts";
 import { deployEvent, deployRequest, deploymentDetail, deploymentInfo } from "./deployment-schemas.ts";
 import type { PushStream } from "./push-stream.ts";
-import { ANY, DEPLOY, MAX_APP_BYTES, NOTHING, assertMayMount, droppedLine, json, openStream } from "./route-parts.ts";
+import { ANY, DEPLOY, MAX_APP_BYTES, NOTHING, assertMayMount, droppedLine, json, name, openStream } from "./route-parts.ts";
 import { jsonObject } from "./schema-of.ts";
 
-const nameParam = z.strictObject({ name: z.string().min(1).max(100) });
+const nameParam = z.strictObject({ name });
 const versionNumber = z.int().positive();
 const versionText = z
   .string()
@@ -136,7 +136,7 @@ export const DEPLOYMENT_ROUTES: readonly ApiRoute[] = [
     summary: "An app to what it was before its last deploy",
     scopes: DEPLOY,
     ofOneApp: true,
-    params: z.strictObject({ app: z.string().min(1).max(100) }),
+    params: z.strictObject({ app: name }),
     body: z.strictObject({}),
     bodyRequired: false,
     answer: { status: 200, description: "Its deployments with their versions", schema: deployments },

@@ -3,7 +3,7 @@ import { parseScalingPatch } from "@samovar/protocol";
 import { assertApp, mayTouch } from "../authenticator.ts";
 import { defineRoute, type ApiContext, type ApiRoute } from "./api-route.ts";
 import { scalingRequest } from "./deployment-schemas.ts";
-import { DEPLOY, json } from "./route-parts.ts";
+import { DEPLOY, json, name } from "./route-parts.ts";
 import { functionInfo } from "./schemas.ts";
 
 export const FUNCTION_ROUTES: readonly ApiRoute[] = [
@@ -25,7 +25,7 @@ export const FUNCTION_ROUTES: readonly ApiRoute[] = [
     scopes: DEPLOY,
     containers: true,
     ofOneApp: true,
-    params: z.strictObject({ idOrName: z.string().min(1).max(100) }),
+    params: z.strictObject({ idOrName: name }),
     body: scalingRequest,
     answer: { status: 200, description: "The function as it is scaled now", schema: functionInfo },
     async handle(context, { params, body, principal }) {

@@ -14,6 +14,8 @@ export const ANY = ["admin", "deploy", "invoke"] as const;
 export const MAX_APP_BYTES = 16 * 1024 * 1024;
 
 export const flag = z.enum(["0", "1", "true", "false"]).transform((text) => text === "1" || text === "true");
+/** Of a function, a method, or an app. */
+export const name = z.string().min(1).max(100);
 export const id = z.strictObject({ id: z.string().min(1).max(100) });
 export const taskId = z.strictObject({ id: z.string().regex(/^[A-Za-z0-9_-]{1,100}$/, "must be a task's id, such as tk_01m8…") });
 /** Of a list. */

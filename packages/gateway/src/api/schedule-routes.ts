@@ -3,10 +3,10 @@ import { SamovarError, show, type ScheduleInfo } from "@samovar/protocol";
 import { describeNear } from "@samovar/kit";
 import { assertApp, mayTouch, type Principal } from "../authenticator.ts";
 import { defineRoute, type ApiContext, type ApiRoute } from "./api-route.ts";
-import { ANY, DEPLOY, json } from "./route-parts.ts";
+import { ANY, DEPLOY, json, name } from "./route-parts.ts";
 import { scheduleInfo } from "./task-schemas.ts";
 
-const params = z.strictObject({ name: z.string().min(1).max(100) });
+const params = z.strictObject({ name });
 const NOW = { status: 200, description: "The schedule as it is now", schema: scheduleInfo } as const;
 
 export const SCHEDULE_ROUTES: readonly ApiRoute[] = [

@@ -1,10 +1,8 @@
 import { z } from "zod";
 import { TASK_STATUSES, type TaskListing, type TaskStatus } from "@samovar/protocol";
 import { assertApp, type Principal } from "../authenticator.ts";
-import { duration } from "./route-parts.ts";
+import { duration, name } from "./route-parts.ts";
 import { delivery, taskSelectionFields, taskStatus } from "./task-schemas.ts";
-
-const name = z.string().min(1).max(100);
 
 const statuses = z.string().transform((text, context): TaskStatus[] => {
   const named = text.split(",").map((each) => each.trim().toUpperCase());

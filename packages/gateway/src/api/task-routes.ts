@@ -6,7 +6,7 @@ import { bodyEncoding } from "../request-head.ts";
 import { splitTarget } from "../route.ts";
 import { defineRoute, type ApiAnswer, type ApiContext, type ApiRoute } from "./api-route.ts";
 import { putTasks } from "./put-tasks.ts";
-import { INVOKE, duration, flag, json, limit, taskId } from "./route-parts.ts";
+import { INVOKE, duration, flag, json, limit, name, taskId } from "./route-parts.ts";
 import { logLine } from "./schemas.ts";
 import { ofApp, taskFilterBody, taskFilterQuery, toSelection } from "./task-filter.ts";
 import { toTaskInfo } from "./task-info.ts";
@@ -15,7 +15,6 @@ import { sendResult } from "./task-result.ts";
 import { putTasksBody, putTasksResponse, putTasksValue, taskChange, taskDetail, taskInfo, taskPage } from "./task-schemas.ts";
 import { awaitTask, findTask, followTask, followTasks } from "./task-watch.ts";
 
-const name = z.string().min(1).max(100);
 const wait = duration("wait")
   .pipe(
     z

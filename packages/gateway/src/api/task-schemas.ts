@@ -19,6 +19,7 @@ import {
   type TaskPage,
   type TaskStatus,
 } from "@samovar/protocol";
+import { name } from "./route-parts.ts";
 import { count, schemaOf } from "./schema-of.ts";
 
 const MAX_SELECTED = 1_000;
@@ -115,8 +116,8 @@ export const taskChange = schemaOf<TaskChange>()(
 /** As `TaskSelection` says them. */
 export const taskSelectionFields = {
   ids: z.array(z.string().min(1).max(100)).min(1).max(MAX_SELECTED).exactOptional(),
-  function: z.string().min(1).max(100).exactOptional(),
-  app: z.string().min(1).max(100).exactOptional(),
+  function: name.exactOptional(),
+  app: name.exactOptional(),
   statuses: z.array(taskStatus).min(1).max(TASK_STATUSES.length).exactOptional(),
   createdBeforeMs: z.number().exactOptional(),
   createdAfterMs: z.number().exactOptional(),
