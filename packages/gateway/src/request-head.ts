@@ -48,8 +48,8 @@ export function wholeEncoding(req: IncomingMessage, encoding: "json" | "value" |
 const LOOKED_INTO_BYTES = 1024 * 1024;
 
 /**
- * Throws `invalid_json` for what can't be a task's input: its worker would say so, but to nobody who is still there. A larger body is its
- * worker's to read.
+ * Throws `invalid_json` for what can't be a task's input: its worker would say so, but to nobody who is still there. A
+ * larger body is its worker's to read.
  */
 export function assertQueueable(encoding: InputHead["encoding"], body: Buffer | null): void {
   if (encoding !== "json" || body === null || body.length > LOOKED_INTO_BYTES) return;

@@ -46,8 +46,8 @@ const STAMPS_PER_MS = 256;
 const LOW_STAMPS = 2 ** 20;
 
 /**
- * Random ids: `fn_` and 20 characters, 100 random bits, safe in hosts, paths and shells. Entropy is drawn for 128 ids at a time, because one draw per id is most of the cost of an id
- * on the warm path.
+ * Random ids: `fn_` and 20 characters, 100 random bits, safe in hosts, paths and shells. Entropy is drawn for 128 ids at a
+ * time, because one draw per id is most of the cost of an id on the warm path.
  *
  * The first half of the id of a task, or a callback, is a stamp that grows with time, the rest 50 random bits: a database
  * of a million of them then adds each at the end of its index, in place of a page of its own somewhere in it. Nothing else

@@ -2,7 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { isTaskOver, nextTaskStatus, TASK_STATUSES, toRank, type TaskEvent, type TaskStatus } from "@samovar/protocol/tasks";
 import type { SqliteCallbacks } from "./sqlite-callbacks.ts";
 import { IS_RUNNING, narrow, type TaskSearch } from "./sqlite-task-filter.ts";
-import { type SqliteTasks } from "./sqlite-tasks.ts";
+import type { SqliteTasks } from "./sqlite-tasks.ts";
 import type { ChangedRow, ChangePosition } from "./task-operations.ts";
 import type { TaskFilter } from "./task-store.ts";
 

@@ -1,4 +1,4 @@
-import { fromProblem, isProblem, CONTENT_TYPES, SamovarError, type DeployEvent, type DeployRequest, type DeployResponse } from "@samovar/protocol";
+import { CONTENT_TYPES, SamovarError, fromProblem, isProblem, type DeployEvent, type DeployRequest, type DeployResponse } from "@samovar/protocol";
 import { toConnectionError, type HttpClient } from "./http-client.ts";
 import { readNdjson } from "./ndjson.ts";
 

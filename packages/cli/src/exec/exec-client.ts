@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { WebSocket as WebSocketType } from "ws";
-import { fromProblem, isProblem, EXEC_STREAM, SamovarError, type ExecReply, type ExecRequest, type ExecSignal } from "@samovar/protocol";
+import { EXEC_STREAM, SamovarError, fromProblem, isProblem, type ExecReply, type ExecRequest, type ExecSignal } from "@samovar/protocol";
 import { toConnectionError, toProblemError, type HttpClient } from "../client/http-client.ts";
 
 export interface TerminalSize {

@@ -45,6 +45,7 @@ export class TaskReader {
     this.#owner = owner;
   }
 
+  /** Also in the pause after a read that failed: what the store has is not known yet. */
   get isReading(): boolean {
     return this.#reading;
   }
