@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { HEADERS, MAX_TASK_KEY_LENGTH, MAX_TASK_TERM_MS, SamovarError, parseDuration, show } from "@samovar/protocol";
+import { HEADERS, MAX_TASK_KEY_LENGTH, SamovarError, TASK_TERMS, parseDuration, show } from "@samovar/protocol";
 import type { NewInput } from "@samovar/scheduler";
 
 /** What a request says about its task. */
@@ -18,9 +18,9 @@ export function readTerms(headers: IncomingHttpHeaders): TaskTerms | null {
   const concurrency = headers[HEADERS.concurrencyKey];
   if (key === undefined && delay === undefined && priority === undefined && ttl === undefined && concurrency === undefined) return null;
   return {
-    delayMs: delay === undefined ? 0 : readDuration(HEADERS.delay, delay, 0),
-    priorityMs: priority === undefined ? 0 : readDuration(HEADERS.priority, priority, -MAX_TASK_TERM_MS),
-    ttlMs: ttl === undefined ? null : readDuration(HEADERS.ttl, ttl, 1),
+    delayMs: delay === undefined ? 0 : readDuration(HEADERS.delay, delay, TASK_TERMS.delay),
+    priorityMs: priority === undefined ? 0 : readDuration(HEADERS.priority, priority, TASK_TERMS.priority),
+    ttlMs: ttl === undefined ? null : readDuration(HEADERS.ttl, ttl, TASK_TERMS.ttl),
     idempotencyKey: key === undefined ? null : readKey(HEADERS.idempotencyKey, key),
     concurrencyKey: concurrency === undefined ? null : readKey(HEADERS.concurrencyKey, concurrency),
   };
@@ -31,10 +31,10 @@ export function queueHeader(headers: IncomingHttpHeaders): string | undefined {
   return [HEADERS.delay, HEADERS.priority, HEADERS.ttl, HEADERS.concurrencyKey].find((name) => headers[name] !== undefined);
 }
 
-function readDuration(name: string, value: string | string[], minMs: number): number {
+function readDuration(name: string, value: string | string[], { minMs, maxMs }: { readonly minMs: number; readonly maxMs: number }): number {
   try {
     const ms = parseDuration(value, name);
-    if (ms >= minMs && ms <= MAX_TASK_TERM_MS) return ms;
+    if (ms >= minMs && ms <= maxMs) return ms;
   } catch {
     // The message below says it in the header's own terms.
   }

@@ -11,6 +11,13 @@ export const MAX_TASK_BYTES = 16 * 1024 * 1024;
 /** Delay, head start and time to live: what is more than a year is a mistake in the unit. */
 export const MAX_TASK_TERM_MS = 366 * 86_400_000;
 
+/** What a task's options may be, in milliseconds and in words. */
+export const TASK_TERMS = {
+  delay: { minMs: 0, maxMs: MAX_TASK_TERM_MS, words: "0 to 366 days" },
+  priority: { minMs: -MAX_TASK_TERM_MS, maxMs: MAX_TASK_TERM_MS, words: "at most 366 days, forward or back" },
+  ttl: { minMs: 1, maxMs: MAX_TASK_TERM_MS, words: "more than 0, and at most 366 days" },
+} as const;
+
 /** Of an idempotency key, and of a concurrency key. */
 export const MAX_TASK_KEY_LENGTH = 255;
 

@@ -2,8 +2,8 @@ import { z } from "zod";
 import {
   MAX_PUT_TASKS,
   MAX_TASK_KEY_LENGTH,
-  MAX_TASK_TERM_MS,
   TASK_STATUSES,
+  TASK_TERMS,
   parseDuration,
   show,
   type CallbackInfo,
@@ -124,9 +124,10 @@ export const taskSelectionFields = {
 };
 
 const key = z.string().min(1).max(MAX_TASK_KEY_LENGTH).exactOptional();
-const delayMs = z.number().min(0).max(MAX_TASK_TERM_MS).exactOptional();
-const priorityMs = z.number().min(-MAX_TASK_TERM_MS).max(MAX_TASK_TERM_MS).exactOptional();
-const ttlMs = z.number().min(1).max(MAX_TASK_TERM_MS).exactOptional();
+const term = ({ minMs, maxMs }: { readonly minMs: number; readonly maxMs: number }) => z.number().min(minMs).max(maxMs).exactOptional();
+const delayMs = term(TASK_TERMS.delay);
+const priorityMs = term(TASK_TERMS.priority);
+const ttlMs = term(TASK_TERMS.ttl);
 const putTask = { input: z.unknown().exactOptional(), delayMs, priorityMs, ttlMs, idempotencyKey: key, concurrencyKey: key };
 
 /** As a value: what people may write. */
@@ -172,7 +173,7 @@ export const putTasksBody = z.strictObject({
         .transform((given, context) => {
           const { delay, priority, ttl, ...rest } = given;
           if (delay === undefined && priority === undefined && ttl === undefined) return rest;
-          const read = (name: "delay" | "priority" | "ttl", schema: z.ZodType<number | undefined>): object => {
+          const read = (name: keyof typeof TASK_TERMS, schema: z.ZodType<number | undefined>): object => {
             const value = given[name];
             if (value === undefined) return {};
             const field = `${name}Ms` as const;
@@ -180,7 +181,7 @@ export const putTasksBody = z.strictObject({
             const ms = toMs(name, value);
             const result = typeof ms === "number" ? schema.safeParse(ms) : null;
             if (result?.success) return { [field]: ms };
-            context.addIssue({ code: "custom", path: [name], message: result ? `is ${show(value)}, but must be ${BOUNDS[name]}` : String(ms) });
+            context.addIssue({ code: "custom", path: [name], message: result ? `is ${show(value)}, but must be ${TASK_TERMS[name].words}` : String(ms) });
             return {};
           };
           return { ...rest, ...read("delay", delayMs), ...read("priority", priorityMs), ...read("ttl", ttlMs) };
@@ -189,8 +190,6 @@ export const putTasksBody = z.strictObject({
     .min(1)
     .max(MAX_PUT_TASKS),
 });
-
-const BOUNDS = { delay: "0 to 366 days", priority: "at most 366 days, forward or back", ttl: "more than 0, and at most 366 days" } as const;
 
 function toMs(name: string, value: unknown): number | string {
   try {

@@ -1,4 +1,4 @@
-import { MAX_TASK_BYTES, MAX_TASK_KEY_LENGTH, MAX_TASK_TERM_MS, SamovarError, type FunctionManifest, type TaskId } from "@samovar/protocol";
+import { MAX_TASK_BYTES, MAX_TASK_KEY_LENGTH, SamovarError, TASK_TERMS, type FunctionManifest, type TaskId } from "@samovar/protocol";
 import { canonicalJson, toReplyText, type NewInput } from "@samovar/scheduler";
 import type { NewTask } from "@samovar/storage";
 
@@ -57,9 +57,14 @@ function assertInput({ body, delayMs, priorityMs, ttlMs, idempotencyKey, concurr
   const wrong = (what: string): never => {
     throw new SamovarError("invalid_request", what);
   };
-  if (!(delayMs >= 0 && delayMs <= MAX_TASK_TERM_MS)) wrong(`delay is ${delayMs} ms, but it is 0 to 366 days`);
-  if (!(Math.abs(priorityMs) <= MAX_TASK_TERM_MS)) wrong(`priority is ${priorityMs} ms, but it is at most 366 days, forward or back`);
-  if (ttlMs !== null && !(ttlMs > 0 && ttlMs <= MAX_TASK_TERM_MS)) wrong(`ttl is ${ttlMs} ms, but it is more than 0 and at most 366 days`);
+  for (const [what, ms] of [
+    ["delay", delayMs],
+    ["priority", priorityMs],
+    ["ttl", ttlMs],
+  ] as const) {
+    const { minMs, maxMs, words } = TASK_TERMS[what];
+    if (ms !== null && !(ms >= minMs && ms <= maxMs)) wrong(`${what} is ${ms} ms, but it is ${words}`);
+  }
   for (const [what, key] of [
     ["idempotencyKey", idempotencyKey],
     ["concurrencyKey", concurrencyKey],
