@@ -67,7 +67,7 @@ export class Attempt implements AnswerEvents, WorkerInput {
     this.#pool.settle(this, false);
     // The worker was asked to stop from outside while this input was on its way to it.
     const refused = message.error.code === "drained" && !message.fromHandler;
-    if (this.isCurrent) this.#pool.attemptFailed(this, refused ? { kind: "drained" } : { kind: "thrown", message });
+    if (this.isCurrent) this.#pool.attemptFailed(this, refused ? { kind: "drained", reason: message.error.message } : { kind: "thrown", message });
   }
 
   lost(reason: string): void {
@@ -81,7 +81,7 @@ export class Attempt implements AnswerEvents, WorkerInput {
     if (this.settled) return;
     this.stream?.cancel("drained");
     this.#pool.settle(this, false);
-    if (this.isCurrent) this.#pool.attemptFailed(this, { kind: "drained" });
+    if (this.isCurrent) this.#pool.attemptFailed(this, { kind: "drained", reason: null });
   }
 
   /** Its handler has settled, or its worker is gone; the slot may have been given up before. */

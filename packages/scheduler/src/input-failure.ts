@@ -7,7 +7,8 @@ export type AttemptFailure =
   | { readonly kind: "thrown"; readonly message: ErrorMessage }
   | { readonly kind: "timeout"; readonly timeoutMs: number }
   | { readonly kind: "lost"; readonly reason: string }
-  | { readonly kind: "drained" };
+  /** By our doing, and not counted. `reason`: as its worker says it; null: its container stops. */
+  | { readonly kind: "drained"; readonly reason: string | null };
 
 /** What the caller is told. */
 export function failureOf(failure: AttemptFailure, attempt: Attempt, functionName: string): InputFailure {
@@ -29,7 +30,9 @@ export function failureOf(failure: AttemptFailure, attempt: Attempt, functionNam
         error: new SamovarError("container_lost", `The container was lost while it held the input: ${failure.reason}`, { fields: { reason: failure.reason } }),
         thrown: null,
       };
-    case "drained":
-      return { ...at, error: new SamovarError("drained", `The container was stopped before ${functionName} was done; call again`), thrown: null };
+    case "drained": {
+      const why = failure.reason === null ? `The container was stopped before ${functionName} was done` : `${functionName} was not done: ${failure.reason}`;
+      return { ...at, error: new SamovarError("drained", `${why}; call again`), thrown: null };
+    }
   }
 }
