@@ -72,7 +72,6 @@ function answerTask(request: TaskRequest, id: string | undefined, verb: string |
   json(response, url.searchParams.has("wait") || data.changes ? (data.waited ?? task) : task);
 }
 
-/** Pages of `limit`; a cursor is how many came before. */
 function answerList({ url, response, data }: TaskRequest): void {
   const statuses = url.searchParams.get("status")?.split(",");
   const name = url.searchParams.get("function") ?? undefined;
@@ -80,9 +79,14 @@ function answerList({ url, response, data }: TaskRequest): void {
     ...(name === undefined ? {} : { function: name }),
     ...(statuses ? { statuses: statuses as TaskInfo["status"][] } : {}),
   });
-  const from = Number(url.searchParams.get("cursor") ?? 0);
-  const to = from + Number(url.searchParams.get("limit"));
-  json(response, { tasks: found.slice(from, to), cursor: to < found.length ? String(to) : null });
+  json(response, toPage("tasks", found, url));
+}
+
+/** One of `limit`; a cursor is how many came before. */
+function toPage(name: string, found: readonly unknown[], { searchParams }: URL): object {
+  const from = Number(searchParams.get("cursor") ?? 0);
+  const to = from + Number(searchParams.get("limit"));
+  return { [name]: found.slice(from, to), cursor: to < found.length ? String(to) : null };
 }
 
 function matching(tasks: readonly TaskInfo[], selection: TaskSelection): readonly TaskInfo[] {
@@ -104,11 +108,11 @@ function answerSchedules({ response, data }: TaskRequest, name: string | undefin
 
 function answerCallbacks({ url, response, data }: TaskRequest, id: string | undefined, verb: string | undefined): void {
   const callbacks = data.callbacks ?? [];
-  const state = url.searchParams.get("state");
-  if (id === undefined)
-    return json(response, {
-      callbacks: callbacks.filter((each) => state === null || each.state === state).slice(0, Number(url.searchParams.get("limit") ?? 100)),
-    });
+  if (id === undefined) {
+    const state = url.searchParams.get("state");
+    const found = callbacks.filter((each) => state === null || each.state === state);
+    return json(response, toPage("callbacks", found, url));
+  }
   if (id === "retry") return json(response, { changed: callbacks.filter((each) => each.state === "failed").length });
   if (id === "secret") return json(response, { secret: `whsec_${url.searchParams.get("app")}` });
   const callback = callbacks.find((each) => each.id === id);

@@ -2,8 +2,14 @@ import type { CallbackInfo } from "@samovar/protocol";
 import type { HttpClient } from "./http-client.ts";
 import { API, JSON_BODY, withQuery } from "./paths.ts";
 
-/** The server lists no more at a time. */
+/** A page has no more. */
 export const MAX_CALLBACKS = 1_000;
+
+export interface CallbackPage {
+  readonly callbacks: readonly CallbackInfo[];
+  /** For the next page; null: this is the last. */
+  readonly cursor: string | null;
+}
 
 /** Callbacks of one server: `/api/v1/callbacks`. */
 export class CallbackClient {
@@ -14,13 +20,21 @@ export class CallbackClient {
   }
 
   /** Newest first. */
-  async list(
-    filter: { readonly state?: CallbackInfo["state"] | undefined; readonly app?: string | undefined; readonly limit: number },
+  list(
+    filter: {
+      readonly state?: CallbackInfo["state"] | undefined;
+      readonly app?: string | undefined;
+      readonly limit: number;
+      readonly cursor?: string | null;
+    },
     signal?: AbortSignal,
-  ): Promise<readonly CallbackInfo[]> {
-    const path = withQuery(`${API}/callbacks`, { state: filter.state, app: filter.app, limit: String(filter.limit) });
-    const answer = await this.#http.json<{ callbacks: CallbackInfo[] }>({ method: "GET", path, signal });
-    return answer.callbacks;
+  ): Promise<CallbackPage> {
+    const { state, app, limit, cursor } = filter;
+    return this.#http.json({
+      method: "GET",
+      path: withQuery(`${API}/callbacks`, { state, app, limit: String(limit), cursor: cursor ?? undefined }),
+      signal,
+    });
   }
 
   retry(id: string, signal?: AbortSignal): Promise<CallbackInfo> {

@@ -1,5 +1,6 @@
 import type { CallbackInfo } from "@samovar/protocol";
-import { MAX_CALLBACKS } from "../client/callback-client.ts";
+import { MAX_CALLBACKS, type CallbackPage } from "../client/callback-client.ts";
+import type { ControlClient } from "../client/control-client.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import type { CallbackListFlags } from "../flags.ts";
 import type { Colors } from "../output/colors.ts";
@@ -10,21 +11,27 @@ import { withServer } from "../server-link/with-server.ts";
 export function callbackList(context: CommandContext, options: CallbackListFlags): Promise<ExitCode> {
   return withServer(context, async (client, signal) => {
     const { screen } = context;
-    const { limit } = options;
-    // One more says whether there are more.
-    const found = await client.callbacks.list(
-      { state: options.failed ? "failed" : undefined, app: options.app, limit: Math.min(limit + 1, MAX_CALLBACKS) },
-      signal,
-    );
-    const callbacks = found.slice(0, limit);
+    const { callbacks, cursor } = await listCallbacks(client, options, signal);
     if (options.json) screen.print(`${JSON.stringify({ callbacks })}\n`);
     else if (callbacks.length > 0) {
       screen.print(renderCallbacks(callbacks, context.io.clock.now(), screen.colors));
-      if (found.length > limit) screen.note(screen.noteColors.dim(`There are more: --limit ${Math.min(limit * 2, MAX_CALLBACKS)} shows some of them`));
-      else if (found.length === MAX_CALLBACKS) screen.note(screen.noteColors.dim(`There may be more: the server shows the newest ${MAX_CALLBACKS}`));
+      if (cursor !== null) screen.note(screen.noteColors.dim(`There are more: --limit ${options.limit * 2} shows some of them`));
     } else screen.note(options.failed ? "No callback failed for good" : "No callbacks: functions with the option callbackUrl have some");
     return 0;
   });
+}
+
+/** As many as are asked for, from as many pages as that takes. */
+async function listCallbacks(client: ControlClient, { failed, app, limit }: CallbackListFlags, signal: AbortSignal): Promise<CallbackPage> {
+  const callbacks: CallbackInfo[] = [];
+  let cursor: string | null = null;
+  do {
+    const query = { state: failed ? ("failed" as const) : undefined, app, limit: Math.min(MAX_CALLBACKS, limit - callbacks.length), cursor };
+    const page: CallbackPage = await client.callbacks.list(query, signal);
+    callbacks.push(...page.callbacks);
+    cursor = page.callbacks.length === 0 ? null : page.cursor;
+  } while (cursor !== null && callbacks.length < limit);
+  return { callbacks, cursor };
 }
 
 function renderCallbacks(callbacks: readonly CallbackInfo[], nowMs: number, colors: Colors): string {

@@ -26,9 +26,9 @@ async function retryFailed(context: CommandContext, client: ControlClient, optio
     });
   }
   if (!options.yes) {
-    const { length } = await client.callbacks.list({ state: "failed", app: options.app, limit: MAX_CALLBACKS }, signal);
-    const count = length === MAX_CALLBACKS ? `${MAX_CALLBACKS} callbacks or more` : toCallbacks(length);
-    if (length > 0 && !(await ask(context, `Send ${count} once more?`))) {
+    const { callbacks, cursor } = await client.callbacks.list({ state: "failed", app: options.app, limit: MAX_CALLBACKS }, signal);
+    const count = cursor === null ? toCallbacks(callbacks.length) : `more than ${MAX_CALLBACKS} callbacks`;
+    if (callbacks.length > 0 && !(await ask(context, `Send ${count} once more?`))) {
       screen.note("Nothing was sent");
       return 1;
     }

@@ -127,8 +127,16 @@ test("callback list shows what arrived, and why others did not", async () => {
 test("callback list --failed asks for those alone", async () => {
   const { io, server } = await setUp({ callbacks: CALLBACKS });
   expect(await runCli(["callback", "list", "--failed", "--app", "models", "--json"], io)).toBe(0);
-  expect(server.requests).toEqual(["GET /api/v1/callbacks?state=failed&app=models&limit=51"]);
+  expect(server.requests).toEqual(["GET /api/v1/callbacks?state=failed&app=models&limit=50"]);
   expect(JSON.parse(io.out())).toEqual({ callbacks: [CALLBACKS[1]] });
+});
+
+test("callback list takes as many pages as the limit needs", async () => {
+  const { io, server } = await setUp({ callbacks: Array.from({ length: 1_250 }, (_, i) => callbackInfo({ id: `cb_${i}` })) });
+  expect(await runCli(["callback", "list", "--limit", "1500"], io)).toBe(0);
+  expect(server.requests.map((request) => request.split("?")[1])).toEqual(["limit=1000", "limit=500&cursor=1000"]);
+  expect(io.out().trimEnd().split("\n")).toHaveLength(1_251);
+  expect(io.err()).toBe("");
 });
 
 test("callback list says where there are more", async () => {

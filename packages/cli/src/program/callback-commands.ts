@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { MAX_CALLBACKS } from "../client/callback-client.ts";
 import type { CallbackListFlags, CallbackRetryFlags } from "../flags.ts";
 import type { Choose } from "./invocation.ts";
 import { jsonOption } from "./options.ts";
@@ -14,7 +13,7 @@ export function addCallbackCommands(program: Command, choose: Choose): void {
     .description("callbacks, newest first, and why those that failed did")
     .option("--failed", "only those that are no longer tried")
     .option("--app <name>", "only those of this app")
-    .addOption(limitOption(MAX_CALLBACKS))
+    .addOption(limitOption())
     .addOption(jsonOption())
     .addHelpText("after", "\nExample:\n  samovar callback list --failed")
     .action((options: CallbackListFlags) => choose(async (context) => (await import("../commands/callback-list.ts")).callbackList(context, options)));

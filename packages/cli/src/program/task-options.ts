@@ -19,10 +19,7 @@ export const failedOption = (): Option => new Option("--failed", "the same as --
 export const waitOption = (description = "wait until it is over, or for so long"): Option =>
   new Option("--wait [duration]", description).argParser(toDurationMs);
 
-/** `most`: the server's own bound, where it has no pages. */
-export function limitOption(most = 999_999): Option {
-  return new Option("--limit <n>", "how many at most").default(50).argParser((text: string) => toLimit(text, most));
-}
+export const limitOption = (): Option => new Option("--limit <n>", "how many at most").default(50).argParser(toLimit);
 
 /** Below zero: others go first. */
 export function toHeadStartMs(text: string): number {
@@ -47,10 +44,9 @@ function assertTerm(ms: number): number {
   return ms;
 }
 
-function toLimit(text: string, most: number): number {
+function toLimit(text: string): number {
   const limit = Number(text);
   if (!/^\d{1,6}$/.test(text) || limit === 0) throw new InvalidArgumentError("It has to be a whole number from 1.");
-  if (limit > most) throw new InvalidArgumentError(`It has to be at most ${most}.`);
   return limit;
 }
 
