@@ -52,8 +52,9 @@ export async function createQueues(wrap: (store: TaskStore) => TaskStore = (stor
   const folder = await mkdtemp(join(tmpdir(), "samovar-queues-"));
   const clock = new FakeClock(1_800_000_000_000);
   const storage = await openSqliteStorage({ file: join(folder, "samovar.db"), logger: silentLogger, clock });
+  const asked = countQuestions(storage.tasks);
   const create = (): TaskQueues =>
-    new TaskQueues({ store: wrap(storage.tasks), clock, logger: silentLogger, random: () => 0, observer: { callbackDue() {}, attemptEnded() {} } });
+    new TaskQueues({ store: wrap(asked.store), clock, logger: silentLogger, random: () => 0, observer: { callbackDue() {}, attemptEnded() {} } });
   const all: TaskQueues[] = [];
   const start = (): TaskQueues => {
     const queues = create();
@@ -62,10 +63,13 @@ export async function createQueues(wrap: (store: TaskStore) => TaskStore = (stor
   };
   const settle = async (): Promise<void> => {
     // Each answer may lead to another question.
-    for (let turn = 0; turn < 6; turn++) {
+    let before: number;
+    do {
+      before = asked.count;
       await storage.flush();
+      await Promise.allSettled(asked.unanswered);
       await new Promise((resolve) => setImmediate(resolve));
-    }
+    } while (asked.count !== before);
   };
   return {
     clock,
@@ -105,6 +109,40 @@ export async function createQueues(wrap: (store: TaskStore) => TaskStore = (stor
       for (const queues of all) queues.dispose();
       await storage.close();
       await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+interface CountedQuestions {
+  readonly store: TaskStore;
+  readonly count: number;
+  readonly unanswered: Iterable<Promise<unknown>>;
+}
+
+/** Behind `wrap`: an answer that a test holds back is an answer, nobody waits for it. */
+function countQuestions(store: TaskStore): CountedQuestions {
+  let count = 0;
+  const unanswered = new Set<Promise<unknown>>();
+  const counted = new Proxy(store, {
+    get: (target, name) => {
+      const method = Reflect.get(target, name) as (...args: unknown[]) => unknown;
+      return (...args: unknown[]): unknown => {
+        count++;
+        const answer = method(...args);
+        if (answer instanceof Promise) {
+          const answered = (): void => void unanswered.delete(answer);
+          unanswered.add(answer);
+          answer.then(answered, answered);
+        }
+        return answer;
+      };
+    },
+  });
+  return {
+    store: counted,
+    unanswered,
+    get count() {
+      return count;
     },
   };
 }

@@ -140,7 +140,6 @@ test("a task whose input is lost fails as one that ran: who waits is told, its r
   const version = at.version(1);
   queues.serve("work", version.runtime);
   await at.settle();
-  await at.settle();
   expect(told.at(-1)).toBe("ERROR");
   expect(ids(version)).toEqual(["tk_2"]);
   version.running[0]!.succeed();
@@ -175,7 +174,6 @@ test("what becomes ready anywhere in the queue while a read is under way is foun
   await at.settle();
   held = false;
   for (const go of reads) go();
-  await at.settle();
   await at.settle();
   expect(ids(version).toSorted()).toEqual(["tk_1", "tk_2", "tk_3"]);
 });
