@@ -1,4 +1,4 @@
-import { appendFile, readdir, rename, stat } from "node:fs/promises";
+import { appendFile, open, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "@samovar/kit";
 import type { LogLine } from "@samovar/protocol";
@@ -111,16 +111,14 @@ export class LogFiles {
     file.unwrittenBytes -= text.length;
     if (file.dropped > 0) this.#logger.warn({ containerId, dropped: file.dropped }, "Log lines were not kept: the disk did not keep up");
     file.dropped = 0;
-    if (file.sizeBytes === 0)
-      file.sizeBytes = await stat(path).then(
-        (found) => found.size,
-        () => 0,
-      );
+    let isCut = false;
+    if (file.sizeBytes === 0) ({ sizeBytes: file.sizeBytes, isCut } = await endOf(path));
     if (file.sizeBytes > 0 && file.sizeBytes + text.length > this.#limits.fileBytes) {
       file.sizeBytes = 0;
+      isCut = false;
       await rename(path, olderPath(path));
     }
-    await appendFile(path, text, { mode: 0o600 });
+    await appendFile(path, isCut ? `\n${text}` : text, { mode: 0o600 });
     file.sizeBytes += text.length;
   }
 
@@ -130,6 +128,20 @@ export class LogFiles {
 }
 
 const ENDING = ".ndjson";
+const NEWLINE = 0x0a;
+
+/** Where a file is gone on with. Its last line may be cut, as by a server that was killed while it wrote. */
+async function endOf(path: string): Promise<{ readonly sizeBytes: number; readonly isCut: boolean }> {
+  const file = await open(path).catch(() => null);
+  if (!file) return { sizeBytes: 0, isCut: false };
+  try {
+    const { size } = await file.stat();
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(1), 0, 1, Math.max(0, size - 1));
+    return { sizeBytes: size, isCut: bytesRead > 0 && buffer[0] !== NEWLINE };
+  } finally {
+    await file.close();
+  }
+}
 
 const olderPath = (path: string): string => `${path}.1`;
 

@@ -99,11 +99,11 @@ test("lines of an earlier server are read from the container's file; a line that
   earlier.append(line("one"));
   earlier.append(line("two"));
   await earlier.flush();
-  await writeFile(join(dir, "ct_1.ndjson"), `${await readFile(join(dir, "ct_1.ndjson"), "utf8")}{"atMs":1,"te\n`);
+  await writeFile(join(dir, "ct_1.ndjson"), `${await readFile(join(dir, "ct_1.ndjson"), "utf8")}{"atMs":1,"te`);
   expect(await last(open(), { containerId: "ct_1" })).toEqual(["one", "two"]);
   expect(await last(open(), { containerId: "ct_1", tail: 1 })).toEqual(["two"]);
   expect(await last(open(), { containerId: "ct_never" })).toEqual([]);
-  // One that was taken back has lines of this server, too.
+  // One that was taken back has lines of this server, too, which don't go on in the line that was cut.
   const store = open();
   store.append(line("three"));
   expect(await last(store, { containerId: "ct_1" })).toEqual(["one", "two", "three"]);
