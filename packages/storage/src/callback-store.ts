@@ -18,12 +18,12 @@ export interface CallbackStore {
     readonly state?: CallbackInfo["state"];
     readonly app?: string;
     readonly taskId?: string;
-    /** The id of one: those that came before it. */
+    /** The id of one, which may be gone by now: those that came before it. */
     readonly before?: string;
     readonly limit: number;
   }): Promise<readonly CallbackInfo[]>;
   get(id: string): Promise<CallbackInfo | undefined>;
-  /** Once more from the beginning, of one that failed for good; undefined where there is none such, or its task is no longer kept. */
+  /** Once more from the beginning, of one that failed for good; undefined where there is none such, or its task is no longer kept, or was queued once more. */
   revive(id: string, nowMs: number): Promise<CallbackInfo | undefined>;
 }
 

@@ -179,6 +179,37 @@ export function describeCallbacks(open: () => Promise<Opened>): void {
       expect(await found({ before: third!.id, state: "failed" })).toEqual([]);
     });
 
+    test("the page behind one that is gone begins where it was", async () => {
+      const { storage } = await open();
+      const { tasks, callbacks } = storage;
+      const ids = ["tk_1", "tk_2", "tk_3", "tk_4"];
+      await tasks.insert(ids.map((id) => withUrl(id)));
+      for (const id of ids) await tasks.change("cancel", { ids: [id] }, NOW_MS);
+      const [, third, second] = await callbacks.list({ limit: 3 });
+      const behind = async (before: string): Promise<readonly string[]> => (await callbacks.list({ before, limit: 10 })).map(({ taskId }) => taskId);
+      // Its end is none any more.
+      await tasks.change("revive", { ids: ["tk_3"] }, NOW_MS + 20);
+      expect([await callbacks.get(third!.id), await behind(third!.id)]).toEqual([undefined, ["tk_2", "tk_1"]]);
+      await tasks.change("revive", { ids: ["tk_1", "tk_2"] }, NOW_MS + 20);
+      expect(await behind(second!.id)).toEqual([]);
+    });
+
+    test("one that failed for good doesn't begin anew for an end that is none any more", async () => {
+      const { storage } = await open();
+      const { tasks, callbacks } = storage;
+      await tasks.insert([withUrl("tk_1")]);
+      await tasks.change("cancel", {}, NOW_MS + 15);
+      const first = await onlyOne(callbacks);
+      await callbacks.settle(first, 1, { kind: "failed", atMs: NOW_MS + 16, error: "410" });
+      await tasks.change("revive", {}, NOW_MS + 20);
+      expect(await callbacks.revive(first, NOW_MS + 21)).toBeUndefined();
+      await complete(tasks, "tk_1", 1, NOW_MS + 30);
+      const [second] = await callbacks.list({ limit: 1 });
+      await callbacks.settle(second!.id, 1, { kind: "failed", atMs: NOW_MS + 31, error: "410" });
+      expect(await callbacks.revive(first, NOW_MS + 32)).toBeUndefined();
+      expect(await callbacks.revive(second!.id, NOW_MS + 32)).toMatchObject({ state: "pending" });
+    });
+
     test("thousands that are cancelled at once have one each", async () => {
       const { storage } = await open();
       await storage.tasks.insert(Array.from({ length: 1_200 }, (_, i) => withUrl(`tk_${i}`)));

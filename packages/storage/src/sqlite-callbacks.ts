@@ -46,7 +46,8 @@ export function createSqliteCallbacks(database: DatabaseSync, newId: IdSource = 
   const byId = database.prepare(`SELECT ${INFO} FROM callbacks WHERE id = ?`);
   const revive = database.prepare(`
     UPDATE callbacks SET state = 'pending', attempts = 0, due_at_ms = ?, ended_at_ms = NULL, last_error = NULL
-    WHERE id = ? AND state = 'failed' AND EXISTS (SELECT 1 FROM tasks WHERE tasks.id = task_id) RETURNING task_id AS taskId`);
+    WHERE id = ? AND state = 'failed' AND EXISTS (SELECT 1 FROM tasks WHERE tasks.id = task_id AND tasks.ended_at_ms = callbacks.created_at_ms)
+    RETURNING task_id AS taskId`);
   const holdTask = database.prepare("UPDATE tasks SET gone_at_ms = NULL WHERE id = ?");
   const releaseTask = database.prepare(`
     UPDATE tasks SET gone_at_ms = ended_at_ms + keep_ms
@@ -93,7 +94,9 @@ export function createSqliteCallbacks(database: DatabaseSync, newId: IdSource = 
       else addCondition("state = ?", state);
       addCondition("app = ?", app);
       addCondition("task_id = ?", taskId);
-      addCondition("seq < (SELECT seq FROM callbacks WHERE id = ?)", before);
+      // It may be gone by now, and ids grow as rows do: the next older one is where it was.
+      addCondition("seq <= (SELECT seq FROM callbacks WHERE id <= ? ORDER BY id DESC LIMIT 1)", before);
+      addCondition("id <> ?", before);
       const sql = `SELECT ${INFO} FROM callbacks ${where.length === 0 ? "" : `WHERE ${where.join(" AND ")}`} ORDER BY seq DESC LIMIT ?`;
       return database.prepare(sql).all(...values, limit) as unknown as CallbackInfo[];
     },

@@ -53,11 +53,15 @@ async function endTasks(storage: Storage, urls: readonly string[]): Promise<read
 }
 
 /** With what tells when so many are settled: a request that came in is not on disk yet. */
-function start(storage: Storage): { readonly callbacks: Callbacks; readonly untilSettled: (count: number) => Promise<void> } {
+function start(
+  storage: Storage,
+  revive = storage.callbacks.revive,
+): { readonly callbacks: Callbacks; readonly untilSettled: (count: number) => Promise<void> } {
   let settled = 0;
   const waiting = new Map<number, () => void>();
   const store: CallbackStore = {
     ...storage.callbacks,
+    revive,
     settle: async (id, attempt, outcome) => {
       const isSettled = await storage.callbacks.settle(id, attempt, outcome);
       waiting.get(++settled)?.();
@@ -109,4 +113,37 @@ test("each task that ended is told once, and those of a receiver that never answ
   const ids = dead.received.map(({ headers }) => headers["webhook-id"]);
   expect(ids.slice(4)).toEqual(expect.arrayContaining(ids.slice(0, 4)));
   expect(new Set(ids.slice(4)).size).toBe(ids.length - 4);
+});
+
+/** All of them, for good. */
+async function failAll({ callbacks }: Storage): Promise<void> {
+  const pending = await callbacks.list({ state: "pending", limit: 1_000 });
+  await Promise.all(pending.map(({ id }) => callbacks.settle(id, 1, { kind: "failed", atMs: Date.now(), error: "410" })));
+}
+
+test("all that failed are sent once more, also where one that stands between two pages goes meanwhile", async () => {
+  const [storage, receiver] = [await openStorage(), await startReceiver(never)];
+  await endTasks(storage, Array<string>(600).fill(receiver.url));
+  await failAll(storage);
+  const last = (await storage.callbacks.list({ limit: 500 })).at(-1)!;
+  const { callbacks } = start(storage, async (id, nowMs) => {
+    const revived = await storage.callbacks.revive(id, nowMs);
+    // With its end goes the callback of it.
+    if (id === last.id) await storage.tasks.change("revive", { ids: [last.taskId] }, nowMs);
+    return revived;
+  });
+  expect(await callbacks.retryFailed({})).toBe(600);
+  expect(await callbacks.get(last.id)).toBeUndefined();
+  expect(await callbacks.list({ state: "failed", limit: 10 })).toEqual([]);
+});
+
+test("one whose task was queued once more since has nothing to tell, by itself or among all that failed", async () => {
+  const storage = await openStorage();
+  const [taskId] = await endTasks(storage, ["http://127.0.0.1:9"]);
+  await failAll(storage);
+  await storage.tasks.change("revive", { ids: [taskId!] }, Date.now());
+  const { callbacks } = start(storage);
+  const [failed] = await callbacks.list({ limit: 10 });
+  await expect(callbacks.retry(failed!.id)).rejects.toMatchObject({ code: "conflict", message: expect.stringContaining("queued once more") });
+  expect(await callbacks.retryFailed({})).toBe(0);
 });

@@ -115,6 +115,8 @@ export class Callbacks implements CallbackControl {
     }
     const kept = await store.get(id);
     if (!kept) throw new SamovarError("not_found", `There is no callback ${id}. \`GET /api/v1/callbacks\` lists those that are kept`);
+    if (kept.state === "failed")
+      throw new SamovarError("conflict", `The callback ${id} has nothing to tell any more: its task was queued once more since, or is no longer kept`);
     throw new SamovarError("conflict", `The callback ${id} is ${kept.state}: only one that failed for good can be sent once more`);
   }
 
@@ -125,7 +127,7 @@ export class Callbacks implements CallbackControl {
       const page = await store.list({ state: "failed", limit: RETRIED_AT_ONCE, ...(app !== undefined && { app }), ...(before !== undefined && { before }) });
       const wanted = page.filter(({ createdAtMs }) => createdAtMs > createdAfterMs);
       const revived = await Promise.all(wanted.map(({ id }) => store.revive(id, clock.now())));
-      // One whose task is no longer kept has nothing to tell.
+      // One whose task is no longer kept, or was queued once more, has nothing to tell.
       changed += revived.filter((one) => one !== undefined).length;
       this.wake();
       before = page.at(-1)?.id;
