@@ -85,7 +85,7 @@ function answerList({ url, response, data }: TaskRequest): void {
 /** One of `limit`; a cursor is how many came before. */
 function toPage(name: string, found: readonly unknown[], { searchParams }: URL): object {
   const from = Number(searchParams.get("cursor") ?? 0);
-  const to = from + Number(searchParams.get("limit"));
+  const to = from + Number(searchParams.get("limit") ?? 100);
   return { [name]: found.slice(from, to), cursor: to < found.length ? String(to) : null };
 }
 

@@ -334,8 +334,9 @@ export class Pool implements FleetClient {
 
   #onTimeout(attempt: Attempt): void {
     attempt.deadline = null;
-    this.#abandon(attempt, "timeout");
+    // First: where it was the last that a drain waited for, abandoning it ends the drain, and it would be given back.
     this.attemptFailed(attempt, { kind: "timeout", timeoutMs: attempt.input.timeoutMs ?? 0 });
+    this.#abandon(attempt, "timeout");
   }
 
   /** The caller left or cancelled (called by its ticket). */

@@ -81,6 +81,16 @@ test("one that took too long is released when its handler has settled, not with 
   expect(told).toEqual(["started", "timeout", "released"]);
 });
 
+test("one that takes too long in a container that drains has timed out, and is not given back", async () => {
+  const pool = under.pool("work", { maxContainers: 1, timeoutMs: 1_000 });
+  feedOne(pool);
+  await under.advance(0);
+  only().ignoresSignals = true;
+  void pool.close("stop", 300_000);
+  await under.advance(1_000);
+  expect(told).toEqual(["started", "timeout"]);
+});
+
 test("one that is given back at the end of a drain is released when its handler has settled", async () => {
   const pool = under.pool("work", { maxContainers: 1 });
   feedOne(pool);

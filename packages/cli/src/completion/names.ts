@@ -28,7 +28,7 @@ const FUNCTIONS: Source = { path: "functions", pick: (item) => item.name };
 
 const SOURCES: Readonly<Record<NameKind, readonly Source[]>> = {
   app: [{ path: "deployments", pick: (item) => item.app }],
-  callback: [{ path: "callbacks", pick: (item) => item.id }],
+  callback: [{ path: "callbacks?limit=50", pick: (item) => item.id }],
   container: [CONTAINERS],
   deployment: [{ path: "deployments", pick: (item) => item.name }],
   function: [FUNCTIONS],
