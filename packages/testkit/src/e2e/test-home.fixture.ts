@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -143,6 +144,8 @@ export class TestHome {
     const { pid } = this.server;
     await this.ok(["down"]);
     await processEnded(pid);
+    // Commands that lost their server end by themselves, and after them what they had started.
+    await Promise.race([this.quiet(), once(AbortSignal.timeout(LAST_MOMENTS_MS), "abort")]);
     const leaks = await this.leaks();
     await this.dispose();
     if (leaks.length > 0) throw new Error(`The server left behind:\n- ${leaks.join("\n- ")}`);
@@ -173,6 +176,9 @@ export class TestHome {
     if (running.length > 0) throw new Error(`The test left behind:\n${running.map(({ pid, command }) => `- process ${pid}: ${command}`).join("\n")}`);
   }
 }
+
+/** What still runs then is left behind. */
+const LAST_MOMENTS_MS = 20_000;
 
 /** How often a process is looked for that others started: Node can't be told of its end. */
 const LOOK_EVERY_MS = 10;
