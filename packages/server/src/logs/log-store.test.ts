@@ -7,9 +7,14 @@ import { silentLogger, type Logger } from "@samovar/kit";
 import { LogStore, type LogLimits } from "./log-store.ts";
 
 let dir: string;
+const opened: LogStore[] = [];
 
 beforeEach(async () => void (dir = await mkdtemp(join(tmpdir(), "samovar-logs-"))));
-afterEach(() => rm(dir, { recursive: true }));
+afterEach(async () => {
+  // What was appended last may still be on its way to its file.
+  for (const store of opened.splice(0)) await store.flush();
+  await rm(dir, { recursive: true });
+});
 
 const line = (text: string, containerId = "ct_1", name = "hello"): LogLine => ({
   atMs: 1,
@@ -25,7 +30,11 @@ const line = (text: string, containerId = "ct_1", name = "hello"): LogLine => ({
 /** One that has nothing but its memory. */
 const openWithoutFiles = (limits: Partial<LogLimits>): LogStore => new LogStore(join(dir, "gone"), silentLogger, limits);
 
-const open = (limits: Partial<LogLimits> = {}, logger: Logger = silentLogger): LogStore => new LogStore(dir, logger, limits);
+function open(limits: Partial<LogLimits> = {}, logger: Logger = silentLogger): LogStore {
+  const store = new LogStore(dir, logger, limits);
+  opened.push(store);
+  return store;
+}
 
 interface Asked {
   readonly name?: string;
