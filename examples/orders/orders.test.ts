@@ -92,6 +92,6 @@ test.skipIf(!HAS_CURL)("the README's lines about queues do what they say, typed 
     expect(printed.slice(1, 3)).toEqual([`{"taskId":"${taskId}"}`, '{"paid":500,"attempt":1}']);
     expect(await samovar("callback", "list", "--json")).toBe('{"callbacks":[]}\n');
   } finally {
-    await rm(aside, { recursive: true });
+    await rm(aside, { recursive: true, maxRetries: 5 });
   }
 });

@@ -19,7 +19,7 @@ async function connectOverSocket(): Promise<{ readonly connection: Connection; r
     socket.destroy();
     peer.destroy();
     server.close();
-    await rm(dir, { recursive: true });
+    await rm(dir, { recursive: true, maxRetries: 5 });
   });
   return { connection: new Connection(socket, { frame: () => {}, closed: () => {} }), peer };
 }

@@ -8,7 +8,7 @@ let dir: string;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "samovar-runner-"));
 });
-afterEach(() => rm(dir, { recursive: true, force: true }));
+afterEach(() => rm(dir, { recursive: true, force: true, maxRetries: 5 }));
 
 test("A runner that was made of the same sources is used as it is", async () => {
   const made = await keptRunner(dir);

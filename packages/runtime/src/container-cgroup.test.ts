@@ -46,6 +46,6 @@ test("v2 counts are read by name", async () => {
     expect(await cgroup.cpuMs()).toBe(2.5);
     expect(await cgroup.pids()).toEqual([]);
   } finally {
-    await rm(dir, { recursive: true });
+    await rm(dir, { recursive: true, maxRetries: 5 });
   }
 });

@@ -8,7 +8,7 @@ let root: string;
 beforeEach(async () => {
   root = await realpath(await mkdtemp(join(tmpdir(), "samovar-folder-")));
 });
-afterEach(() => rm(root, { recursive: true, force: true }));
+afterEach(() => rm(root, { recursive: true, force: true, maxRetries: 5 }));
 
 async function put(files: Record<string, string>): Promise<void> {
   for (const [path, text] of Object.entries(files)) {
@@ -82,7 +82,7 @@ test("code that is gone from disk is told as that, by what lists it and by what 
   const sourceDir = join(root, "code");
   const code = { codeId: "c", sourceDir, entry: "a.mjs", nodeModules: [] };
   const plan = await planCode(code);
-  await rm(sourceDir, { recursive: true });
+  await rm(sourceDir, { recursive: true, maxRetries: 5 });
   const gone = { code: "storage_failed", message: `The code of this version is gone from disk: deploy it again (${sourceDir} is not there)` };
   await expect(planCode(code)).rejects.toMatchObject(gone);
   const folder = toContainerFolder(root, "ct_1");

@@ -29,7 +29,7 @@ test("what comes before somebody reads is kept, the last of it, and then told at
 describe.skipIf(process.platform !== "linux")("pipes with names", () => {
   let folder: string;
   beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), "samovar-pipes-"))));
-  afterEach(() => rm(folder, { recursive: true }));
+  afterEach(() => rm(folder, { recursive: true, maxRetries: 5 }));
 
   test("a program that writes without a reader goes on, and whoever opens them next reads it", async () => {
     await makePipes([folder]);

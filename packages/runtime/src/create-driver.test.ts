@@ -12,7 +12,7 @@ beforeEach(async () => {
   // As on a machine that has no runtime.
   options = { home: join(root, "containers"), nodePath: process.execPath, runnerFile: "/none", clock: systemClock, logger: silentLogger, runtimes: [] };
 });
-afterEach(() => rm(root, { recursive: true }));
+afterEach(() => rm(root, { recursive: true, maxRetries: 5 }));
 
 test("auto without a runtime is the process driver, and the first thing it lacks is why", async () => {
   const driver = await createDriver({ ...options, kind: "auto" });

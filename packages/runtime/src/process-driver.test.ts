@@ -20,7 +20,7 @@ beforeEach(async () => {
   await writeFile(join(root, "runner.mjs"), "console.log('up'); setInterval(() => {}, 1e6);\n");
   options = { home: join(root, "containers"), nodePath: process.execPath, runnerFile: join(root, "runner.mjs"), clock: systemClock, logger: silentLogger };
 });
-afterEach(() => rm(root, { recursive: true, force: true }));
+afterEach(() => rm(root, { recursive: true, force: true, maxRetries: 5 }));
 
 const spec = (containerId: string): ContainerSpec => ({
   containerId,

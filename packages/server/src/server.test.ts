@@ -18,7 +18,7 @@ beforeEach(async () => {
 afterEach(async () => {
   server?.shutdown("done");
   await server?.closed;
-  await rm(home, { recursive: true });
+  await rm(home, { recursive: true, maxRetries: 5 });
 });
 
 /** A server in `home` that can start no containers. */

@@ -20,7 +20,7 @@ beforeEach(async () => {
   file = path.join(folder, "samovar.db");
 });
 
-afterEach(() => rm(folder, { recursive: true }));
+afterEach(() => rm(folder, { recursive: true, maxRetries: 5 }));
 
 const open = (which: string) => openSqliteStorage({ file: which, logger: silentLogger, clock: systemClock });
 

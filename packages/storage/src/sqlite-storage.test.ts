@@ -25,7 +25,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   for (const storage of opened.splice(0)) await storage.close();
-  await rm(folder, { recursive: true });
+  await rm(folder, { recursive: true, maxRetries: 5 });
 });
 
 async function open(changes: Partial<SqliteStorageOptions> = {}): Promise<SqliteStorage> {
@@ -48,7 +48,7 @@ describeStorage("SQLite", async ({ nowMs, ...limits }) => {
     },
     async dispose() {
       await storage.close();
-      await rm(own, { recursive: true });
+      await rm(own, { recursive: true, maxRetries: 5 });
     },
   };
 });

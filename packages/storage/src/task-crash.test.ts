@@ -18,7 +18,7 @@ beforeEach(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "samovar-storage-"));
 });
 
-afterEach(() => rm(folder, { recursive: true }));
+afterEach(() => rm(folder, { recursive: true, maxRetries: 5 }));
 
 /** What was acknowledged before the kill, which comes some time after so many lines: between two commits, or in one. */
 async function writeAndKill(file: string, round: number, lines: number): Promise<string[]> {

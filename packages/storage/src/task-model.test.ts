@@ -23,7 +23,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await storage.close();
-  await rm(folder, { recursive: true });
+  await rm(folder, { recursive: true, maxRetries: 5 });
 });
 
 const open = () => openSqliteStorage({ file: path.join(folder, "samovar.db"), logger: silentLogger, clock: systemClock });

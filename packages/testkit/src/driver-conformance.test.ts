@@ -10,7 +10,7 @@ import { playProbe, writeProbe } from "./driver-probe.ts";
 
 /** Each case has a driver of its own, and the first one of each runtime tries the machine for all. */
 const verdicts = await mkdtemp(join(tmpdir(), "samovar-test-verdicts-"));
-afterAll(() => rm(verdicts, { recursive: true }));
+afterAll(() => rm(verdicts, { recursive: true, maxRetries: 5 }));
 
 describeDriver("fake", {
   make: async ({ accept }) => createFakeDriver({ clock: systemClock, accept, runWorker: playProbe }),

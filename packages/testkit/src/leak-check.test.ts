@@ -14,7 +14,7 @@ let folder: string;
 beforeEach(async () => {
   folder = await realpath(await mkdtemp(join(tmpdir(), "samovar-leak-")));
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
+afterEach(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 test("where nothing is left nothing is told", async () => {
   await mkdir(join(folder, "containers"));

@@ -22,7 +22,7 @@ const FIXTURE = fileURLToPath(new URL("./take-back.fixture.ts", import.meta.url)
 const HOME = "containers";
 /** Each case has servers of its own, and the first one of each runtime tries the machine for all. */
 const verdicts = await mkdtemp(join(tmpdir(), "samovar-test-verdicts-"));
-afterAll(() => rm(verdicts, { recursive: true }));
+afterAll(() => rm(verdicts, { recursive: true, maxRetries: 5 }));
 
 interface Variant {
   readonly name: string;

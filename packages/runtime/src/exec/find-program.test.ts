@@ -15,7 +15,7 @@ beforeAll(async () => {
   await chmod(join(folder, "one/tool"), 0o644);
   await chmod(join(folder, "one/data"), 0o644);
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 const find = (name: string): Promise<string> => findProgram(name, join(folder, "work"), `${folder}/none:${folder}/one:${folder}/two`);
 

@@ -8,7 +8,7 @@ let root = "";
 beforeEach(async () => {
   root = await realpath(await mkdtemp(join(tmpdir(), "samovar-binds-")));
 });
-afterEach(() => rm(root, { recursive: true }));
+afterEach(() => rm(root, { recursive: true, maxRetries: 5 }));
 
 test("modules stand at their own paths, with the packages of the workspace and the store that they link to", async () => {
   const at = (path: string): string => join(root, path);

@@ -108,7 +108,7 @@ export async function createQueues(wrap: (store: TaskStore) => TaskStore = (stor
     async dispose() {
       for (const queues of all) queues.dispose();
       await storage.close();
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

@@ -12,7 +12,7 @@ const VITEST = path.join(path.dirname(createRequire(import.meta.url).resolve("vi
 let folder: string | undefined;
 
 afterEach(async () => {
-  if (folder) await rm(folder, { recursive: true });
+  if (folder) await rm(folder, { recursive: true, maxRetries: 5 });
 });
 
 const APP = `

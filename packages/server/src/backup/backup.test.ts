@@ -21,7 +21,7 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "samovar-backup-"));
   clock = new FakeClock(NOW_MS);
 });
-afterEach(async () => rm(dir, { recursive: true }));
+afterEach(async () => rm(dir, { recursive: true, maxRetries: 5 }));
 
 const versionOf = (name: string): VersionRecord => ({
   name,
@@ -131,7 +131,7 @@ test("a version that is deleted meanwhile makes it begin anew: none is there wit
     await storage.backup(to);
     if (copies++ > 0) return;
     await storage.deployments.remove("predict");
-    for (const codeId of [CODE, BUILT]) await rm(join(home.code, codeId), { recursive: true });
+    for (const codeId of [CODE, BUILT]) await rm(join(home.code, codeId), { recursive: true, maxRetries: 5 });
   };
   const file = join(dir, "b.tar");
   await backUpHome(file, { home, storage: { deployments: storage.deployments, backup }, clock, version: "1" });
@@ -142,7 +142,7 @@ test("a version that is deleted meanwhile makes it begin anew: none is there wit
 
 test("code that is gone is named", async () => {
   const { home, storage, backUp } = await makeHome();
-  await rm(join(home.code, BUILT), { recursive: true });
+  await rm(join(home.code, BUILT), { recursive: true, maxRetries: 5 });
   const file = join(dir, "b.tar");
   await backUp(file);
   await storage.close();

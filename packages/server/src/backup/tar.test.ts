@@ -9,7 +9,7 @@ import { TarWriter } from "./tar-writer.ts";
 
 let dir: string;
 beforeEach(async () => void (dir = await mkdtemp(join(tmpdir(), "samovar-tar-"))));
-afterEach(async () => rm(dir, { recursive: true }));
+afterEach(async () => rm(dir, { recursive: true, maxRetries: 5 }));
 
 const LONG = `${"d".repeat(90)}/${"ü".repeat(80)}/file name`;
 const modifiedAtMs = 1_700_000_000_000;

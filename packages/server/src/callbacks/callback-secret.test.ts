@@ -6,7 +6,7 @@ import { ensureCallbackSecret } from "./callback-secret.ts";
 
 async function createFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "samovar-callback-secret-"));
-  onTestFinished(() => rm(folder, { recursive: true }));
+  onTestFinished(() => rm(folder, { recursive: true, maxRetries: 5 }));
   return folder;
 }
 

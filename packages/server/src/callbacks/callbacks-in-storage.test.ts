@@ -15,7 +15,7 @@ async function openStorage(): Promise<Storage> {
   const storage = await openSqliteStorage({ file: join(folder, "samovar.db"), logger: silentLogger, clock: systemClock });
   onTestFinished(async () => {
     await storage.close();
-    await rm(folder, { recursive: true });
+    await rm(folder, { recursive: true, maxRetries: 5 });
   });
   return storage;
 }

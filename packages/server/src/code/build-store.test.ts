@@ -24,7 +24,7 @@ beforeEach(async () => {
     await writeFile(join(dir, "lib/a.txt"), "same");
   }
 });
-afterEach(() => rm(root, { recursive: true }));
+afterEach(() => rm(root, { recursive: true, maxRetries: 5 }));
 
 test("only what the build added or changed is kept", async () => {
   await writeFile(join(work, "lib/a.txt"), "sAme");

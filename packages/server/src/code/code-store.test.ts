@@ -16,7 +16,7 @@ beforeEach(async () => {
   blobs = new BlobStore(join(root, "blobs"), new FakeClock());
   store = new CodeStore(join(root, "code"), blobs, silentLogger);
 });
-afterEach(() => rm(root, { recursive: true }));
+afterEach(() => rm(root, { recursive: true, maxRetries: 5 }));
 
 async function send(code: TestCode): Promise<TestCode["object"]> {
   for (const content of code.contents) await blobs.put(sha256(content), piecesOf(content));
@@ -147,10 +147,10 @@ test("a folder that is gone from disk is made again when its code is placed, hel
   const object = await send(codeOf({ "app.mjs": "a" }));
   const first = store.hold();
   const { sourceDir } = await first.place(object);
-  await rm(sourceDir, { recursive: true });
+  await rm(sourceDir, { recursive: true, maxRetries: 5 });
   await Promise.all([first.place(object), store.hold().place(object), store.hold().place(object)]);
   expect(await readFile(join(sourceDir, "app.mjs"), "utf8")).toBe("a");
-  await rm(sourceDir, { recursive: true });
+  await rm(sourceDir, { recursive: true, maxRetries: 5 });
   const later = new CodeStore(join(root, "code"), blobs, silentLogger);
   later.hold().keep(object.codeId);
   await later.hold().place(object);

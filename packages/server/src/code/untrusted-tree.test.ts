@@ -16,7 +16,7 @@ beforeEach(async () => {
   await mkdir(join(root, "secrets"));
   await writeFile(join(root, "secrets/a.txt"), "secret");
 });
-afterEach(() => rm(root, { recursive: true }));
+afterEach(() => rm(root, { recursive: true, maxRetries: 5 }));
 
 test("a folder or file that becomes a link while it is walked is not followed", async () => {
   await writeFile(join(work, "lib/a.txt"), "a");

@@ -27,7 +27,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await end();
-  await rm(root, { recursive: true });
+  await rm(root, { recursive: true, maxRetries: 5 });
 });
 
 async function begin(embedded = false, serving = createNoServing()): Promise<void> {

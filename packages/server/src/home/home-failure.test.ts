@@ -15,7 +15,7 @@ test("a home that is a file is told as that, with the home's name", async () => 
     code: "storage_failed",
     message: expect.stringContaining(`The home ${home} can't be used`) as string,
   });
-  await rm(dir, { recursive: true });
+  await rm(dir, { recursive: true, maxRetries: 5 });
 });
 
 test("a full disk is the home's trouble wherever it was met, a mistake of ours is not", () => {

@@ -14,7 +14,7 @@ const children = new Set<ChildProcess>();
 beforeEach(async () => void (home = createHome(await mkdtemp(join(tmpdir(), "samovar-lock-")))));
 afterEach(async () => {
   for (const child of children) await kill(child);
-  await rm(home.root, { recursive: true });
+  await rm(home.root, { recursive: true, maxRetries: 5 });
 });
 
 /** Another process that takes the lock, announces itself, collects what nobody refers to any more, and waits to be killed. */

@@ -9,7 +9,7 @@ beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), "samovar-database-"));
   await mkdir(join(root, "code"));
 });
-afterEach(() => rm(root, { recursive: true }));
+afterEach(() => rm(root, { recursive: true, maxRetries: 5 }));
 
 const check = (): Promise<string> => checkDatabase({ database: join(root, "samovar.db"), code: join(root, "code") });
 

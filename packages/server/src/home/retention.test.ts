@@ -20,7 +20,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await retention?.dispose();
-  await rm(home.root, { recursive: true });
+  await rm(home.root, { recursive: true, maxRetries: 5 });
 });
 
 const begin = (logger: Logger = silentLogger): Retention =>
@@ -89,7 +89,7 @@ test("runners of earlier servers stay as long as containers of these do, which s
   await putFolder("containers/ct_earlier", 1);
   await begin().idle;
   expect(await names(home.cache)).toEqual(["last-sweep", "runner-1.mjs", "runner-2.mjs"]);
-  await rm(join(home.containers, "ct_earlier"), { recursive: true });
+  await rm(join(home.containers, "ct_earlier"), { recursive: true, maxRetries: 5 });
   clock.advance(DAY_MS);
   await retention!.idle;
   expect(await names(home.cache)).toEqual(["last-sweep", "runner-1.mjs"]);
@@ -136,9 +136,9 @@ test("what is unused is looked for once a day, over starts and while the server 
 });
 
 test("what can't be removed is told and hinders nothing else", async () => {
-  await rm(home.blobs, { recursive: true });
+  await rm(home.blobs, { recursive: true, maxRetries: 5 });
   await writeFile(home.blobs, "not a folder");
-  await rm(home.cache, { recursive: true });
+  await rm(home.cache, { recursive: true, maxRetries: 5 });
   await writeFile(home.cache, "not a folder either");
   await putFolder("builds/unused", 8 * DAY_MS);
   const told: string[] = [];

@@ -13,7 +13,7 @@ beforeEach(async () => void (dir = await mkdtemp(join(tmpdir(), "samovar-logs-")
 afterEach(async () => {
   // What was appended last may still be on its way to its file.
   for (const store of opened.splice(0)) await store.flush();
-  await rm(dir, { recursive: true });
+  await rm(dir, { recursive: true, maxRetries: 5 });
 });
 
 const line = (text: string, containerId = "ct_1", name = "hello"): LogLine => ({

@@ -21,7 +21,7 @@ afterEach(async () => {
   server?.shutdown("done");
   await server?.closed;
   server = null;
-  await rm(home, { recursive: true });
+  await rm(home, { recursive: true, maxRetries: 5 });
 });
 
 test("a server's scrape is what Prometheus reads, and has no token in it", async () => {

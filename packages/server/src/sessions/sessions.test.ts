@@ -33,7 +33,7 @@ beforeEach(async () => {
     onLast: () => lasts++,
   });
 });
-afterEach(() => rm(root, { recursive: true }));
+afterEach(() => rm(root, { recursive: true, maxRetries: 5 }));
 
 function open(kind: "run" | "serve" = "serve", label = "app.ts") {
   const events: SessionEvent[] = [];

@@ -20,7 +20,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await storage.close();
-  await rm(folder, { recursive: true });
+  await rm(folder, { recursive: true, maxRetries: 5 });
 });
 
 const openStorage = (): Promise<SqliteStorage> => openSqliteStorage({ file: join(folder, "samovar.db"), logger: silentLogger, clock });

@@ -40,9 +40,9 @@ for (const runtime of ["crun", "runc"] as const) {
     afterAll(async () => {
       bystander?.kill("SIGKILL");
       await jail?.dispose();
-      for (const file of planted) await rm(join(file, ".."), { recursive: true });
+      for (const file of planted) await rm(join(file, ".."), { recursive: true, maxRetries: 5 });
       const leaks = folder ? await findLeaks({ folder, empty: ["containers"] }) : [];
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
       if (leaks.length > 0) throw new Error(`Left behind:\n${leaks.join("\n")}`);
     });
 

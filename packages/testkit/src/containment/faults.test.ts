@@ -22,7 +22,7 @@ for (const runtime of ["crun", "runc"] as const) {
     afterAll(async () => {
       await jail?.dispose();
       const leaks = folder ? await findLeaks({ folder, empty: ["containers"] }) : [];
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
       if (leaks.length > 0) throw new Error(`Left behind:\n${leaks.join("\n")}`);
     });
 

@@ -19,7 +19,7 @@ describe.skipIf(without !== null)(`a machine whose runtime${without === null ? "
   });
   afterEach(async () => {
     const leaks = await findLeaks({ folder, empty: ["containers"] });
-    await rm(folder, { recursive: true });
+    await rm(folder, { recursive: true, maxRetries: 5 });
     if (leaks.length > 0) throw new Error(`Left behind:\n${leaks.join("\n")}`);
   });
 

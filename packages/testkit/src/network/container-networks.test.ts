@@ -40,7 +40,7 @@ describe.skipIf(without !== null)(`networks of containers${without === null ? ""
   });
   afterAll(async () => {
     await host?.dispose();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
 
   const make = (...allow: string[]) => server.create(`ctr_${++count}`, isolated(...allow));
