@@ -1,11 +1,10 @@
 import { expect, test } from "vitest";
 import { canonicalJson } from "./canonical-json.ts";
 import { FunctionRuntime, MAX_POOLS } from "./function-runtime.ts";
-import type { InputRequest } from "./input.ts";
 import type { InputSource, SourcedInput } from "./input-source.ts";
 import type { Pool } from "./pool.ts";
-import { createPools, type PoolsUnderTest } from "./testing/pools.fixture.ts";
-import type { FunctionManifest } from "@samovar/protocol";
+import { createPools, requestOf, type PoolsUnderTest } from "./testing/pools.fixture.ts";
+import type { FunctionManifest, TaskId } from "@samovar/protocol";
 
 function runtimeOf(at: PoolsUnderTest, changes: Partial<FunctionManifest> = {}): FunctionRuntime {
   const { manifest, code, load, startPolicy } = at.pool("model").spec;
@@ -60,9 +59,8 @@ class OneTask implements InputSource {
   take(): SourcedInput {
     this.state = "taken";
     const done = (): void => void (this.state = "done");
-    const request = { method: null, encoding: "none", reply: "value", stream: "values", request: null, body: null, bodyStream: null } as const;
     return {
-      request: { ...request, taskId: "tk_1" as InputRequest["taskId"], retries: false, headless: false },
+      request: requestOf("tk_1" as TaskId),
       sink: { started() {}, result: done, head() {}, data: () => true, end() {}, error: done },
       attempt: 1,
       given() {},

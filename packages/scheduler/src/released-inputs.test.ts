@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import type { TaskId } from "@samovar/protocol";
 import type { InputSource, SourcedInput } from "./input-source.ts";
 import type { Pool } from "./pool.ts";
-import { createPools, type PoolsUnderTest } from "./testing/pools.fixture.ts";
+import { createPools, requestOf, type PoolsUnderTest } from "./testing/pools.fixture.ts";
 
 let under: PoolsUnderTest;
 let told: string[];
@@ -18,18 +18,8 @@ afterEach(async () => {
 
 /** One input of a source, of which it is told what its pool tells. */
 function feedOne(pool: Pool): void {
-  const request = {
-    taskId: "tk_1" as TaskId,
-    method: null,
-    encoding: "none",
-    reply: "value",
-    stream: "values",
-    request: null,
-    body: null,
-    bodyStream: null,
-  } as const;
   const input: SourcedInput = {
-    request: { ...request, retries: false, headless: true },
+    request: { ...requestOf("tk_1" as TaskId), headless: true },
     attempt: 1,
     given() {},
     released: () => told.push("released"),
@@ -60,6 +50,15 @@ function feedOne(pool: Pool): void {
 
 const only = () => [...under.containers.values()][0]!;
 
+/** Its only container runs the input, and its handler ignores its signal. */
+async function poolWithDeafHandler(options: Parameters<PoolsUnderTest["pool"]>[1] = {}): Promise<Pool> {
+  const pool = under.pool("work", { maxContainers: 1, ...options });
+  feedOne(pool);
+  await under.advance(0);
+  only().ignoresSignals = true;
+  return pool;
+}
+
 test("an input that was answered is released with its answer", async () => {
   const pool = under.pool("work", { maxContainers: 1 });
   feedOne(pool);
@@ -70,10 +69,7 @@ test("an input that was answered is released with its answer", async () => {
 });
 
 test("one that took too long is released when its handler has settled, not with its timeout", async () => {
-  const pool = under.pool("work", { maxContainers: 1, timeoutMs: 1_000 });
-  feedOne(pool);
-  await under.advance(0);
-  only().ignoresSignals = true;
+  await poolWithDeafHandler({ timeoutMs: 1_000 });
   await under.advance(1_000);
   expect(told).toEqual(["started", "timeout"]);
   only().finish();
@@ -82,20 +78,14 @@ test("one that took too long is released when its handler has settled, not with 
 });
 
 test("one that takes too long in a container that drains has timed out, and is not given back", async () => {
-  const pool = under.pool("work", { maxContainers: 1, timeoutMs: 1_000 });
-  feedOne(pool);
-  await under.advance(0);
-  only().ignoresSignals = true;
+  const pool = await poolWithDeafHandler({ timeoutMs: 1_000 });
   void pool.close("stop", 300_000);
   await under.advance(1_000);
   expect(told).toEqual(["started", "timeout"]);
 });
 
 test("one that is given back at the end of a drain is released when its handler has settled", async () => {
-  const pool = under.pool("work", { maxContainers: 1 });
-  feedOne(pool);
-  await under.advance(0);
-  only().ignoresSignals = true;
+  const pool = await poolWithDeafHandler();
   void pool.close("stop", 1_000);
   await under.advance(1_000);
   expect(told).toEqual(["started", "drained"]);
@@ -105,10 +95,7 @@ test("one that is given back at the end of a drain is released when its handler 
 });
 
 test("one that is given back is released with its worker, where that ends before", async () => {
-  const pool = under.pool("work", { maxContainers: 1 });
-  feedOne(pool);
-  await under.advance(0);
-  only().ignoresSignals = true;
+  const pool = await poolWithDeafHandler();
   void pool.close("stop", 1_000);
   await under.advance(1_000);
   expect(told).toEqual(["started", "drained"]);

@@ -13,12 +13,13 @@ import {
   type FunctionOptions,
   type LoadMessage,
   type SamovarError,
+  type TaskId,
 } from "@samovar/protocol";
 import { createFakeDriver, type ContainerSpec, type FakeDriver, type FakeWorkerControl } from "@samovar/runtime";
 import type { ContainerHost } from "../container-types.ts";
 import type { HostSize } from "../decisions/room.ts";
 import { HostCapacity } from "../host-capacity.ts";
-import type { InputTicket } from "../input.ts";
+import type { InputRequest, InputTicket } from "../input.ts";
 import { Pool } from "../pool.ts";
 import type { PoolServices, PoolSpec } from "../pool-types.ts";
 import { WorkerHub } from "../worker-hub.ts";
@@ -45,6 +46,22 @@ export interface ScriptedCall {
   state: "waiting" | "running" | "done" | "failed";
   error: SamovarError | null;
   containerId: string | null;
+}
+
+/** A call of a function, with no input. */
+export function requestOf(taskId: TaskId): InputRequest {
+  return {
+    taskId,
+    method: null,
+    encoding: "none",
+    reply: "value",
+    stream: "values",
+    request: null,
+    body: null,
+    bodyStream: null,
+    retries: false,
+    headless: false,
+  };
 }
 
 /** Pools over the fake driver, with workers that only speak the protocol: for tests of when containers start and go. */
@@ -134,34 +151,20 @@ export function createPools(size: Partial<HostSize> = {}): PoolsUnderTest {
     },
     call(pool) {
       const call: { -readonly [K in keyof ScriptedCall]: ScriptedCall[K] } = { ticket: null as never, state: "waiting", error: null, containerId: null };
-      call.ticket = pool.submit(
-        {
-          taskId: ids("task"),
-          method: null,
-          encoding: "none",
-          reply: "value",
-          stream: "values",
-          request: null,
-          body: null,
-          bodyStream: null,
-          retries: false,
-          headless: false,
+      call.ticket = pool.submit(requestOf(ids("task")), {
+        started: (info) => {
+          call.state = "running";
+          call.containerId = info.containerId;
         },
-        {
-          started: (info) => {
-            call.state = "running";
-            call.containerId = info.containerId;
-          },
-          result: () => void (call.state = "done"),
-          head() {},
-          data: () => true,
-          end() {},
-          error: ({ error }) => {
-            call.state = "failed";
-            call.error = error;
-          },
+        result: () => void (call.state = "done"),
+        head() {},
+        data: () => true,
+        end() {},
+        error: ({ error }) => {
+          call.state = "failed";
+          call.error = error;
         },
-      );
+      });
       return call;
     },
     containersOf: (name) => [...containers.values()].filter(({ spec }) => spec.functionName === name),
